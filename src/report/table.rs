@@ -129,8 +129,10 @@ fn side_by_side(audit: &Audit, page: &mut Page) -> io::Result<()> {
 /// Short headings for the columns: of paths, only the part that tells them apart.
 fn labels(runs: &[&str], width: usize) -> Vec<String> {
     let (front, back) = (shared(runs, false), shared(runs, true));
-    let middle = |run: &&str| run.get(front..run.len().saturating_sub(back)).filter(|part| !part.is_empty());
-    let short = |run: &&str| cut_front(&untrusted::plain(middle(run).unwrap_or(run)), width);
+    let short = |run: &&str| {
+        let middle = run.get(front..run.len().saturating_sub(back)).filter(|part| !part.is_empty());
+        cut_front(&untrusted::plain(middle.unwrap_or(run)), width)
+    };
     let labels: Vec<String> = runs.iter().map(short).collect();
     let unique = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
     match unique {
