@@ -23,7 +23,7 @@ pub mod treatment;
 pub mod trial;
 pub mod verdict;
 
-pub use audit::{Audit, Comparison, RawLine};
+pub use audit::{Audit, Comparison, Curve, RawLine};
 pub use cause::{Blame, Cause, Grade, Price, Remedy, SourceLine};
 pub use confidence::{Confidence, Missed};
 pub use divergence::{Divergence, Kind, RunValue, Stage};
