@@ -1,0 +1,2 @@
+//! Placeholder until the reference training job lands.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What was seen to a cause, or to the next treatments to try; pure, launches nothing.

@@ -1,0 +1,1 @@
+//! Two series to a divergence: alignment, tolerance, distance, digit floor.

@@ -1,0 +1,1 @@
+//! An audit and the accepted baseline to a verdict.

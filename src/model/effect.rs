@@ -1,0 +1,20 @@
+//! What changing one setting does.
+
+use super::{Position, SettingId};
+
+/// What changing one setting, all others equal, does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    /// The setting.
+    pub setting: SettingId,
+    /// The levels that were compared, the reference's first.
+    pub levels: Vec<String>,
+    /// Whether replicates agree at one level and part at another; `None` where too little ran to say.
+    pub changes_repeatability: Option<bool>,
+    /// Whether the result at one level differs from that at another; `None` where noise hides it.
+    pub changes_result: Option<bool>,
+    /// Where the results of two levels part first.
+    pub onset: Option<Position>,
+    /// Settings that always changed together with this one, so that the effect cannot be told apart.
+    pub confounded_with: Vec<SettingId>,
+}

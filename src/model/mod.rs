@@ -1,0 +1,44 @@
+//! The common language of every stage: plain values and run events, one noun of the vocabulary per file.
+//!
+//! Nothing here reads a file, starts a process or knows a format: `model` uses the standard library only, and
+//! JSON shapes live in [`crate::record`] and [`crate::report`], which convert by hand.
+
+pub mod audit;
+pub mod cause;
+pub mod confidence;
+pub mod divergence;
+pub mod effect;
+pub mod environment;
+pub mod event;
+pub mod outcome;
+pub mod point;
+pub mod reading;
+pub mod resolution;
+pub mod run;
+pub mod series;
+pub mod setting;
+pub mod token;
+pub mod tolerance;
+pub mod treatment;
+pub mod trial;
+pub mod verdict;
+
+pub use audit::{Audit, Comparison, RawLine};
+pub use cause::{Blame, Cause, Grade, Price, Remedy, SourceLine};
+pub use confidence::{Confidence, Missed};
+pub use divergence::{Divergence, Kind, RunValue, Stage};
+pub use effect::Effect;
+pub use environment::Environment;
+pub use event::{Control, RunEvent, Stream};
+pub use outcome::Outcome;
+pub use point::{Point, Position};
+pub use reading::{Candidate, Reading, Role};
+pub use resolution::{Resolution, Source};
+pub use run::{Attempt, Run, Status};
+pub use series::Series;
+pub use setting::{Level, Levels, Need, Reach, ReadBack, Setting, SettingId};
+pub use token::Token;
+pub use tolerance::Tolerance;
+pub use treatment::{Treatment, TreatmentResult};
+pub use trial::{Launch, Trial};
+pub use verdict::Verdict;

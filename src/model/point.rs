@@ -1,0 +1,56 @@
+//! One value of a metric at one step.
+
+use std::cmp::Ordering;
+
+use super::Token;
+
+/// Where a point stands, in the words of the log itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Position {
+    /// How many times the steps had gone back before this point: 0 in a log whose steps only rise, one more after each
+    /// restart (a new epoch whose steps begin again, an appended log, a resumed run).
+    pub segment: u32,
+    /// The epoch, which may be fractional, where the log shows one.
+    pub epoch: Option<f64>,
+    /// The step number, where the log shows one.
+    pub step: Option<i64>,
+}
+
+impl Position {
+    /// A position known by its step alone.
+    pub fn at_step(step: i64) -> Self {
+        Self { step: Some(step), ..Self::default() }
+    }
+
+    /// Orders positions along a log: by segment, then step; by epoch where there are no steps.
+    ///
+    /// `None` where the log shows neither, so that only the order of the lines can align two series.
+    pub fn order(&self, other: &Self) -> Option<Ordering> {
+        let segments = self.segment.cmp(&other.segment);
+        match (self.step, other.step, self.epoch, other.epoch) {
+            (Some(a), Some(b), ..) => Some(segments.then(a.cmp(&b))),
+            (None, None, Some(a), Some(b)) => Some(segments.then(a.total_cmp(&b))),
+            _ => None,
+        }
+    }
+}
+
+/// One value at one position, with its text as printed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Where it stands.
+    pub position: Position,
+    /// The number, correctly rounded to a double; NaN and infinities are values.
+    pub value: f64,
+    /// The number as printed.
+    pub text: Token,
+    /// Line of the log that showed it, counted from 1 (for binary files: the record's number; for CSV: the row's line).
+    pub line: u64,
+}
+
+impl Point {
+    /// A point read from `text` at `step`; what tests and in-memory examples use. The value is NaN where `text` is no number.
+    pub fn printed(step: i64, text: &str, line: u64) -> Self {
+        Self { position: Position::at_step(step), value: text.parse().unwrap_or(f64::NAN), text: text.into(), line }
+    }
+}

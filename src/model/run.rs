@@ -1,0 +1,66 @@
+//! What happened when a trial was executed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Level, SettingId};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It ended by itself with exit code 0.
+    Finished,
+    /// We stopped it, because what it could show had been seen.
+    Stopped,
+    /// It ended with another exit code or by a signal that we did not send.
+    Crashed,
+    /// It outlived its time limit and was ended.
+    TimedOut,
+    /// What became of it is not known: the node was lost, the audit was interrupted.
+    Lost,
+    /// It was never started.
+    Skipped,
+}
+
+/// One attempt at a trial, where a scheduler may start it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Where it ran.
+    pub node: String,
+    /// How it ended, in the scheduler's word.
+    pub state: String,
+}
+
+/// What happened when a trial was executed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// `r1`, `r2`, …
+    pub id: String,
+    /// Id of its treatment.
+    pub treatment: String,
+    /// Which repeat of the treatment, counted from 1.
+    pub replicate: u32,
+    /// The levels asked for.
+    pub settings: BTreeMap<SettingId, Level>,
+    /// The levels that were seen to be in effect.
+    pub read_back: BTreeMap<SettingId, Level>,
+    /// How it ended.
+    pub status: Status,
+    /// The exit code, where it ended with one.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Points of the primary metric.
+    pub points: usize,
+    /// From start to end.
+    pub duration: Duration,
+    /// Host it ran on.
+    pub node: String,
+    /// Earlier attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Its standard output, relative to the audit's folder.
+    pub log: PathBuf,
+    /// The last lines of its standard error, for a run that crashed; untrusted text.
+    pub last_words: Vec<String>,
+}

@@ -1,0 +1,31 @@
+//! The points of one metric of one run.
+
+use super::{Point, Role, Source};
+
+/// The points of one metric of one run, in the order in which the log showed them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The metric's name as the log spells it: `Loss`, `train/loss`, `training's l2`.
+    pub metric: String,
+    /// What the metric means for a comparison.
+    pub role: Role,
+    /// Whether the points come from printed digits or from exact bits.
+    pub source: Source,
+    /// True where the log is a sample of the steps that were made (a timed redraw of a progress bar): two runs then show
+    /// different steps, and only those that both show can be compared.
+    pub sampled: bool,
+    /// The points, in log order.
+    pub points: Vec<Point>,
+}
+
+impl Series {
+    /// An empty series of printed digits.
+    pub fn new(metric: &str, role: Role) -> Self {
+        Self { metric: metric.to_owned(), role, source: Source::Printed, sampled: false, points: Vec::new() }
+    }
+
+    /// The most decimals that any point shows; `None` for a series without a finite number.
+    pub fn decimals(&self) -> Option<u32> {
+        self.points.iter().filter_map(|point| point.text.decimals()).max()
+    }
+}

@@ -1,0 +1,1 @@
+//! Log bytes to series: one file per log format, with detection.

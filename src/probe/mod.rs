@@ -1,0 +1,1 @@
+//! This machine and the job's process to facts: environment, read-back of settings, flight record.

@@ -1,0 +1,1 @@
+//! The folder on disk that keeps an audit: written as it happens, never rewritten, versioned.
