@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tch::nn::{self, OptimizerConfig};
@@ -36,7 +37,7 @@ struct Args {
     /// Let cuDNN time its algorithms and take the fastest
     #[arg(long, value_enum)]
     cudnn_benchmark: Option<Switch>,
-    /// Loader threads; 0 makes the batches in the training thread
+    /// Loader threads; 0 reads the batches in the training thread
     #[arg(long, default_value_t = 0)]
     num_workers: usize,
     /// Take batches in the order in which loader threads finish them
@@ -46,7 +47,7 @@ struct Args {
     batch_size: usize,
     #[arg(long, default_value_t = 20)]
     steps: u64,
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.02)]
     lr: f64,
 }
 
@@ -90,9 +91,11 @@ struct Batch {
     classes: Vec<i64>,
 }
 
-/// Makes the batch of a step; it follows from seed and step, whoever makes it and whenever.
-fn make_batch(seed: u64, step: u64, size: usize) -> Batch {
+/// Reads the batch of a step; it follows from seed and step, whoever reads it and whenever.
+fn read_batch(seed: u64, step: u64, size: usize) -> Batch {
     let mut stream = Stream(seed ^ step.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    // Storage answers some requests later than others.
+    thread::sleep(Duration::from_micros(500 + 250 * (stream.next() % 4)));
     let mut batch = Batch { pixels: Vec::with_capacity(size * PIXELS), classes: Vec::with_capacity(size) };
     for _ in 0..size {
         let class = stream.next() % CLASSES;
@@ -108,21 +111,22 @@ fn make_batch(seed: u64, step: u64, size: usize) -> Batch {
     batch
 }
 
-/// Batches of `steps` steps: made here, or by a pool of threads that each take the next step not yet taken.
+/// Batches of `steps` steps: read here, or by a pool of threads that each take the next step not yet taken.
 fn batches(args: &Args, seed: u64) -> Box<dyn Iterator<Item = Batch>> {
     let (steps, size) = (args.steps, args.batch_size);
     if args.num_workers == 0 {
-        return Box::new((0..steps).map(move |step| make_batch(seed, step, size)));
+        return Box::new((0..steps).map(move |step| read_batch(seed, step, size)));
     }
     let next = Arc::new(AtomicU64::new(0));
-    let (sender, finished) = mpsc::sync_channel(2 * args.num_workers);
+    // Unbounded: the run is short, and threads that waited for room would take turns instead of racing.
+    let (sender, finished) = mpsc::channel();
     for _ in 0..args.num_workers {
         let (next, sender) = (Arc::clone(&next), sender.clone());
         thread::spawn(move || {
             loop {
                 let step = next.fetch_add(1, Ordering::Relaxed);
                 // The receiver is gone once training has ended; nobody needs this batch then.
-                if step >= steps || sender.send((step, make_batch(seed, step, size))).is_err() {
+                if step >= steps || sender.send((step, read_batch(seed, step, size))).is_err() {
                     break;
                 }
             }
@@ -151,12 +155,14 @@ fn in_order(mut finished: impl Iterator<Item = (u64, Batch)>) -> impl Iterator<I
 }
 
 fn net(root: &nn::Path) -> impl nn::Module + use<> {
+    // A faint head: no class is preferred at first, so the first loss is close to ln 10.
+    let small = nn::LinearConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
     nn::seq()
         .add(nn::conv2d(root / "conv1", 1, 8, 5, Default::default()))
         .add_fn(|x| x.max_pool2d_default(2).relu())
         .add(nn::conv2d(root / "conv2", 8, 16, 5, Default::default()))
         .add_fn(|x| x.max_pool2d_default(2).relu().flatten(1, -1))
-        .add(nn::linear(root / "head", 16 * 4 * 4, CLASSES as i64, Default::default()))
+        .add(nn::linear(root / "head", 16 * 4 * 4, CLASSES as i64, small))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
