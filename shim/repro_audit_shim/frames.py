@@ -3,6 +3,8 @@ import os
 import sys
 
 _OWN = os.path.dirname(__file__)
+_DOOR = os.path.dirname(_OWN)
+_GO_BETWEENS = ("/torch/_compile.py", "/torch/_dynamo/eval_frame.py", "/functools.py")
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__))
 _BIN = os.path.dirname(os.path.abspath(sys.executable or "/nowhere/x"))
 _verdicts = {}
@@ -22,7 +24,7 @@ def _judge(filename):
     path = os.path.abspath(filename)
     if "/site-packages/" in path or "/dist-packages/" in path:
         return False
-    return not any(path.startswith(p + os.sep) for p in (_OWN, _STDLIB, _BIN))
+    return not any(path.startswith(p + os.sep) for p in (_DOOR, _STDLIB, _BIN))
 
 
 def is_user(frame):
@@ -47,9 +49,31 @@ def user_frame(frame):
 def caller():
     """The frame that called into this package: the first one outside of it."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
+    while frame is not None and _transparent(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
+
+
+_clear = {}
+
+
+def _transparent(filename):
+    """Is this file one of ours, or a library's wrapper that only passes calls on?"""
+    known = _clear.get(filename)
+    if known is None:
+        known = _clear[filename] = filename.startswith(_OWN) or filename.endswith(_GO_BETWEENS)
+    return known
+
+
+def importing(frame):
+    """Does the way from `frame` up to the user's code lead through an import?"""
+    for _ in range(200):
+        if frame is None or is_user(frame):
+            return False
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def caller_is_user():

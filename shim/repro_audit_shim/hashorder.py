@@ -18,11 +18,13 @@ _SET_METHODS = {"union", "intersection", "difference", "symmetric_difference", "
 def user_files():
     """The source files of the user's that this process has loaded."""
     seen = []
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
+    # Python drops the main module's `__file__` before it runs what was left for the exit
+    names = [sys.argv[0] if getattr(sys, "argv", None) else None]
+    names += [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    for name in names:
         if isinstance(name, str) and name.endswith(".py") and frames.is_user_file(name) and name not in seen:
             seen.append(name)
-    return seen[:200]
+    return [name for name in seen if os.path.isfile(name)][:200]
 
 
 def places():

@@ -22,6 +22,8 @@ def note(generator, how, value):
         _count[0] += 1
         place = frames.site(2)
         caller = frames.caller()
+        if caller is not None and caller.f_code.co_filename.endswith("torch/utils/data/_utils/worker.py"):
+            return
         item = {"r": "seed", "generator": generator, "how": how, "value": None if value is None else repr(value)[:80],
                 "by": "user" if caller is not None and frames.is_user(caller) else "library", "used_before": _used(generator)}
         if place:

@@ -38,36 +38,40 @@ def arm():
             hook()
 
 
-def note(source, what, kind, direct=False):
-    """Counts one use of a source at the user's line that caused it."""
+def note(source, what, kind, direct=False, entries=None):
+    """Counts one use of a source at the user's line that caused it; an import causes nothing."""
     if core.state.disabled or _active[0]:
         return
     _active[0] = True
     try:
         frame = frames.caller()
         user = frame if frame is not None and frames.is_user(frame) else None
-        if user is None and not direct:
+        if user is None and not direct and not frames.importing(frame):
             user = frames.user_frame(frame)
         if user is None:
             return
         file, line, function = frames.place(user)
         key = (source, what, kind, file, line, function)
-        count = _places.get(key)
-        if count is not None:
-            _places[key] = count + 1
+        place = _places.get(key)
+        if place is not None:
+            place["count"] += 1
+            if entries is not None and entries > (place["entries"] or 0):
+                place["entries"] = entries
         elif len(_places) < LIMIT:
-            _places[key] = 1
-            _write(key, 1, len(_places) - 1)
+            _places[key] = place = {"count": 1, "order": len(_places), "entries": entries}
+            _write(key, place)
     except Exception as error:
         core.fault("trace", error)
     finally:
         _active[0] = False
 
 
-def _write(key, count, order, final=False):
+def _write(key, place, final=False):
     source, what, kind, file, line, function = key
-    record.write({"r": "trace", "source": source, "what": what, "kind": kind, "file": file, "line": line,
-                  "function": function, "count": count, "order": order, "worker": core.worker_id(), "final": final})
+    item = {"r": "trace", "source": source, "what": what, "kind": kind, "file": file, "line": line,
+            "function": function, "worker": core.worker_id(), "final": final}
+    item.update(place)
+    record.write(item)
 
 
 def finish():
@@ -75,9 +79,9 @@ def finish():
     if core.state.disabled:
         return
     try:
-        for order, (key, count) in enumerate(list(_places.items())):
-            if count > 1:
-                _write(key, count, order, True)
+        for key, place in list(_places.items()):
+            if place["count"] > 1:
+                _write(key, place, True)
         _places.clear()
     except Exception as error:
         core.fault("trace", error)
@@ -238,8 +242,27 @@ def _clock():
 
 
 def _files():
-    for name in ("listdir", "scandir"):
-        core.replace(os, name, _watch("order.filesystem", "os." + name, "list"))
+    def listing(original):
+        def listdir(*args, **kwargs):
+            found = original(*args, **kwargs)
+            note("order.filesystem", "os.listdir", "list", entries=len(found))
+            return found
+
+        return listdir
+
+    def scanning(original):
+        def scandir(*args, **kwargs):
+            from repro_audit_shim.settings import files
+
+            with original(*args, **kwargs) as entries:
+                found = list(entries)
+            note("order.filesystem", "os.scandir", "list", entries=len(found))
+            return files._Listing(found)
+
+        return scandir
+
+    core.replace(os, "listdir", listing)
+    core.replace(os, "scandir", scanning)
 
     def uuids(module):
         for name in ("uuid4", "uuid1"):
@@ -316,8 +339,8 @@ def _hash_order():
         if core.lineage().endswith("main"):
             for order, (file, line, function, what) in enumerate(hashorder.places()[:LIMIT]):
                 record.write({"r": "trace", "source": "hashseed", "what": what, "kind": "source", "file": file,
-                              "line": line, "function": function, "count": 1, "order": order, "worker": None,
-                              "final": True})
+                              "line": line, "function": function, "count": 1, "order": order, "entries": None,
+                              "worker": None, "final": True})
 
     told = [False]
 

@@ -50,16 +50,13 @@ def _torch(torch, level):
 
 
 def _legacy(torch, zeroed):
-    """`torch.Tensor(2, 3)` gives unwritten memory too."""
-    original = torch.Tensor.__new__
+    """`torch.Tensor(2, 3)` gives unwritten memory too; only calls of the class come by `__init__`."""
 
-    def __new__(cls, *args, **kwargs):
-        made = original(cls, *args, **kwargs)
+    def __init__(self, *args, **kwargs):
         if args and all(type(a) in (int, torch.Size) for a in args):
-            zeroed(made)
-        return made
+            zeroed(self)
 
-    torch.Tensor.__new__ = staticmethod(__new__)
+    torch.Tensor.__init__ = __init__
 
 
 def _numpy(module):
