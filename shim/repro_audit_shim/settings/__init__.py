@@ -60,7 +60,8 @@ def arm():
 def readable(setting, level, read, expected=None, note=None):
     """Records the first read-back now and remembers how to read again at the first step and the end.
 
-    `read()` answers the level in effect as text; `expected` is what it should say.
+    `read()` answers the level in effect as text, None where there is none; `expected` is
+    what it should say; `note` is a remark, or a function that makes one.
     """
     _readers[setting] = (level, read, expected, note)
     _read(setting, "import")
@@ -84,5 +85,6 @@ def _read(setting, phase):
     except Exception as error:
         record.applied(setting, level, None, False, "read-back failed: %r" % (error,), phase)
         return
-    ok = True if expected is None else str(seen) == str(expected)
+    ok = seen is not None and (expected is None or str(seen) == str(expected))
+    note = note() if callable(note) else note
     record.applied(setting, level, seen, ok, note, phase)

@@ -37,7 +37,7 @@ def arm(levels):
         pass
     _only_workers[0] = False
     _install()
-    settings.readable("clock", level, lambda: "held, %d reads so far" % _reads[0])
+    settings.readable("clock", level, lambda: level, note=lambda: "%d reads held so far in this process" % _reads[0])
 
 
 def arm_for_workers():

@@ -49,7 +49,8 @@ def arm(levels):
     hooks.after_import("numpy.random", _numpy)
     hooks.after_import("torch", _torch)
     for setting in _level:
-        settings.readable(setting, levels[setting], lambda s=setting: "held, %d values so far" % _held_count(s))
+        settings.readable(setting, levels[setting], lambda level=levels[setting]: str(level),
+                          note=lambda s=setting: "%d values held so far in this process" % _counts.get(s, 0))
 
 
 def _salt():
@@ -60,10 +61,6 @@ def _salt():
 
 
 _counts = {}
-
-
-def _held_count(setting):
-    return _counts.get(setting, 0)
 
 
 def _holder(source):

@@ -31,8 +31,8 @@ def arm(levels):
 
     hooks.after_import("threading", turns.arm)
     hooks.after_import("multiprocessing.process", _processes)
-    settings.readable("race", level, lambda: "ordered, %d places so far" % _forced[0], note="order among processes is "
-                      "forced only until they wait for one another")
+    settings.readable("race", level, lambda: level, note=lambda: (
+        "%d places forced into order so far; processes only until they wait for one another" % _forced[0]))
 
 
 def _counted(value):

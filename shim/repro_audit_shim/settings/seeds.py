@@ -78,7 +78,7 @@ def _python(module, level=None):
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: core.state.disabled or module.seed(child_seed(level)))
     took = [expected == hash(module.getstate())]
-    _tell("seed.python", level, lambda: str(level) if took[0] else "not seeded")
+    _tell("seed.python", level, lambda: str(level) if took[0] else None)
 
 
 def _numpy(module, level=None):
@@ -86,8 +86,8 @@ def _numpy(module, level=None):
     module.seed(level)
     seeded = module.get_state()[1][0]
     core.replace(module, "seed", _held("seed.numpy", level))
-    took = [int(seeded) == level % 2**32]
-    _tell("seed.numpy", level, lambda: str(level) if took[0] or level else str(level))
+    took = [module.RandomState(level).get_state()[1][0] == seeded]
+    _tell("seed.numpy", level, lambda: str(level) if took[0] else None)
 
 
 def _torch(module, level=None):
@@ -120,4 +120,4 @@ def _torch(module, level=None):
         return seed
 
     core.replace_in_type(module._C.Generator, "seed", for_default)
-    _tell("seed.torch", level, lambda: str(level) if took[0] else "not seeded")
+    _tell("seed.torch", level, lambda: str(level) if took[0] else None)
