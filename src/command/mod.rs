@@ -1,5 +1,7 @@
 //! One file per subcommand; the only place where stages meet.
 
+pub mod words;
+
 use std::ffi::OsString;
 
 /// Runs the command line `arguments` (program name first) and gives the exit code.

@@ -10,6 +10,7 @@ pub mod divergence;
 pub mod effect;
 pub mod environment;
 pub mod event;
+pub mod evidence;
 pub mod outcome;
 pub mod point;
 pub mod reading;
@@ -23,13 +24,17 @@ pub mod treatment;
 pub mod trial;
 pub mod verdict;
 
-pub use audit::{Audit, Comparison, RawLine};
+pub use audit::{Audit, Comparison, Curve, RawLine};
 pub use cause::{Blame, Cause, Grade, Price, Remedy, SourceLine};
 pub use confidence::{Confidence, Missed};
 pub use divergence::{Divergence, Kind, RunValue, Stage};
 pub use effect::Effect;
 pub use environment::Environment;
 pub use event::{Control, RunEvent, Stream};
+pub use evidence::{
+    Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
+    Read, Seeding,
+};
 pub use outcome::Outcome;
 pub use point::{Point, Position};
 pub use reading::{Candidate, Reading, Role};
