@@ -72,7 +72,7 @@ impl Recorded {
 /// Opens the record at `path`: an audit's folder, its `audit.json`, or a folder of audits, whose newest is meant.
 pub fn open(path: &Path) -> Result<Recorded> {
     let folder = find(path)?;
-    let header: Header = load::<AuditFile>(&folder.join("audit.json"), LONGEST_JSON)?.into();
+    let header: Header = load_or_fail::<AuditFile>(&folder.join("audit.json"))?.into();
     let mut recorded = Recorded {
         folder,
         header,
@@ -124,7 +124,7 @@ fn read_plans(recorded: &mut Recorded) -> Result<()> {
         if fs::symlink_metadata(&path).is_err() {
             break;
         }
-        let plan: PlanFile = load(&path, LONGEST_JSON)?;
+        let plan: PlanFile = load_or_fail(&path)?;
         for treatment in plan.treatments.into_iter().map(Treatment::from) {
             if treatments.insert(treatment.id.clone()) {
                 recorded.treatments.push(treatment);
@@ -156,8 +156,8 @@ fn read_run(recorded: &mut Recorded, index: usize) -> Result<Run> {
     let read = match load::<RunFile>(&path, LONGEST_RUN) {
         Ok(file) => file.into_run(),
         // A machine that lost power may leave a file empty that was renamed a moment before.
-        Err(Error::Malformed { what, .. }) if !what.contains("newer") => Err(what),
-        Err(why) => return Err(why),
+        Err(Flaw::Damaged(what)) => Err(what),
+        Err(flaw) => return Err(flaw.of(&path)),
     };
     match read {
         Ok((mut run, notes)) => {
@@ -218,17 +218,49 @@ fn inside(folder: &Path, relative: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn load<T: DeserializeOwned>(path: &Path, longest: u64) -> Result<T> {
-    let bytes = read(path, longest)?;
-    let any: AnyFile = serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is not a record: {why}")))?;
+/// What keeps a file from being read as part of a record.
+enum Flaw {
+    /// It cannot be read at all, or is of a version that this one does not know.
+    Foreign(Error),
+    /// It is not, or no longer, what it should be.
+    Damaged(String),
+}
+
+impl Flaw {
+    fn of(self, path: &Path) -> Error {
+        match self {
+            Self::Foreign(error) => error,
+            Self::Damaged(what) => malformed(path, what),
+        }
+    }
+}
+
+/// Whether the end of a run is recorded in the file at `path`.
+pub fn is_recorded(path: &Path) -> bool {
+    match load::<RunFile>(path, LONGEST_RUN) {
+        Ok(_) => true,
+        Err(Flaw::Foreign(_)) => path.exists(),
+        Err(Flaw::Damaged(_)) => false,
+    }
+}
+
+fn load_or_fail<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    load(path, LONGEST_JSON).map_err(|flaw| flaw.of(path))
+}
+
+fn load<T: DeserializeOwned>(path: &Path, longest: u64) -> Result<T, Flaw> {
+    let bytes = read(path, longest).map_err(Flaw::Foreign)?;
+    let any: AnyFile =
+        serde_json::from_slice(&bytes).map_err(|why| Flaw::Damaged(format!("is not a record: {why}")))?;
     let version = any.schema.strip_prefix("repro-audit.record/").and_then(|version| version.parse::<u32>().ok());
     match version {
-        Some(version) if version > FORMAT => Err(malformed(
-            path,
-            format!("was written by a newer repro-audit (format {version}, this one reads {FORMAT}); update to read it"),
-        )),
-        Some(1..) => serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is damaged: {why}"))),
-        _ => Err(malformed(path, format!("is not a record: its schema is {:?}", any.schema))),
+        Some(version) if version > FORMAT => {
+            let what =
+                format!("was written by a newer repro-audit (format {version}, this one reads {FORMAT}); update");
+            Err(Flaw::Foreign(malformed(path, what)))
+        }
+        Some(1..) => serde_json::from_slice(&bytes).map_err(|why| Flaw::Damaged(format!("is damaged: {why}"))),
+        _ => Err(Flaw::Damaged(format!("is not a record: its schema is {:?}", any.schema))),
     }
 }
 
