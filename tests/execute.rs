@@ -194,6 +194,31 @@ fn a_run_killed_by_a_signal_is_crashed_and_names_it() {
 }
 
 #[test]
+fn a_run_killed_by_another_hand_does_not_count_as_ours() {
+    let mut case = Case::new(&["kill -KILL $$"]);
+    case.run();
+    let end = case.heard.end("r1");
+    assert_eq!((end.status, end.signal), (Some(Status::Crashed), Some(9)));
+    assert_eq!(end.notes, ["ended by SIGKILL, which the audit did not send"]);
+}
+
+#[test]
+fn a_listener_that_fails_leaves_no_process() {
+    let word = unusual();
+    let script = format!("setsid sleep {word} & echo ready; sleep {word}");
+    let result = std::panic::catch_unwind(|| {
+        Case::new(&[&script])
+            .stopping(|_, event| match event {
+                RunEvent::Wrote { .. } => panic!("the listener fails, as this test wants"),
+                _ => Control::Continue,
+            })
+            .run()
+    });
+    assert!(result.is_err());
+    soon("the end of its processes", || carrying(&word).is_empty());
+}
+
+#[test]
 fn a_silent_run_finishes_with_empty_logs() {
     let mut case = Case::new(&["exit 0"]);
     case.run();
@@ -506,6 +531,37 @@ fn as_auditor() {
         told += &format!("{} {:?} {:?} {:?}\n", trial.run, end.status.unwrap(), end.signal, end.notes);
     }
     fs::write(folder.join("told"), told).unwrap();
+}
+
+/// An auditor that is told to go on after its runs, as if it wrote a long report.
+#[test]
+fn a_signal_after_the_last_run_ends_the_process_as_ever() {
+    let Ok(folder) = std::env::var("TEST_AUDIT_AFTERWARDS") else {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_signal_after_the_last_run_ends_the_process_as_ever"])
+            .env("TEST_AUDIT_AFTERWARDS", folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        soon("the last run", || folder.path().join("over").exists());
+        assert!(Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap().success());
+        let start = Instant::now();
+        let status = process.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2));
+        assert!(start.elapsed() < Duration::from_secs(10));
+        return;
+    };
+    let folder = PathBuf::from(folder);
+    // Two audits in one process: the second hears signals again, and gives them back again.
+    for _ in 0..2 {
+        let mut local = Local::new(Options { sole: true, ..Options::default() }).unwrap();
+        let script = "kill -INT $PPID; sleep 1000";
+        let finish = local.execute(&[trial(&folder, 1, script)], &mut Heard::default()).unwrap();
+        assert_eq!(finish, Finish::Interrupted(Interrupt::Interrupted));
+    }
+    fs::write(folder.join("over"), "").unwrap();
+    std::thread::sleep(Duration::from_secs(20));
 }
 
 struct Auditor {

@@ -225,9 +225,27 @@ fn nothing_half_written_is_left_beside_the_record() {
     record.write_document("report.json", b"{ }").unwrap();
     assert_eq!(open(record.folder()).document("report.json").unwrap().unwrap(), b"{ }");
     assert_eq!(open(record.folder()).document("other.json").unwrap(), None);
-    for_each_file(base.path(), &mut |path| {
+    for_each_file(record.folder(), &mut |path| {
         assert!(!path.file_name().unwrap().to_string_lossy().starts_with('.'), "{}", path.display());
     });
+}
+
+#[test]
+fn version_control_passes_records_over() {
+    let base = tempfile::tempdir().unwrap();
+    let _record = Record::create(base.path(), header()).unwrap();
+    assert_eq!(fs::read(base.path().join(".gitignore")).unwrap(), b"*\n");
+}
+
+#[test]
+fn the_last_words_are_the_last_lines_and_not_endless() {
+    let base = tempfile::tempdir().unwrap();
+    let log = base.path().join("stderr.log");
+    assert_eq!(record::last_lines(&log, 3), [""; 0]);
+    fs::write(&log, "one\n\ntwo\nthr\u{fffd}ee\n\n").unwrap();
+    assert_eq!(record::last_lines(&log, 2), ["two", "thr\u{fffd}ee"]);
+    fs::write(&log, vec![b'x'; 1 << 20]).unwrap();
+    assert_eq!(record::last_lines(&log, 2)[0].len(), 400);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub const RUN: &str = "run.json";
 
 const LONGEST_JSON: u64 = 256 << 20;
 const LONGEST_RUN: u64 = 4 << 20;
+const LONGEST_TAIL: u64 = 16 << 10;
+const LONGEST_LINE: usize = 400;
 const MOST_PLANS: u32 = 100_000;
 
 /// An audit as its folder tells it.
@@ -89,6 +91,24 @@ pub fn open(path: &Path) -> Result<Recorded> {
         recorded.runs.push(run);
     }
     Ok(recorded)
+}
+
+/// The last lines of a log, for a run that crashed: `most` at most, each cut to a sane length; untrusted text.
+///
+/// Empty where there is no log: what is to be said of a crash must not fail for that.
+pub fn last_lines(log: &Path, most: usize) -> Vec<String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(LONGEST_TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let cut = |line: &&str| line.chars().take(LONGEST_LINE).collect();
+    lines[lines.len().saturating_sub(most)..].iter().map(cut).collect()
 }
 
 /// Name of the file that holds a plan, counted from 1.

@@ -29,6 +29,11 @@ impl Record {
     /// Makes the folder of a new audit in `base` and writes its header; id, version and time are filled in.
     pub fn create(base: &Path, header: Header) -> Result<Self> {
         atomic::folder(base)?;
+        // Records hold what the user's environment and data gave away: they are not for version control.
+        let ignore = base.join(".gitignore");
+        if !ignore.exists() {
+            atomic::write(&ignore, b"*\n")?;
+        }
         let now = Utc::now();
         let (audit, folder) = new_folder(base, now)?;
         // What starts the runs may change its working folder; the record stays where it is.
