@@ -156,9 +156,11 @@ fn shared(runs: &[&str], from_the_end: bool) -> usize {
 fn columns_that_fit(audit: &Audit, rows: &Rows, labels: &[String], width: usize) -> Vec<usize> {
     let text_width = |cell: &Option<&crate::model::Point>| cell.map_or(1, |point| point.text.as_str().width());
     let widest = |column: usize| rows.rows.iter().map(|row| text_width(&row.cells[column])).max().unwrap_or(0);
-    let wide = |column: usize| widest(column).max(labels[column].width()) + 2;
-    // Marker, step, epoch and difference, with their padding.
-    let mut used = 3 + 10 + if rows.epochs { 8 } else { 0 } + 14;
+    // Every column comes with three blanks.
+    let wide = |column: usize| widest(column).max(labels[column].width()) + 3;
+    let step = |row: &Row| row.position.step.map_or(row.number.to_string(), |step| step.to_string()).len();
+    let steps = rows.rows.iter().map(step).max().unwrap_or(0).max("point".len());
+    let mut used = "►".width() + 3 + steps + 3 + if rows.epochs { 8 } else { 0 } + "difference".len() + 3;
     let mut order = vec![0];
     if let Some((divergence, _)) = words::shown_divergence(audit) {
         let (a, b) = words::apart(divergence);
@@ -226,9 +228,15 @@ fn spread(row: &Row) -> String {
 fn raw_lines(audit: &Audit, page: &mut Page) -> io::Result<()> {
     let Some(diff) = RawDiff::shown(audit, 1, 0) else { return Ok(()) };
     page.heading("The lines of the logs there")?;
-    let first = page.ink(Ink::Bad, &format!("- {}", untrusted::plain(diff.first)));
-    let second = page.ink(Ink::Good, &format!("+ {}", untrusted::plain(diff.second)));
-    page.line(&format!("  {first}   {second}"))?;
+    let (first, second) = (untrusted::plain(diff.first), untrusted::plain(diff.second));
+    let fits = first.width() + second.width() + 9 <= page.width();
+    let (first, second) = (page.ink(Ink::Bad, &format!("- {first}")), page.ink(Ink::Good, &format!("+ {second}")));
+    if fits {
+        page.line(&format!("  {first}   {second}"))?;
+    } else {
+        page.line(&format!("  {first}"))?;
+        page.line(&format!("  {second}"))?;
+    }
     let digits = diff.lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1);
     let room = page.width().saturating_sub(digits + 6);
     let from = diff.lines.iter().map(|line| first_column(line, room)).min().unwrap_or(0);
@@ -459,12 +467,29 @@ fn write_listing(listing: &Listing, style: Style, out: &mut dyn Write) -> io::Re
         if !section.about.is_empty() {
             page.paragraph("", &section.about)?;
         }
-        if !section.rows.is_empty() {
-            let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+        let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+        let natural = page.grid(&head, &section.rows, &section.right, None);
+        let too_wide = natural.lines.first().is_some_and(|line| line.width() > page.width());
+        if section.cards && too_wide {
+            cards(&head, &section.rows, &mut page)?;
+        } else if !section.rows.is_empty() {
             print_grid(&head, &section.rows, &section.right, &mut page)?;
         }
         for note in &section.notes {
             page.paragraph("  ", note)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows with too many columns for the terminal, each as a paragraph of its own.
+fn cards(head: &[String], rows: &[Vec<String>], page: &mut Page) -> io::Result<()> {
+    let wide = head.iter().skip(1).map(|name| name.width()).max().unwrap_or(0);
+    for row in rows {
+        page.gap()?;
+        page.inked_paragraph("", row.first().map_or("", String::as_str), Some(Ink::Bold))?;
+        for (name, cell) in head.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
+            page.paragraph(&format!("  {name:<wide$}  "), cell)?;
         }
     }
     Ok(())
