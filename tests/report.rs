@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use repro_audit::model::{Audit, Candidate, Environment, Levels, Need, Point, Reach, ReadBack, Reading, Role, Series};
-use repro_audit::model::{Level, Setting, SettingId};
+use repro_audit::model::{Level, Setting, SettingId, Verdict};
 use repro_audit::report::{self, FORMATS, Listing, Style};
 use serde_json::Value;
 use support::redact::redact;
@@ -48,12 +48,26 @@ fn valid(schema: &str, document: &str) {
 #[test]
 fn every_format_looks_as_reviewed() {
     for (name, audit) in samples::all() {
-        if ["unseeded", "agrees", "workers", "shorter"].contains(&name) {
-            for format in FORMATS {
-                snapshot(&format!("{}_{name}", format.id()), &write(format.id(), &audit, PLAIN));
+        for format in FORMATS {
+            let for_people = ["table", "markdown"].contains(&format.id());
+            let shown = match name {
+                "unseeded" => true,
+                "workers" => format.id() != "csv",
+                "agrees" | "shorter" => for_people || format.id() == "junit" || format.id() == "github",
+                _ => false,
+            };
+            if shown {
+                snapshot(&format!("{}_{name}", format.id()), &without_drawings(&write(format.id(), &audit, PLAIN)));
             }
         }
     }
+}
+
+/// A page without its drawings and its style, which no one reviews line by line.
+fn without_drawings(page: &str) -> String {
+    let drawing = regex::Regex::new("(?s)<svg.*?</svg>").expect("constant");
+    let style = regex::Regex::new("(?s)<style>.*?</style>").expect("constant");
+    style.replace(&drawing.replace_all(page, "[drawing]"), "[style]").into_owned()
 }
 
 #[test]
@@ -74,11 +88,11 @@ fn the_table_fits_its_terminal_and_tells_what_it_hides() {
 
 #[test]
 fn colours_come_only_when_asked_for_and_change_no_text() {
+    let codes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("constant");
     for (name, audit) in samples::all() {
         let plain = write("table", &audit, PLAIN);
         assert!(!plain.contains('\x1b'), "{name}");
         let coloured = write("table", &audit, Style { color: true, ..PLAIN });
-        let codes = regex::Regex::new("\x1b\\[[0-9;]*m").expect("constant");
         assert_eq!(codes.replace_all(&coloured, ""), plain, "{name}");
     }
 }
@@ -216,4 +230,183 @@ fn environments_are_listed_or_only_their_differences() {
         snapshot(&format!("{format}_environment_differences"), &list(format, &both));
     }
     assert!(list("table", &same).contains("do not differ"));
+}
+
+fn cells(text: &str) -> Vec<csv::StringRecord> {
+    let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    csv.records().map(|record| record.expect("all lines are of one width")).collect()
+}
+
+#[test]
+fn junit_keeps_to_the_published_schema() {
+    let schema = support::xsd::Schema::read(include_str!("schemas/junit-10.xsd"));
+    for (name, audit) in samples::all() {
+        let text = write("junit", &audit, PLAIN);
+        assert_eq!(schema.errors(&text), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn junit_fails_exactly_when_the_audit_does() {
+    for (name, audit) in samples::all() {
+        let text = write("junit", &audit, PLAIN);
+        let bad = text.contains("<failure") || text.contains("<error");
+        assert_eq!(bad, audit.verdict != Verdict::Agreed, "{name}");
+    }
+    let text = write("junit", &samples::workers(), PLAIN);
+    for part in [r#"tests="5" failures="1" errors="1""#, r#"skipped="1""#, r#"<failure type="diverged""#] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn sarif_keeps_to_the_published_schema() {
+    // As published one pattern ends in a bracket that opens nothing, which is no regular expression.
+    let published = include_str!("schemas/sarif-schema-2.1.0.json").replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
+    let schema: Value = serde_json::from_str(&published).expect("JSON");
+    let validator = jsonschema::draft7::options().should_validate_formats(true).build(&schema).expect("a valid schema");
+    for (name, audit) in samples::all() {
+        let document: Value = serde_json::from_str(&write("sarif", &audit, PLAIN)).expect("JSON");
+        let errors: Vec<String> =
+            validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{name}");
+        for result in document["runs"][0]["results"].as_array().expect("results") {
+            let rule = result["ruleIndex"].as_u64().expect("an index") as usize;
+            assert_eq!(document["runs"][0]["tool"]["driver"]["rules"][rule]["id"], result["ruleId"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn sarif_points_at_the_line_to_blame() {
+    let document: Value = serde_json::from_str(&write("sarif", &samples::unseeded(), PLAIN)).expect("JSON");
+    let cause = &document["runs"][0]["results"][1];
+    assert_eq!(cause["ruleId"], "seed.torch");
+    assert_eq!(cause["level"], "error");
+    let place = &cause["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (place["artifactLocation"]["uri"].as_str(), place["region"]["startLine"].as_u64()),
+        (Some("train.py"), Some(31))
+    );
+}
+
+#[test]
+fn github_gets_one_command_per_line_with_its_place() {
+    let text = write("github", &samples::unseeded(), PLAIN);
+    assert!(text.contains("::error file=train.py,line=31,title=seed.torch (proved)::torch's global generator"));
+    let mut summary = Vec::new();
+    report::job_summary(&samples::unseeded(), &mut summary).expect("memory");
+    assert_eq!(String::from_utf8(summary).expect("UTF-8"), write("markdown", &samples::unseeded(), PLAIN));
+}
+
+#[test]
+fn hostile_logs_change_no_report_beyond_their_own_text() {
+    let audit = samples::hostile();
+    for format in FORMATS {
+        let text = write(format.id(), &audit, PLAIN);
+        let id = format.id();
+        assert!(text.chars().all(|c| c == '\n' || !report::untrusted::is_hidden(c)), "{id}: a hidden character");
+        assert!(id == "json" || id == "sarif" || !text.contains("##["), "{id}: an old workflow command");
+        if id != "github" {
+            let obeyed = text.lines().find(|line| line.trim_start().starts_with("::"));
+            assert_eq!(obeyed, None, "{id}: a workflow command");
+        }
+    }
+}
+
+#[test]
+fn hostile_logs_add_no_workflow_command() {
+    let audit = samples::hostile();
+    let causes = audit.blame.as_ref().map_or(0, |blame| blame.causes.len());
+    let text = write("github", &audit, PLAIN);
+    assert_eq!(text.lines().count(), causes + 3);
+    let command =
+        regex::Regex::new(r"^::(error|warning|notice) (file=[^,:]*,line=\d+,)?title=[^,:]*::").expect("constant");
+    for line in text.lines() {
+        assert!(command.is_match(line), "{line}");
+    }
+}
+
+#[test]
+fn hostile_logs_add_no_markup_to_html() {
+    let tag = regex::Regex::new(r#"<(/?[a-zA-Z!][a-zA-Z0-9]*)((?:\s+[a-zA-Z][a-zA-Z0-9-]*(?:="[^"]*")?)*)\s*/?>"#)
+        .expect("constant");
+    let attribute = regex::Regex::new(r#"([a-zA-Z][a-zA-Z0-9-]*)(="[^"]*")?"#).expect("constant");
+    for (name, audit) in samples::all() {
+        let text = write("html", &audit, PLAIN);
+        let (_, body) = text.split_once("<body>").expect("a body");
+        let known = "header div h1 h2 h3 p section ul li b i span svg polyline line text rect circle table tr th td pre code mark \
+                     details summary footer body html";
+        for found in tag.captures_iter(body) {
+            let element = found[1].trim_start_matches('/');
+            assert!(known.split_whitespace().any(|known| known == element), "{name}: <{element}>");
+            for found in attribute.captures_iter(&found[2]) {
+                assert!(
+                    !found[1].starts_with("on") && !["href", "src", "style"].contains(&&found[1]),
+                    "{name}: {}",
+                    &found[1]
+                );
+            }
+        }
+        assert_eq!(tag.replace_all(body, "").find('<'), None, "{name}: a loose bracket");
+    }
+}
+
+#[test]
+fn hostile_logs_add_no_formula_and_no_line_to_csv() {
+    let audit = samples::hostile();
+    let rows = cells(&write("csv", &audit, PLAIN));
+    assert_eq!(rows.len(), 61);
+    for cell in rows.iter().flat_map(|row| row.iter()).filter(|cell| cell.parse::<f64>().is_err()) {
+        assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
+    }
+}
+
+/// A line of Markdown without its inline code: text between two equal runs of backticks.
+fn without_code(line: &str) -> String {
+    let runs = regex::Regex::new("`+").expect("constant");
+    let mut kept = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(['`', '\\']) {
+        kept += &rest[..at];
+        rest = &rest[at..];
+        if let Some(escaped) = rest.strip_prefix('\\') {
+            let length = escaped.chars().next().map_or(0, char::len_utf8);
+            rest = &escaped[length..];
+            continue;
+        }
+        let ticks = rest.len() - rest.trim_start_matches('`').len();
+        let inner = &rest[ticks..];
+        let end = runs.find_iter(inner).find(|run| run.len() == ticks).expect("code is closed");
+        kept += "code";
+        rest = &inner[end.end()..];
+    }
+    kept + rest
+}
+
+#[test]
+fn hostile_logs_add_no_markup_to_markdown() {
+    let text = write("markdown", &samples::hostile(), PLAIN);
+    let mut fence: Option<String> = None;
+    let mut prose = String::new();
+    for line in text.lines() {
+        let ticks: String = line.chars().take_while(|c| *c == '`').collect();
+        match &fence {
+            Some(open) if ticks.len() >= open.len() && line == ticks => fence = None,
+            Some(_) => {}
+            None if ticks.len() >= 3 && !line[ticks.len()..].contains('`') => fence = Some(ticks),
+            None => prose += &format!("{line}\n"),
+        }
+    }
+    assert_eq!(fence, None, "a block is left open");
+    let prose: String = prose.lines().map(|line| without_code(line) + "\n").collect();
+    for markup in ["<script", "<img", "</td", "@everyone", "](http", "https://", "```", "]]>"] {
+        assert!(!prose.contains(markup), "{markup} in\n{prose}");
+    }
+    let ours = ["###", "####"];
+    for line in prose.lines().filter(|line| line.starts_with('#')) {
+        assert!(ours.iter().any(|title| line.split(' ').next() == Some(title)), "{line}");
+    }
+    let widths = prose.lines().filter(|line| line.starts_with("| ")).map(|line| line.matches('|').count());
+    assert!(widths.clone().all(|width| [4, 6, 8].contains(&width)), "{:?}", widths.collect::<Vec<_>>());
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::raw::{Mark, RawDiff, Tag};
-use super::{Listing, ReportFormat, Rows, Spread, Style, untrusted, words};
+use super::{Listing, ReportFormat, Rows, Style, untrusted, words};
 use crate::model::{Audit, Cause, Status, Verdict};
 
 /// A comment for a pull request.
@@ -79,13 +79,7 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         }
         let text = |cell: &Option<&crate::model::Point>| cell.map_or("–".to_owned(), |point| point.text.to_string());
         cells.extend(row.cells.iter().map(|cell| bold(untrusted::markdown(&text(cell)), row.marked)));
-        cells.push(match row.spread() {
-            Spread::Same => "same".to_owned(),
-            Spread::Apart(0.0) => "sign of 0".to_owned(),
-            Spread::Apart(size) => words::short(size),
-            Spread::Missing => "missing".to_owned(),
-            Spread::NotFinite => "not finite".to_owned(),
-        });
+        cells.push(words::spread(row.spread()));
         table.push(cells);
     }
     writeln!(out, "{}\n", untrusted::markdown(rows.metric))?;
@@ -142,7 +136,7 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "#### What the settings do\n")?;
-    let head = ["setting", "levels", "changes repeating", "changes the result", "from"].map(str::to_owned);
+    let head = ["setting", "levels", "changes whether it repeats", "changes the result", "from"].map(str::to_owned);
     let row = |effect: &crate::model::Effect| {
         vec![
             untrusted::markdown_code(effect.setting.as_str()),
@@ -199,7 +193,7 @@ fn quoted(lines: &[String]) -> String {
 fn raw_lines(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Some(diff) = RawDiff::shown(audit, 1, 0) else { return Ok(()) };
     let title = format!("The lines of the logs there: {} (-) and {} (+)", diff.first, diff.second);
-    writeln!(out, "<details><summary>{}</summary>\n", untrusted::html(&title))?;
+    writeln!(out, "<details><summary>{}</summary>\n", untrusted::markdown_html(&title))?;
     let digits = diff.lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1);
     let mut text = String::new();
     for line in &diff.lines {

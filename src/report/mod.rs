@@ -5,13 +5,17 @@
 
 mod csv;
 mod environment;
+mod github;
+mod html;
 mod inspect;
 mod json;
+mod junit;
 mod listing;
 mod markdown;
 mod progress;
 mod raw;
 mod rows;
+mod sarif;
 mod settings;
 mod table;
 mod text;
@@ -22,6 +26,7 @@ pub mod untrusted;
 use std::io::{self, Write};
 
 pub use environment::{environment, environment_differences};
+pub use github::job_summary;
 pub use inspect::inspect;
 pub use listing::Listing;
 pub use progress::{Progress, ProgressKind};
@@ -59,7 +64,16 @@ pub trait ReportFormat: Sync {
 }
 
 /// Every form, the default first.
-pub const FORMATS: &[&dyn ReportFormat] = &[&table::Table, &json::Json, &csv::Csv, &markdown::Markdown];
+pub const FORMATS: &[&dyn ReportFormat] = &[
+    &table::Table,
+    &json::Json,
+    &csv::Csv,
+    &markdown::Markdown,
+    &junit::Junit,
+    &sarif::Sarif,
+    &github::Github,
+    &html::Html,
+];
 
 /// The form of that name.
 pub fn format(id: &str) -> Option<&'static dyn ReportFormat> {

@@ -209,19 +209,8 @@ fn cells(rows: &Rows, part: &Row, row: &Row) -> Vec<String> {
         cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
     }
     cells.extend(part.cells.iter().map(|cell| cell.map_or("-".to_owned(), |point| point.text.to_string())));
-    cells.push(spread(row));
+    cells.push(words::spread(row.spread()));
     cells
-}
-
-/// How far apart the values of a row are, in a cell.
-fn spread(row: &Row) -> String {
-    match row.spread() {
-        Spread::Same => "same".to_owned(),
-        Spread::Apart(0.0) => "sign of 0".to_owned(),
-        Spread::Apart(size) => words::short(size),
-        Spread::Missing => "missing".to_owned(),
-        Spread::NotFinite => "not finite".to_owned(),
-    }
 }
 
 /// The lines of the logs at the divergence, compared.
@@ -373,7 +362,7 @@ fn effects(audit: &Audit, page: &mut Page) -> io::Result<()> {
             ]
         })
         .collect();
-    let head = ["setting", "levels", "changes repeating", "changes the result", "from"].map(str::to_owned);
+    let head = ["setting", "levels", "changes whether it repeats", "changes the result", "from"].map(str::to_owned);
     print_grid(&head, &rows, &[], page)?;
     for effect in audit.effects.iter().filter(|effect| !effect.confounded_with.is_empty()) {
         page.paragraph("  ", &words::effect(effect))?;

@@ -2,6 +2,7 @@
 //!
 //! What comes out may hold text of the job's (names of metrics, values): a format still has to escape it.
 
+use super::Spread;
 use crate::model::{Audit, Divergence, Effect, Kind, Outcome, Position, Run, Stage, Status, TreatmentResult, Verdict};
 
 /// The verdict and its reason in one sentence.
@@ -248,10 +249,27 @@ pub fn yes(answer: Option<bool>) -> &'static str {
     }
 }
 
+/// With its first letter as a sentence has it.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// "1 run", "3 runs".
 pub fn count(number: usize, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{end}")
+}
+
+/// How far apart the values of a row are, in a cell.
+pub fn spread(spread: Spread) -> String {
+    match spread {
+        Spread::Same => "same".to_owned(),
+        Spread::Apart(0.0) => "sign of 0".to_owned(),
+        Spread::Apart(size) => short(size),
+        Spread::Missing => "missing".to_owned(),
+        Spread::NotFinite => "not finite".to_owned(),
+    }
 }
 
 /// What it took to find the causes, and what holding the pins does.
