@@ -24,7 +24,7 @@ fn write(format: &str, audit: &Audit, style: Style) -> String {
 fn list(format: &str, listing: &Listing) -> String {
     let format = report::format(format).expect("the format is listed");
     let mut out = Vec::new();
-    report::write_listing(format, listing, PLAIN, &mut out).expect("the format has listings").expect("memory");
+    report::write_listing(format, listing, PLAIN, &mut out).expect("the format has listings");
     String::from_utf8(out).expect("reports are UTF-8")
 }
 
@@ -409,4 +409,52 @@ fn hostile_logs_add_no_markup_to_markdown() {
     }
     let widths = prose.lines().filter(|line| line.starts_with("| ")).map(|line| line.matches('|').count());
     assert!(widths.clone().all(|width| [4, 6, 8].contains(&width)), "{:?}", widths.collect::<Vec<_>>());
+}
+
+/// Takes something out of an audit.
+type Take = fn(&mut Audit);
+
+#[test]
+fn no_format_needs_what_an_audit_may_lack() {
+    for (name, full) in samples::all() {
+        let lacking: [(&str, Take); 8] = [
+            ("comparisons", |audit| audit.comparisons.clear()),
+            ("curves", |audit| audit.curves.clear()),
+            ("points", |audit| audit.comparisons.iter_mut().for_each(|of| of.window.points.clear())),
+            ("curve points", |audit| audit.curves.iter_mut().for_each(|of| of.series.points.clear())),
+            ("lines", |audit| audit.comparisons.iter_mut().for_each(|of| of.raw.clear())),
+            ("values", |audit| audit.divergence.iter_mut().for_each(|of| of.values.clear())),
+            ("second run", |audit| {
+                audit.comparisons.truncate(1);
+                audit.curves.truncate(1);
+            }),
+            ("runs", |audit| audit.runs.clear()),
+        ];
+        for (what, take) in lacking {
+            let mut audit = full.clone();
+            take(&mut audit);
+            for format in FORMATS {
+                assert!(!write(format.id(), &audit, PLAIN).is_empty(), "{name} without {what}: {}", format.id());
+            }
+            valid("report.schema.json", &write("json", &audit, PLAIN));
+        }
+    }
+}
+
+#[test]
+fn listings_say_which_forms_they_take() {
+    let listing = report::environment(&Environment::default());
+    let junit = report::format("junit").expect("listed");
+    let error = report::write_listing(junit, &listing, PLAIN, &mut Vec::new()).expect_err("junit has no listings");
+    assert_eq!(error.to_string(), "an environment cannot be written as junit; use table, json, csv or markdown");
+}
+
+#[test]
+fn steps_that_begin_again_are_told_apart_by_their_pass() {
+    let mut audit = samples::unseeded();
+    for point in audit.comparisons.iter_mut().flat_map(|of| &mut of.window.points) {
+        point.position.epoch = None;
+        point.position.segment = u32::from(point.line > 5);
+    }
+    assert!(write("table", &audit, PLAIN).contains("step   pass         r1"));
 }

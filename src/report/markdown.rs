@@ -60,10 +60,8 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     if rows.rows.is_empty() {
         return Ok(());
     }
-    let mut head = vec![String::new(), if rows.steps { "step" } else { "point" }.to_owned()];
-    if rows.epochs {
-        head.push("epoch".to_owned());
-    }
+    let mut head = vec![String::new()];
+    head.extend(rows.place_head().into_iter().map(str::to_owned));
     head.extend(rows.runs.iter().map(|run| untrusted::markdown(run)));
     head.push("difference".to_owned());
     let bold = |text: String, marked: bool| if marked && !text.is_empty() { format!("**{text}**") } else { text };
@@ -73,10 +71,7 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
             table.push(vec!["⋮".to_owned(); head.len()]);
         }
         let mut cells = vec![if row.marked { "▶" } else { "" }.to_owned()];
-        cells.push(row.position.step.map_or_else(|| row.number.to_string(), |step| step.to_string()));
-        if rows.epochs {
-            cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
-        }
+        cells.extend(rows.place_cells(row));
         let text = |cell: &Option<&crate::model::Point>| cell.map_or("–".to_owned(), |point| point.text.to_string());
         cells.extend(row.cells.iter().map(|cell| bold(untrusted::markdown(&text(cell)), row.marked)));
         cells.push(words::spread(row.spread()));

@@ -81,17 +81,13 @@ pub fn format(id: &str) -> Option<&'static dyn ReportFormat> {
 }
 
 /// Writes a listing in the form `format`, or says which forms it can take.
-pub fn write_listing(
-    format: &dyn ReportFormat,
-    listing: &Listing,
-    style: Style,
-    out: &mut dyn Write,
-) -> Result<io::Result<()>> {
-    format.write_listing(listing, style, out).ok_or_else(|| {
+pub fn write_listing(format: &dyn ReportFormat, listing: &Listing, style: Style, out: &mut dyn Write) -> Result<()> {
+    let written = format.write_listing(listing, style, out).ok_or_else(|| {
         Error::Misuse(format!(
             "{} cannot be written as {}; use table, json, csv or markdown",
             listing.title,
             format.id()
         ))
-    })
+    })?;
+    written.map_err(|source| Error::System { doing: format!("write {}", listing.title), source })
 }

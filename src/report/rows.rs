@@ -152,6 +152,31 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Headings of the columns that say where a row stands.
+    pub fn place_head(&self) -> Vec<&'static str> {
+        let step = if self.steps { Some("step") } else { (!self.epochs).then_some("point") };
+        let pass = (self.segments && !self.epochs).then_some("pass");
+        step.into_iter().chain(self.epochs.then_some("epoch")).chain(pass).collect()
+    }
+
+    /// The cells below them.
+    pub fn place_cells(&self, row: &Row) -> Vec<String> {
+        let cell = |column: &str| match column {
+            "step" => row.position.step.map_or(String::new(), |step| step.to_string()),
+            "point" => row.number.to_string(),
+            "epoch" => row.position.epoch.map_or(String::new(), words::plain_number),
+            _ => (row.position.segment + 1).to_string(),
+        };
+        self.place_head().into_iter().map(cell).collect()
+    }
+
+    /// The columns of the runs that were compared with one another; all where that is not known.
+    pub fn compared(&self, audit: &Audit) -> Vec<usize> {
+        let compared = |run: &str| audit.comparisons.iter().any(|comparison| comparison.run == run);
+        let columns: Vec<usize> = (0..self.runs.len()).filter(|&column| compared(self.runs[column])).collect();
+        if columns.is_empty() { (0..self.runs.len()).collect() } else { columns }
+    }
+
     /// Index of the first divergent row.
     pub fn marked(&self) -> Option<usize> {
         self.rows.iter().position(|row| row.marked)

@@ -158,9 +158,12 @@ fn columns_that_fit(audit: &Audit, rows: &Rows, labels: &[String], width: usize)
     let widest = |column: usize| rows.rows.iter().map(|row| text_width(&row.cells[column])).max().unwrap_or(0);
     // Every column comes with three blanks.
     let wide = |column: usize| widest(column).max(labels[column].width()) + 3;
-    let step = |row: &Row| row.position.step.map_or(row.number.to_string(), |step| step.to_string()).len();
-    let steps = rows.rows.iter().map(step).max().unwrap_or(0).max("point".len());
-    let mut used = "►".width() + 3 + steps + 3 + if rows.epochs { 8 } else { 0 } + "difference".len() + 3;
+    let place = |(index, head): (usize, &str)| {
+        let cells = rows.rows.iter().map(|row| rows.place_cells(row)[index].width());
+        cells.max().unwrap_or(0).max(head.width()) + 3
+    };
+    let places: usize = rows.place_head().into_iter().enumerate().map(place).sum();
+    let mut used = "►".width() + 3 + places + "difference".width() + 3;
     let mut order = vec![0];
     if let Some((divergence, _)) = words::shown_divergence(audit) {
         let (a, b) = words::apart(divergence);
@@ -188,12 +191,7 @@ fn columns_that_fit(audit: &Audit, rows: &Rows, labels: &[String], width: usize)
 
 fn head(rows: &Rows, labels: &[&str]) -> (Vec<String>, Vec<usize>) {
     let mut head = vec![String::new()];
-    if rows.steps || !rows.epochs {
-        head.push(if rows.steps { "step" } else { "point" }.to_owned());
-    }
-    if rows.epochs {
-        head.push("epoch".to_owned());
-    }
+    head.extend(rows.place_head().into_iter().map(str::to_owned));
     head.extend(labels.iter().map(|label| (*label).to_owned()));
     head.push("difference".to_owned());
     let right = (1..head.len()).collect();
@@ -202,12 +200,7 @@ fn head(rows: &Rows, labels: &[&str]) -> (Vec<String>, Vec<usize>) {
 
 fn cells(rows: &Rows, part: &Row, row: &Row) -> Vec<String> {
     let mut cells = vec![if row.marked { "►" } else { "" }.to_owned()];
-    if rows.steps || !rows.epochs {
-        cells.push(row.position.step.map_or_else(|| row.number.to_string(), |step| step.to_string()));
-    }
-    if rows.epochs {
-        cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
-    }
+    cells.extend(rows.place_cells(row));
     cells.extend(part.cells.iter().map(|cell| cell.map_or("-".to_owned(), |point| point.text.to_string())));
     cells.push(words::spread(row.spread()));
     cells

@@ -100,8 +100,7 @@ pub fn curves(audit: &Audit) -> Option<String> {
 /// The widest difference between the compared runs over the steps, on a logarithmic scale.
 pub fn differences(audit: &Audit) -> Option<String> {
     let all = Rows::all(audit);
-    let compared = |run: &&str| audit.comparisons.iter().any(|comparison| comparison.run == **run);
-    let columns: Vec<usize> = (0..all.runs.len()).filter(|&column| compared(&all.runs[column])).collect();
+    let columns = all.compared(audit);
     if columns.len() < 2 {
         return None;
     }
@@ -136,7 +135,7 @@ pub fn differences(audit: &Audit) -> Option<String> {
 }
 
 /// The smallest difference that printed digits can show.
-fn digit_floor(resolution: &Resolution) -> Option<f64> {
+pub fn digit_floor(resolution: &Resolution) -> Option<f64> {
     let decimals = resolution.decimals.filter(|_| resolution.source == Source::Printed)?;
     Some(5.0 * 10f64.powi(-i32::try_from(decimals).ok()? - 1))
 }

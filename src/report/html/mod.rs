@@ -146,7 +146,8 @@ fn charts(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let body = format!("{curves}<ul class=\"legend\">\n{runs}{onset}</ul>\n");
     section("curves", &format!("{} over the {along}", rows.metric), &body, out)?;
     let Some(differences) = charts::differences(audit) else { return Ok(()) };
-    let floor = audit.resolution.as_ref().map_or(String::new(), |resolution| key("floor-colour", &resolution.note));
+    let drawn = audit.resolution.as_ref().filter(|resolution| charts::digit_floor(resolution).is_some());
+    let floor = drawn.map_or(String::new(), |resolution| key("floor-colour", &resolution.note));
     let widest = key("difference-colour", "widest difference between two runs");
     let body = format!("{differences}<ul class=\"legend\">\n{widest}{onset}{floor}</ul>\n");
     section("differences", &format!("Difference over the {along}"), &body, out)
@@ -165,13 +166,7 @@ fn values(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     if rows.rows.is_empty() {
         return Ok(());
     }
-    let mut head = String::new();
-    if rows.steps || !rows.epochs {
-        head += if rows.steps { "<th class=\"number\">step</th>" } else { "<th class=\"number\">point</th>" };
-    }
-    if rows.epochs {
-        head += "<th class=\"number\">epoch</th>";
-    }
+    let mut head: String = rows.place_head().iter().map(|name| format!("<th class=\"number\">{name}</th>")).collect();
     for run in &rows.runs {
         head += &format!("<th class=\"number\">{}</th>", html(run));
     }
@@ -182,13 +177,7 @@ fn values(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn value_row(rows: &Rows, row: &Row) -> String {
-    let mut cells = Vec::new();
-    if rows.steps || !rows.epochs {
-        cells.push(row.position.step.map_or_else(|| row.number.to_string(), |step| step.to_string()));
-    }
-    if rows.epochs {
-        cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
-    }
+    let mut cells = rows.place_cells(row);
     cells.extend(row.cells.iter().map(|cell| cell.map_or("–".to_owned(), |point| point.text.to_string())));
     cells.push(words::spread(row.spread()));
     let count = cells.len();
