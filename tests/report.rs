@@ -24,7 +24,7 @@ fn write(format: &str, audit: &Audit, style: Style) -> String {
 fn list(format: &str, listing: &Listing) -> String {
     let format = report::format(format).expect("the format is listed");
     let mut out = Vec::new();
-    report::write_listing(format, listing, PLAIN, &mut out).expect("the format has listings");
+    report::write_listing(format, listing, PLAIN, &mut out).expect("the format has listings").expect("memory");
     String::from_utf8(out).expect("reports are UTF-8")
 }
 

@@ -1,1 +1,31 @@
 //! What was seen to a cause, or to the next treatments to try; pure, launches nothing.
+//!
+//! Input: the outcomes of treatments, and the flight record's [`Evidence`](crate::model::Evidence) where there is one.
+//! Output: the effect table ([`effects`]), what it alone says about the cause ([`matrix`]), and the adaptive [`Search`]
+//! that asks for one treatment after another until a cause is proved on both sides or shown to be out of reach.
+
+mod candidate;
+mod confidence;
+mod effects;
+mod locate;
+mod luck;
+mod matrix;
+mod name;
+mod nominate;
+mod price;
+mod remedy;
+mod search;
+mod summary;
+#[cfg(test)]
+mod testing;
+
+pub use confidence::confidence;
+pub use effects::effects;
+pub use locate::{locate, wants_tracing};
+pub use luck::{Rate, agree_by_luck, repeats_for};
+pub use matrix::{Question, matrix};
+pub use nominate::{Nomination, Strength, nominate};
+pub use price::price;
+pub use remedy::{function, remedy};
+pub use search::{Answer, Ask, Config, Control, Search, Seen};
+pub use summary::summary;

@@ -10,6 +10,8 @@ pub mod divergence;
 pub mod effect;
 pub mod environment;
 pub mod event;
+pub mod evidence;
+pub mod flight;
 pub mod outcome;
 pub mod point;
 pub mod reading;
@@ -30,6 +32,10 @@ pub use divergence::{Divergence, Kind, RunValue, Stage};
 pub use effect::Effect;
 pub use environment::Environment;
 pub use event::{Control, RunEvent, Stream};
+pub use evidence::{
+    Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
+    Read, Seeding,
+};
 pub use outcome::Outcome;
 pub use point::{Point, Position};
 pub use reading::{Candidate, Reading, Role};

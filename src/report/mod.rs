@@ -12,6 +12,7 @@ mod json;
 mod junit;
 mod listing;
 mod markdown;
+mod planned;
 mod progress;
 mod raw;
 mod rows;
@@ -29,6 +30,7 @@ pub use environment::{environment, environment_differences};
 pub use github::job_summary;
 pub use inspect::inspect;
 pub use listing::Listing;
+pub use planned::{Planned, planned};
 pub use progress::{Progress, ProgressKind};
 pub use raw::{DiffLine, Mark, Piece, RawDiff, Tag};
 pub use rows::{Row, Rows, Spread};
@@ -80,14 +82,33 @@ pub fn format(id: &str) -> Option<&'static dyn ReportFormat> {
     FORMATS.iter().copied().find(|format| format.id() == id)
 }
 
-/// Writes a listing in the form `format`, or says which forms it can take.
-pub fn write_listing(format: &dyn ReportFormat, listing: &Listing, style: Style, out: &mut dyn Write) -> Result<()> {
-    let written = format.write_listing(listing, style, out).ok_or_else(|| {
+/// Writes a listing in the form `format`, or says which forms it can take; within that, whether the writing succeeded.
+pub fn write_listing(
+    format: &dyn ReportFormat,
+    listing: &Listing,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>> {
+    format.write_listing(listing, style, out).ok_or_else(|| {
         Error::Misuse(format!(
             "{} cannot be written as {}; use table, json, csv or markdown",
             listing.title,
             format.id()
         ))
-    })?;
-    written.map_err(|source| Error::System { doing: format!("write {}", listing.title), source })
+    })
+}
+
+/// Tells the user that the tool itself failed.
+pub fn error(error: &Error) {
+    let message = error.to_string();
+    // Nothing can be done for a user whose standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "error: {}", untrusted::plain_lines(&message));
+}
+
+/// The JSON document of an audit, as it is kept with the record.
+pub fn json_document(audit: &Audit) -> Vec<u8> {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = json::Json.write(audit, Style::default(), &mut text);
+    text
 }

@@ -1,7 +1,6 @@
 //! Live progress on standard error while trials are executed; drawn from the same events that the record keeps.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,17 +17,6 @@ pub enum ProgressKind {
     Lines,
     /// Nothing.
     Quiet,
-}
-
-impl ProgressKind {
-    /// What suits standard error: a terminal, or a CI log, or nothing where the user wants it quiet.
-    pub fn for_stderr(quiet: bool) -> Self {
-        match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Self::Quiet,
-            (false, true) => Self::Live,
-            (false, false) => Self::Lines,
-        }
-    }
 }
 
 /// Redraws at most this often: a job may print thousands of points a second.

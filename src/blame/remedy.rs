@@ -1,0 +1,121 @@
+//! A cause to what to do about it: code or a command, limited to what was shown to be necessary.
+
+use crate::model::{Cause, Grade, Remedy};
+
+/// What to do about one cause.
+pub fn remedy(cause: &str) -> Remedy {
+    match cause {
+        "seed.python" => "import random\nrandom.seed(0)  # first thing the program does",
+        "seed.numpy" => "import numpy\nnumpy.random.seed(0)  # first thing the program does",
+        "seed.torch" => {
+            "import torch\ntorch.manual_seed(0)  # before the model is built; it reaches the cards and the loader's workers too"
+        }
+        "seed.numpy_generator" => {
+            "rng = numpy.random.default_rng(0)  # give it a seed where it is made; numpy.random.seed does not reach it"
+        }
+        "seed.worker" => {
+            "def seed_worker(worker_id):\n    seed = torch.initial_seed() % 2**32  # the run's seed plus the worker's id\n    \
+             ...  # seed with it the generator that the worker uses\n\nDataLoader(..., worker_init_fn=seed_worker)"
+        }
+        "dataloader.generator" => {
+            "g = torch.Generator()\ng.manual_seed(0)  # not g.seed(), which takes entropy\nDataLoader(..., generator=g)"
+        }
+        "hashseed" => "PYTHONHASHSEED=0 python ...  # before Python starts; or sort what is taken from a set",
+        "order.filesystem" => "sorted(os.listdir(...))  # sort by names that do not change from run to run, and count files up when naming them",
+        "clock" => "count steps instead of seconds, and take no seed from the time",
+        "entropy" => "derive ids and draws from the run's seed instead of urandom, uuid4, secrets or process ids",
+        "race" => "take results in the order asked for: DataLoader(..., in_order=True), map instead of imap_unordered, one process that updates",
+        "op.nondeterministic" | "cuda.atomics" => {
+            "torch.use_deterministic_algorithms(True)  # with CUBLAS_WORKSPACE_CONFIG=:4096:8 on a card"
+        }
+        "uninitialised" => "torch.zeros(...) instead of torch.empty(...), or write every element before it is read",
+        "alias.state_dict" => "best = copy.deepcopy(model.state_dict())  # state_dict() alone follows the live weights",
+        "dataloader.num_workers" => "keep num_workers the same, or draw per item: a generator seeded with the run's seed and the item's index",
+        "dataloader.batch_size" => "keep the batch size the same",
+        "threads" => "OMP_NUM_THREADS=1 python ...  # or the same number everywhere",
+        "device" => "compare runs of the same device only",
+        "cudnn.benchmark" => "torch.backends.cudnn.benchmark = False",
+        "cudnn.deterministic" => "torch.backends.cudnn.deterministic = True",
+        "cuda.tf32" => "torch.backends.cuda.matmul.allow_tf32 = False\ntorch.backends.cudnn.allow_tf32 = False",
+        "sdpa.backend" => "with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH): ...",
+        "nccl.order" => "NCCL_ALGO=Ring NCCL_NVLS_ENABLE=0 ...",
+        "compile" => "run eagerly, or compile in both runs with torch._inductor.config.fallback_random = True",
+        "env.version" => "install the same versions of the libraries",
+        "resume.rng" => "save and load the generator states of random, numpy and torch, after all that draws from them",
+        "resume.scheduler" => "save scheduler.state_dict(), and load it after the scheduler is built",
+        "resume.optimizer" => "save and load optimizer.state_dict()",
+        "resume.sampler" => "save and load the position in the epoch and the sampler's generator",
+        "resume.precision" => "save the weights in the precision they are trained in",
+        "resume.state" => "save and load every other state that training reads: averaged weights, counters, loss scale",
+        _ => "",
+    }
+    .to_owned()
+}
+
+/// One function that makes the run repeatable, limited to the causes that were proved or are likely; empty where none of
+/// them is cured by a call at the start of the program.
+pub fn function(causes: &[Cause]) -> String {
+    let wanted = |id: &str| causes.iter().any(|cause| cause.id == id && cause.grade != Grade::Suspected);
+    let parts: Vec<(&str, &str)> =
+        CALLS.iter().filter(|(id, ..)| wanted(id)).map(|&(_, module, call)| (module, call)).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    let mut modules: Vec<&str> = parts.iter().map(|&(module, _)| module).collect();
+    modules.sort_unstable();
+    modules.dedup();
+    let imports: String = modules.iter().map(|module| format!("import {module}\n")).collect();
+    let calls: String = parts.iter().map(|(_, call)| format!("    {call}\n")).collect();
+    let head = "def make_repeatable(seed=0):\n    \"\"\"Call this before anything else; only what was found necessary.\"\"\"\n";
+    format!("{imports}\n\n{head}{calls}")
+}
+
+/// Causes that one call at the start of the program cures: the cause, the module to import, the call.
+const CALLS: [(&str, &str, &str); 8] = [
+    ("seed.python", "random", "random.seed(seed)"),
+    ("seed.numpy", "numpy", "numpy.random.seed(seed)"),
+    ("seed.torch", "torch", "torch.manual_seed(seed)"),
+    ("op.nondeterministic", "torch", "torch.use_deterministic_algorithms(True)"),
+    ("cuda.atomics", "torch", "torch.use_deterministic_algorithms(True)"),
+    ("cudnn.benchmark", "torch", "torch.backends.cudnn.benchmark = False"),
+    ("cudnn.deterministic", "torch", "torch.backends.cudnn.deterministic = True"),
+    ("cuda.tf32", "torch", "torch.backends.cuda.matmul.allow_tf32 = False"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(id: &str, grade: Grade) -> Cause {
+        Cause {
+            id: id.to_owned(),
+            grade,
+            summary: String::new(),
+            evidence: Vec::new(),
+            remedy: String::new(),
+            location: None,
+            price: None,
+        }
+    }
+
+    #[test]
+    fn the_function_seeds_only_what_was_found_necessary() {
+        let text = function(&[cause("seed.torch", Grade::Proved), cause("seed.numpy", Grade::Suspected)]);
+        assert_eq!(
+            text,
+            "import torch\n\n\ndef make_repeatable(seed=0):\n    \"\"\"Call this before anything else; only what was \
+             found necessary.\"\"\"\n    torch.manual_seed(seed)\n"
+        );
+    }
+
+    #[test]
+    fn two_causes_give_one_function() {
+        let text = function(&[cause("seed.torch", Grade::Proved), cause("seed.python", Grade::Proved)]);
+        assert!(text.starts_with("import random\nimport torch\n"), "{text}");
+    }
+
+    #[test]
+    fn a_cause_without_a_call_gives_no_function() {
+        assert_eq!(function(&[cause("hashseed", Grade::Proved)]), "");
+    }
+}

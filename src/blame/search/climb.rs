@@ -1,0 +1,110 @@
+//! Looking for a set that agrees: what the record shows, what it points to, then everything.
+
+use super::super::nominate::Strength;
+use super::memory::Held;
+use super::{Ending, Kept, Phase, Question, Search, Step, less};
+use crate::blame::candidate::is_probe;
+use crate::model::{Level, SettingId};
+
+/// Settings that are known to stop some jobs, the likeliest first: looked at first when a job fails with several held.
+const RISKY: [&str; 6] = ["deterministic_algorithms", "entropy", "clock", "race", "uninitialised", "compile"];
+
+impl Search {
+    /// The next rung that is not known to part; the first that agrees is pruned.
+    pub(super) fn climb(&mut self) -> Step {
+        if self.playing().is_empty() {
+            let ending = if self.candidates.is_empty() { Ending::NothingToHold } else { Ending::Outside };
+            return Step::Go(Phase::End(ending));
+        }
+        for rung in self.rungs() {
+            if self.memory.agreed(&rung) > 0 {
+                return Step::Go(Phase::Prune(Kept { held: rung, ..Kept::default() }));
+            }
+            if self.memory.parts(&rung) {
+                continue;
+            }
+            if let Some(reason) = self.memory.why_unresolved(&rung) {
+                let reason = reason.to_owned();
+                return self.find_what_fails(&rung, reason);
+            }
+            let why = self.why_climb(&rung);
+            return Step::Ask(self.question(rung, why));
+        }
+        Step::Go(Phase::Probe)
+    }
+
+    /// The sets to try, each a superset of the one before.
+    fn rungs(&self) -> Vec<Held> {
+        let playing = self.playing();
+        let at_least = |least: Strength| -> Held {
+            playing.iter().copied().filter(|&m| self.candidates[m].strength >= Some(least)).collect()
+        };
+        let strong = at_least(Strength::Strong);
+        let mut with_best = strong.clone();
+        // The best of the fair ones is the last to let go of.
+        with_best.extend(playing.iter().rev().copied().find(|&m| self.candidates[m].strength == Some(Strength::Fair)));
+        let mut rungs = vec![strong, with_best, at_least(Strength::Fair), at_least(Strength::Weak), playing];
+        rungs.retain(|rung| !rung.is_empty());
+        rungs.dedup();
+        rungs
+    }
+
+    /// The job fails with this set held: leaves one member out at a time until it runs, and gives that member up.
+    fn find_what_fails(&mut self, rung: &Held, reason: String) -> Step {
+        let mut members: Vec<usize> = rung.iter().copied().collect();
+        members.sort_by_key(|&member| {
+            let id = self.candidates[member].id.as_str();
+            (RISKY.iter().position(|risky| *risky == id).unwrap_or(RISKY.len()), member)
+        });
+        for &member in &members {
+            let rest = less(rung, &[member]);
+            if self.memory.is_resolved(&rest) {
+                self.give_up(member, reason);
+                return Step::Go(Phase::Climb);
+            }
+            if self.memory.why_unresolved(&rest).is_none() {
+                let why =
+                    format!("the job fails with {} held; is it {}?", self.names(rung), self.candidates[member].id);
+                return Step::Ask(self.question(rest, why));
+            }
+        }
+        self.give_up(members[0], reason);
+        Step::Go(Phase::Climb)
+    }
+
+    pub(super) fn question(&self, held: Held, why: String) -> Question {
+        Question { held, probe: None, repeats: self.exploring_repeats(), why }
+    }
+
+    fn why_climb(&self, rung: &Held) -> String {
+        let reasons: Vec<&str> = rung.iter().filter_map(|&m| self.candidates[m].why.as_deref()).collect();
+        match reasons.as_slice() {
+            [] => format!("does anything that can be held make the runs agree? Holding {}", self.names(rung)),
+            [reason] => format!("{reason}: holding {}", self.names(rung)),
+            _ => format!("the record points to {}: holding them together", self.names(rung)),
+        }
+    }
+
+    /// Everything held did not help: asks whether the loader's workers matter, then ends.
+    pub(super) fn probe(&mut self) -> Step {
+        let workers = SettingId::new("num_workers");
+        if self.probe_level(&workers).is_none() || !self.may_have_workers() {
+            return Step::Go(Phase::End(Ending::Outside));
+        }
+        let why = "nothing that can be held makes the runs agree; do they without loader workers?".to_owned();
+        let (held, repeats) = (self.playing(), self.exploring_repeats());
+        Step::Ask(Question { held, probe: Some(workers), repeats, why })
+    }
+
+    /// The level at which a probe is tried, where the job can be given it and does not have it already.
+    pub(super) fn probe_level(&self, probe: &SettingId) -> Option<(SettingId, Level)> {
+        let setting = self.config.settings.iter().find(|setting| setting.id == *probe && is_probe(&setting.id))?;
+        let level = setting.hold.clone().unwrap_or_else(|| Level::new("0"));
+        (self.config.reference.get(probe) != Some(&level)).then(|| (setting.id.clone(), level))
+    }
+
+    fn may_have_workers(&self) -> bool {
+        let Some(evidence) = &self.config.evidence else { return true };
+        evidence.loaders.is_empty() || evidence.loaders.iter().any(|loader| loader.workers > 0)
+    }
+}

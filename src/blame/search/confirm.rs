@@ -1,0 +1,75 @@
+//! The proof on both sides: the final set agrees often enough, and without any one member the runs part.
+
+use super::memory::Held;
+use super::{Ending, Kept, Phase, Search, Step, less};
+
+/// How often a search may begin again after a set that agreed by luck.
+const RESTARTS: u32 = 2;
+
+impl Search {
+    /// Asks what the proof still lacks, or ends.
+    pub(super) fn confirm(&mut self, kept: Kept) -> Step {
+        if kept.held.is_empty() || self.memory.parts(&kept.held) {
+            return self.begin_again();
+        }
+        if let Some(step) = self.try_without_the_doubtful(&kept) {
+            return step;
+        }
+        let lacking = self.final_repeats().saturating_sub(self.memory.agreed(&kept.held));
+        if lacking > 0 {
+            let mut question =
+                self.question(kept.held.clone(), format!("confirming with {} held", self.names(&kept.held)));
+            question.repeats = lacking;
+            return Step::Ask(question);
+        }
+        for &member in &kept.needed {
+            if let Some(step) = self.see_it_part(&kept, member) {
+                return step;
+            }
+        }
+        let seen = |&member: &usize| self.memory.seen_parting(&less(&kept.held, &[member]));
+        let settled = kept.doubtful.is_empty() && kept.needed.iter().all(seen);
+        Step::Go(Phase::End(Ending::Found { kept, settled, shortfall: None }))
+    }
+
+    /// With a member that could not be judged, tries once whether the needed ones alone are enough.
+    fn try_without_the_doubtful(&self, kept: &Kept) -> Option<Step> {
+        if kept.doubtful.is_empty() || kept.needed.is_empty() {
+            return None;
+        }
+        if self.memory.agreed(&kept.needed) > 0 {
+            let alone = Kept { held: kept.needed.clone(), needed: kept.needed.clone(), doubtful: Held::new() };
+            return Some(Step::Go(Phase::Prune(alone)));
+        }
+        let open = !self.memory.parts(&kept.needed) && self.memory.why_unresolved(&kept.needed).is_none();
+        open.then(|| Step::Ask(self.question(kept.needed.clone(), format!("is {} enough?", self.names(&kept.needed)))))
+    }
+
+    /// The runs must be seen to part with exactly this member released; the reference repeats show it for a single one.
+    fn see_it_part(&self, kept: &Kept, member: usize) -> Option<Step> {
+        let rest = less(&kept.held, &[member]);
+        if self.memory.seen_parting(&rest) || self.memory.why_unresolved(&rest).is_some() {
+            return None;
+        }
+        if self.memory.agreed(&rest) > 0 {
+            let mut smaller = kept.clone();
+            smaller.held.remove(&member);
+            smaller.needed.remove(&member);
+            return Some(Step::Go(Phase::Prune(smaller)));
+        }
+        let why = format!("do the runs part again without {}?", self.candidates[member].id);
+        Some(Step::Ask(self.question(rest, why)))
+    }
+
+    /// A set that had agreed parts after all: what agreed is forgotten, and more repeats are asked for from now on.
+    fn begin_again(&mut self) -> Step {
+        if self.restarts >= RESTARTS {
+            return Step::Go(Phase::End(Ending::Exhausted));
+        }
+        self.restarts += 1;
+        self.memory.forget_agreements();
+        self.history
+            .push("a set that had agreed by luck parts after all: beginning again with more repeats".to_owned());
+        Step::Go(Phase::Climb)
+    }
+}

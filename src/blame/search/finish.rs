@@ -1,0 +1,223 @@
+//! What the search found, graded and put into words.
+
+use super::super::confidence::probability;
+use super::super::locate::location;
+use super::super::name::{Named, name};
+use super::super::nominate::Strength;
+use super::super::remedy::remedy;
+use super::super::summary::summary;
+use super::memory::Held;
+use super::{Ending, Kept, Search, at};
+use crate::model::{Blame, Cause, Grade, Stage};
+
+impl Search {
+    pub(super) fn finish(&self, ending: &Ending) -> Blame {
+        let (causes, pins) = match ending {
+            Ending::Found { kept, settled, shortfall } => (self.found(kept, *settled, *shortfall), kept.held.clone()),
+            Ending::Outside => (vec![self.unknown()], Held::new()),
+            Ending::Probed(_) => (self.behind_the_workers(), Held::new()),
+            Ending::Exhausted => (self.out_of_budget(), Held::new()),
+            Ending::NothingToHold => (vec![self.unknown()], Held::new()),
+        };
+        let pins = pins.iter().map(|&m| (self.candidates[m].id.clone(), self.candidates[m].hold.clone())).collect();
+        Blame { causes, pins, runs_used: self.runs, steps_used: self.steps, history: self.history.clone() }
+    }
+
+    fn found(&self, kept: &Kept, settled: bool, shortfall: Option<usize>) -> Vec<Cause> {
+        let grade = if settled { Grade::Proved } else { Grade::Likely };
+        let mut members: Vec<usize> = kept.needed.iter().copied().collect();
+        members.sort_by_key(|&member| std::cmp::Reverse(self.candidates[member].strength));
+        let mut causes = Vec::new();
+        for member in members {
+            add(&mut causes, self.convicted(kept, member, grade, shortfall));
+        }
+        for member in kept.held.difference(&kept.needed) {
+            add(&mut causes, self.merely_held(*member));
+        }
+        causes.sort_by_key(|cause| cause.grade);
+        causes
+    }
+
+    fn convicted(&self, kept: &Kept, member: usize, grade: Grade, shortfall: Option<usize>) -> Cause {
+        let named = self.name(member);
+        let grade = if named.inferred.is_some() { grade.max(Grade::Likely) } else { grade };
+        let mut evidence = vec![self.held_agrees(kept), self.released_parts(kept, member)];
+        evidence.extend(self.luck(kept));
+        evidence.extend(named.inferred.iter().cloned());
+        evidence.extend(self.candidates[member].why.clone());
+        evidence.extend(self.first_difference());
+        evidence.extend(shortfall.map(|more| self.would_settle(kept, more)));
+        self.cause(named.id, grade, evidence)
+    }
+
+    /// A member that stayed held without being shown to be needed.
+    fn merely_held(&self, member: usize) -> Cause {
+        let id = &self.candidates[member].id;
+        let mut evidence =
+            vec![format!("the runs agree with {id} held among others; whether it is needed was not settled")];
+        evidence.extend(self.candidates[member].why.clone());
+        self.cause(self.name(member).id, Grade::Suspected, evidence)
+    }
+
+    fn held_agrees(&self, kept: &Kept) -> String {
+        let agreed = self.memory.agreed(&kept.held);
+        format!("with {} held, {agreed} of {agreed} runs agree at full length", self.names(&kept.held))
+    }
+
+    fn released_parts(&self, kept: &Kept, member: usize) -> String {
+        let id = &self.candidates[member].id;
+        if kept.held.len() == 1 {
+            return format!(
+                "without it they part{}, as the reference repeats show",
+                at(self.config.control.onset.as_ref())
+            );
+        }
+        format!("with only {id} released again, they part")
+    }
+
+    /// How likely it is that the agreement is luck, where the job parts only sometimes.
+    fn luck(&self, kept: &Kept) -> Option<String> {
+        let rate = self.rate?;
+        let agreed = self.memory.agreed(&kept.held);
+        Some(format!(
+            "the job parts only sometimes ({} of {} runs); {agreed} runs agree by luck with probability {}",
+            rate.other,
+            rate.usual + rate.other,
+            probability(rate.agree_by_luck(agreed))
+        ))
+    }
+
+    fn first_difference(&self) -> Option<String> {
+        let first = self.config.evidence.as_ref()?.first.as_ref()?;
+        let step = first.step.map(|step| format!(" of step {step}")).unwrap_or_default();
+        Some(format!("first to differ in the record: {} ({}){step}", first.item, stage_word(first.stage)))
+    }
+
+    /// The command that would turn `likely` into an answer.
+    fn would_settle(&self, kept: &Kept, more: usize) -> String {
+        let times = self.memory.agreed(&kept.held) + more;
+        let sets: String = kept
+            .held
+            .iter()
+            .map(|&m| format!("--set {}={} ", self.candidates[m].id, self.candidates[m].hold))
+            .collect();
+        let command = if self.config.command.is_empty() { "CMD" } else { &self.config.command };
+        format!("not enough runs for proof; this would settle it: repro-audit run --times {times} {sets}-- {command}")
+    }
+
+    fn unknown(&self) -> Cause {
+        let held = self.names(&self.playing());
+        let mut evidence = vec![match self.playing().is_empty() {
+            true => "no setting that could hold a source of variation still reaches this job".to_owned(),
+            false => format!("with {held} held, the runs still part"),
+        }];
+        evidence.extend(self.control_seen());
+        evidence.extend(self.first_difference());
+        evidence.extend(self.not_checked().into_iter().map(|dropped| format!("not held: {dropped}")));
+        evidence.extend(self.config.evidence.iter().flat_map(|evidence| evidence.notes.clone()));
+        self.cause("unknown".to_owned(), Grade::Suspected, evidence)
+    }
+
+    fn control_seen(&self) -> Option<String> {
+        let control = &self.config.control;
+        let runs: usize = control.groups.iter().sum();
+        (runs > 1).then(|| {
+            format!("{runs} reference repeats gave {} different outcomes{}", control.groups.len(), parting(self))
+        })
+    }
+
+    /// Without loader workers the runs agree: the cause is in the workers, and only the record can tell which.
+    fn behind_the_workers(&self) -> Vec<Cause> {
+        let seen = "with num_workers=0 the runs agree, so the cause is in the loader's workers".to_owned();
+        let unordered = self.points_to("race");
+        let made = self.points_to("seed.worker");
+        let grade = |pointed: bool, other: bool| if pointed && !other { Grade::Likely } else { Grade::Suspected };
+        let mut causes = vec![
+            self.cause("seed.worker".to_owned(), grade(made, unordered), vec![seen.clone()]),
+            self.cause("race".to_owned(), grade(unordered, made), vec![seen]),
+        ];
+        causes.sort_by_key(|cause| cause.grade);
+        causes
+    }
+
+    fn points_to(&self, setting: &str) -> bool {
+        let evidence = self.config.evidence.iter();
+        evidence.flat_map(super::nominate).any(|n| n.setting == setting && n.strength == Strength::Strong)
+    }
+
+    /// No set was found to agree before the budget ended: what the record shows is suspected, nothing more.
+    fn out_of_budget(&self) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        for member in self.playing().into_iter().rev() {
+            let candidate = &self.candidates[member];
+            if candidate.strength >= Some(Strength::Fair) {
+                let why = candidate.why.clone().unwrap_or_default();
+                let note = format!("not tested to the end: {} runs were allowed", self.config.max_runs);
+                add(&mut causes, self.cause(self.name(member).id, Grade::Suspected, vec![why, note]));
+            }
+        }
+        if causes.is_empty() {
+            let mut unknown = self.unknown();
+            unknown.summary = format!("no cause was found within {} runs", self.config.max_runs);
+            unknown.evidence[0] = format!(
+                "the search ended before it could tell; allow more with --max-runs {}",
+                self.config.max_runs * 2
+            );
+            causes.push(unknown);
+        }
+        causes
+    }
+
+    fn name(&self, member: usize) -> Named {
+        let candidate = &self.candidates[member];
+        let playing = self.playing();
+        let could_hold = |id: &str| playing.iter().any(|&m| self.candidates[m].id.as_str() == id);
+        name(candidate.id.as_str(), &candidate.cures, self.config.evidence.as_ref(), &could_hold)
+    }
+
+    fn cause(&self, id: String, grade: Grade, evidence: Vec<String>) -> Cause {
+        Cause {
+            summary: summary(&id),
+            remedy: remedy(&id),
+            location: self.config.evidence.as_ref().and_then(|evidence| location(&id, evidence)),
+            id,
+            grade,
+            evidence,
+            price: None,
+        }
+    }
+}
+
+fn parting(search: &Search) -> String {
+    let onset = at(search.config.control.onset.as_ref());
+    if onset.is_empty() { onset } else { format!(", parting{onset}") }
+}
+
+/// Adds a cause; where another setting already stands for the same one, the two become one.
+fn add(causes: &mut Vec<Cause>, cause: Cause) {
+    match causes.iter_mut().find(|known| known.id == cause.id) {
+        Some(known) => {
+            known.grade = known.grade.min(cause.grade);
+            for line in cause.evidence {
+                if !known.evidence.contains(&line) {
+                    known.evidence.push(line);
+                }
+            }
+        }
+        None => causes.push(cause),
+    }
+}
+
+/// The word of `stage` in every report.
+fn stage_word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Environment => "environment",
+        Stage::Rng => "rng",
+        Stage::Batch => "batch",
+        Stage::Parameters => "parameters",
+        Stage::Loss => "loss",
+        Stage::Gradients => "gradients",
+        Stage::Optimizer => "optimizer",
+        Stage::Output => "output",
+    }
+}

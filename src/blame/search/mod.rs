@@ -1,0 +1,424 @@
+//! The adaptive search: what was seen so far to the next treatment to try, or to the answer.
+//!
+//! Input: the reference repeats that parted, the settings that can be held, and the flight record's evidence where there
+//! is one. Output: one [`Ask`] after another. The search is pure and deterministic: the same answers give the same
+//! questions, so an interrupted audit goes on by answering again from its record.
+//!
+//! It climbs until a held set makes the runs agree: what the record shows, then what it points to, then everything.
+//! From there it lets go, the blunt settings and the unlikely ones first, by halves, until every setting still held is
+//! needed. Last, it confirms on both sides. One fact carries the whole proof: where a set `H` agrees and `H` without one
+//! member parts, that member is needed in every smaller set as well.
+
+mod climb;
+mod confirm;
+mod finish;
+mod memory;
+mod prune;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidate::{Candidate, candidates};
+use super::luck::Rate;
+use super::nominate::nominate;
+use crate::model::{Blame, Evidence, Level, Position, Setting, SettingId};
+use memory::{Held, Memory};
+
+/// What a search starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Repeats that must agree, N.
+    pub repeats: usize,
+    /// The search asks for no run beyond this many, those made before it included.
+    pub max_runs: usize,
+    /// With which confidence repeats acquit where the job parts only sometimes: 0.95.
+    pub confidence: f64,
+    /// The settings that can reach this job; those without a level to hold, and probes, are told apart here.
+    pub settings: Vec<Setting>,
+    /// The levels of the reference treatment; every treatment asked for starts from them.
+    pub reference: BTreeMap<SettingId, Level>,
+    /// What the reference repeats showed.
+    pub control: Control,
+    /// What the flight records show, where there are any.
+    pub evidence: Option<Evidence>,
+    /// The job's command line, for the commands that are suggested.
+    pub command: String,
+}
+
+impl Config {
+    /// The budget where nobody gave one: enough for one cause that shows in one run of four.
+    pub const MAX_RUNS: usize = 60;
+    /// The confidence where nobody asked for one.
+    pub const CONFIDENCE: f64 = 0.95;
+}
+
+/// What the reference repeats showed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Control {
+    /// Sizes of the groups of identical runs: `[1, 1, 1]` where no two agree, `[2, 1]` where one of three differs.
+    pub groups: Vec<usize>,
+    /// Where they part first.
+    pub onset: Option<Position>,
+    /// Runs made before the search, recorded ones included.
+    pub runs: usize,
+    /// Points of the primary metric in those runs.
+    pub steps: u64,
+}
+
+/// What the search wants next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Run the job under this treatment, up to `repeats` times, at full length; stop as soon as two of them part.
+    Run {
+        /// The levels, the reference's included.
+        treatment: BTreeMap<SettingId, Level>,
+        /// How many repeats, beyond any made earlier under the same treatment.
+        repeats: usize,
+        /// Why, in one line.
+        why: String,
+    },
+    /// The answer.
+    Done(Box<Blame>),
+}
+
+/// What the runs that were asked for showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What they showed.
+    pub seen: Seen,
+    /// How many runs were made, stopped ones included.
+    pub runs: usize,
+    /// Points of the primary metric in those runs.
+    pub steps: u64,
+}
+
+/// What repeats under one treatment showed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// All runs made agree (with earlier ones under the same treatment too).
+    Agreed,
+    /// Two of them part.
+    Parted {
+        /// Where.
+        onset: Option<Position>,
+        /// Sizes of the groups of identical runs.
+        groups: Vec<usize>,
+    },
+    /// They agree in a way that says nothing, such as every loss being NaN where the reference's was a number.
+    Degenerate(String),
+    /// Nothing could be said.
+    Unresolved {
+        /// Why.
+        reason: String,
+        /// The settings that did not take effect, where that was the reason; empty where the job failed.
+        not_applied: Vec<SettingId>,
+    },
+}
+
+/// A question that was asked and awaits its answer.
+#[derive(Clone, Debug, PartialEq)]
+struct Question {
+    held: Held,
+    probe: Option<SettingId>,
+    repeats: usize,
+    why: String,
+}
+
+/// Where the search stands.
+#[derive(Clone, Debug, PartialEq)]
+enum Phase {
+    /// Looking for a set that agrees.
+    Climb,
+    /// A set agrees; letting go of what is not needed.
+    Prune(Kept),
+    /// Nothing that can be held cures it; one probe may still tell where to look.
+    Probe,
+    /// Over.
+    End(Ending),
+}
+
+/// A held set that agrees, and what is known of its members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    /// Everything still held.
+    held: Held,
+    /// Members that were released and found needed.
+    needed: Held,
+    /// Members whose release could not be judged.
+    doubtful: Held,
+}
+
+impl Kept {
+    /// Members of which nothing is known yet, first those to let go of first.
+    fn open(&self) -> Vec<usize> {
+        self.held.iter().copied().filter(|m| !self.needed.contains(m) && !self.doubtful.contains(m)).collect()
+    }
+}
+
+/// How a search ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ending {
+    /// A set was found; `settled` where it is minimal and confirmed on both sides.
+    Found { kept: Kept, settled: bool, shortfall: Option<usize> },
+    /// Everything that can be held was held, and the runs still part.
+    Outside,
+    /// As before, but this probe, held too, makes them agree.
+    Probed(SettingId),
+    /// The budget ended before any set was found to agree.
+    Exhausted,
+    /// There is nothing to hold.
+    NothingToHold,
+}
+
+/// What a phase decided.
+enum Step {
+    Ask(Question),
+    Go(Phase),
+}
+
+/// The search for the causes of a job that does not repeat.
+#[derive(Clone, Debug)]
+pub struct Search {
+    config: Config,
+    candidates: Vec<Candidate>,
+    dropped: BTreeMap<usize, String>,
+    memory: Memory,
+    phase: Phase,
+    pending: Option<Question>,
+    rate: Option<Rate>,
+    restarts: u32,
+    runs: usize,
+    steps: u64,
+    questions: usize,
+    history: Vec<String>,
+}
+
+impl Search {
+    /// Starts from reference repeats that parted.
+    pub fn new(config: Config) -> Self {
+        let nominations = config.evidence.as_ref().map(nominate).unwrap_or_default();
+        let mut candidates = candidates(&config.settings, &nominations);
+        candidates.retain(|candidate| !already_held(&config.reference, candidate));
+        let mut memory = Memory::default();
+        memory.parted(Held::new());
+        Self {
+            rate: Rate::of_groups(&config.control.groups),
+            runs: config.control.runs,
+            steps: config.control.steps,
+            candidates,
+            dropped: BTreeMap::new(),
+            memory,
+            phase: Phase::Climb,
+            pending: None,
+            restarts: 0,
+            questions: 0,
+            history: Vec::new(),
+            config,
+        }
+    }
+
+    /// The next treatment to try, or the answer. Asking twice without an answer in between asks the same.
+    pub fn next(&mut self) -> Ask {
+        loop {
+            if let Some(question) = &self.pending {
+                return self.ask(question);
+            }
+            let step = match &self.phase {
+                Phase::Climb => self.climb(),
+                Phase::Prune(kept) => self.prune(kept.clone()),
+                Phase::Probe => self.probe(),
+                Phase::End(ending) => return Ask::Done(Box::new(self.finish(ending))),
+            };
+            match step {
+                Step::Go(phase) => self.phase = phase,
+                Step::Ask(question) => self.pose(question),
+            }
+        }
+    }
+
+    /// Takes the answer to what was last asked; without a question open, it is ignored.
+    pub fn seen(&mut self, answer: Answer) {
+        let Some(question) = self.pending.take() else { return };
+        self.runs += answer.runs;
+        self.steps += answer.steps;
+        self.questions += 1;
+        self.note(&question, &answer);
+        match answer.seen {
+            Seen::Agreed => self.on_agreed(&question, answer.runs),
+            Seen::Parted { groups, .. } => self.on_parted(&question, &groups),
+            Seen::Degenerate(reason) => self.on_degenerate(&question, reason),
+            Seen::Unresolved { reason, not_applied } => self.on_unresolved(&question, &reason, &not_applied),
+        }
+    }
+
+    /// Adds what a later record shows, such as a traced step; it names causes and lines, and does not reorder the search.
+    pub fn learn(&mut self, evidence: Evidence) {
+        self.config.evidence = Some(evidence);
+    }
+
+    /// How many treatments were tried.
+    pub fn questions(&self) -> usize {
+        self.questions
+    }
+
+    /// How many runs were made, those before the search included.
+    pub fn runs_used(&self) -> usize {
+        self.runs
+    }
+
+    /// Candidates that were given up, with the reason: what was not checked.
+    pub fn not_checked(&self) -> Vec<String> {
+        self.dropped.iter().map(|(&member, reason)| format!("{}: {reason}", self.candidates[member].id)).collect()
+    }
+
+    fn ask(&self, question: &Question) -> Ask {
+        let mut treatment = self.config.reference.clone();
+        for &member in &question.held {
+            treatment.insert(self.candidates[member].id.clone(), self.candidates[member].hold.clone());
+        }
+        if let Some((id, level)) = question.probe.as_ref().and_then(|probe| self.probe_level(probe)) {
+            treatment.insert(id, level);
+        }
+        Ask::Run { treatment, repeats: question.repeats, why: question.why.clone() }
+    }
+
+    /// Poses a question, shortened to what the budget still allows; where that is not even a pair, the search ends.
+    fn pose(&mut self, mut question: Question) {
+        let left = self.config.max_runs.saturating_sub(self.runs);
+        let least = if self.memory.agreed(&question.held) > 0 && question.probe.is_none() { 1 } else { 2 };
+        if left < least {
+            self.phase = Phase::End(self.exhausted());
+            return;
+        }
+        question.repeats = question.repeats.clamp(least, left);
+        self.pending = Some(question);
+    }
+
+    fn exhausted(&self) -> Ending {
+        match &self.phase {
+            Phase::Prune(kept) => {
+                let shortfall = self.final_repeats().saturating_sub(self.memory.agreed(&kept.held));
+                Ending::Found { kept: kept.clone(), settled: false, shortfall: (shortfall > 0).then_some(shortfall) }
+            }
+            Phase::Climb | Phase::Probe | Phase::End(_) => Ending::Exhausted,
+        }
+    }
+
+    fn on_agreed(&mut self, question: &Question, runs: usize) {
+        match &question.probe {
+            Some(probe) => self.phase = Phase::End(Ending::Probed(probe.clone())),
+            None => self.memory.add_agreed(question.held.clone(), runs),
+        }
+    }
+
+    fn on_parted(&mut self, question: &Question, groups: &[usize]) {
+        if question.probe.is_some() {
+            self.phase = Phase::End(Ending::Outside);
+            return;
+        }
+        // The most reluctant cause decides how many repeats acquit.
+        if let Some(rate) = Rate::of_groups(groups) {
+            self.rate = Some(self.rate.filter(|known| known.observed() <= rate.observed()).unwrap_or(rate));
+        }
+        self.memory.parted(question.held.clone());
+    }
+
+    /// Deterministic algorithms fill fresh memory with NaN: runs that then agree on NaN prove nothing about memory.
+    fn on_degenerate(&mut self, question: &Question, reason: String) {
+        let filler = question.held.iter().find(|&&m| self.candidates[m].id.as_str() == "deterministic_algorithms");
+        match filler {
+            Some(&member) => self.give_up(member, reason),
+            None => self.on_unresolved(question, &reason, &[]),
+        }
+    }
+
+    fn on_unresolved(&mut self, question: &Question, reason: &str, not_applied: &[SettingId]) {
+        if question.probe.is_some() {
+            self.phase = Phase::End(Ending::Outside);
+            return;
+        }
+        let named: Vec<usize> =
+            question.held.iter().copied().filter(|&m| not_applied.contains(&self.candidates[m].id)).collect();
+        if named.is_empty() {
+            self.memory.unresolved(question.held.clone(), reason);
+        }
+        for member in named {
+            self.give_up(member, reason.to_owned());
+        }
+    }
+
+    /// Holds this candidate no more; what was learnt from sets that include it is forgotten, since it never took effect
+    /// in them or took more effect than it should.
+    fn give_up(&mut self, member: usize, reason: String) {
+        self.dropped.insert(member, reason);
+        self.memory.forget(member);
+        if let Phase::Prune(kept) = &self.phase
+            && kept.held.contains(&member)
+        {
+            self.phase = Phase::Climb;
+        }
+    }
+
+    /// The candidates still in play.
+    fn playing(&self) -> Held {
+        (0..self.candidates.len()).filter(|member| !self.dropped.contains_key(member)).collect()
+    }
+
+    /// Repeats for one question: N, or more where the job parts only sometimes and few agreeing runs acquit nobody.
+    fn exploring_repeats(&self) -> usize {
+        self.repeats_at((1.0 - self.config.confidence) * 0.1_f64.powi(i32::try_from(self.restarts).unwrap_or(0)))
+    }
+
+    /// Repeats behind the final set.
+    fn final_repeats(&self) -> usize {
+        self.exploring_repeats()
+    }
+
+    fn repeats_at(&self, risk: f64) -> usize {
+        let least = self.config.repeats.max(2);
+        self.rate.map_or(least, |rate| rate.repeats_for(risk).max(least))
+    }
+
+    fn names(&self, held: &Held) -> String {
+        let names: Vec<&str> = held.iter().map(|&member| self.candidates[member].id.as_str()).collect();
+        match names.as_slice() {
+            [] => "nothing".to_owned(),
+            names if names.len() > 4 && held.len() == self.playing().len() => {
+                format!("all {} settings that can be held", names.len())
+            }
+            names => names.join(", "),
+        }
+    }
+
+    fn note(&mut self, question: &Question, answer: &Answer) {
+        let held = self.names(&question.held);
+        let and = question.probe.as_ref().map(|probe| format!(" and {probe}")).unwrap_or_default();
+        let said = match &answer.seen {
+            Seen::Agreed => format!("{} runs agree", answer.runs),
+            Seen::Parted { onset, .. } => format!("parts{}", at(onset.as_ref())),
+            Seen::Degenerate(reason) => format!("says nothing: {reason}"),
+            Seen::Unresolved { reason, .. } => format!("unresolved: {reason}"),
+        };
+        self.history.push(format!("held {held}{and}: {said}"));
+    }
+}
+
+/// " at step 12", where the log shows a step.
+fn at(onset: Option<&Position>) -> String {
+    onset.and_then(|position| position.step).map(|step| format!(" at step {step}")).unwrap_or_default()
+}
+
+/// Whether the reference itself holds what the candidate would hold.
+fn already_held(reference: &BTreeMap<SettingId, Level>, candidate: &Candidate) -> bool {
+    let loose = ["off", "warn", "as-is", "random"];
+    match reference.get(&candidate.id) {
+        Some(level) if candidate.id.as_str() == "threads" => *level == candidate.hold,
+        Some(level) => !loose.contains(&level.as_str()),
+        None => false,
+    }
+}
+
+/// All members of `held` but those of `without`.
+fn less(held: &Held, without: &[usize]) -> Held {
+    let without: BTreeSet<usize> = without.iter().copied().collect();
+    held.difference(&without).copied().collect()
+}
