@@ -38,12 +38,15 @@ impl ReportFormat for Csv {
 
 fn record(rows: &Rows, row: &Row, spread: Spread) -> Vec<String> {
     let mut record = rows.place_cells(row);
-    let text = |cell: &Option<&crate::model::Point>| cell.map_or(String::new(), |point| point.text.to_string());
-    record.extend(row.cells.iter().map(|cell| untrusted::csv(&text(cell)).into_owned()));
+    let texts = Rows::texts(row, "").into_iter().zip(&row.cells);
+    // A run that was stopped has no value here, like one that lacks it.
+    record.extend(
+        texts.map(|(text, cell)| if cell.is_some() { untrusted::csv(&text).into_owned() } else { String::new() }),
+    );
     record.push(match spread {
         Spread::Same => "0".to_owned(),
         Spread::Apart(size) => format!("{size}"),
-        Spread::Missing | Spread::NotFinite => String::new(),
+        Spread::Missing | Spread::NotFinite | Spread::Unknown => String::new(),
     });
     record.push(if row.marked { "true" } else { "false" }.to_owned());
     record

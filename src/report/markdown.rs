@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::raw::{Mark, RawDiff, Tag};
+use super::rows::labels;
 use super::{Listing, ReportFormat, Rows, Style, untrusted, words};
 use crate::model::{Audit, Cause, Status, Verdict};
 
@@ -62,7 +63,7 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     }
     let mut head = vec![String::new()];
     head.extend(rows.place_head().into_iter().map(str::to_owned));
-    head.extend(rows.runs.iter().map(|run| untrusted::markdown(run)));
+    head.extend(labels(&rows.runs, usize::MAX).iter().map(|run| untrusted::markdown(run)));
     head.push("difference".to_owned());
     let bold = |text: String, marked: bool| if marked && !text.is_empty() { format!("**{text}**") } else { text };
     let mut table = Vec::new();
@@ -72,8 +73,8 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         }
         let mut cells = vec![if row.marked { "▶" } else { "" }.to_owned()];
         cells.extend(rows.place_cells(row));
-        let text = |cell: &Option<&crate::model::Point>| cell.map_or("–".to_owned(), |point| point.text.to_string());
-        cells.extend(row.cells.iter().map(|cell| bold(untrusted::markdown(&text(cell)), row.marked)));
+        let texts = Rows::texts(row, "–").into_iter();
+        cells.extend(texts.map(|text| bold(untrusted::markdown(&text), row.marked)));
         cells.push(words::spread(row.spread()));
         table.push(cells);
     }

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::raw::{DiffLine, Mark, RawDiff, Tag};
-use super::text::{Ink, Page, cut_front};
+use super::rows::labels;
+use super::text::{Ink, Page};
 use super::{Listing, ReportFormat, Row, Rows, Spread, Style, untrusted, words};
 use crate::model::{Audit, Cause, Run, Status, Verdict};
 
@@ -60,7 +61,8 @@ fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
     page.inked_paragraph("", &format!("{sign} {}", words::headline(audit)), Some(ink))?;
     if let Some((divergence, treatment)) = words::shown_divergence(audit) {
         page.gap()?;
-        page.paragraph("", &words::sentence(divergence, treatment))?;
+        let names = Names::of(audit, page.width());
+        page.paragraph("", &words::sentence_with(divergence, treatment, &|run| names.short(run)))?;
     }
     for divergence in &audit.also_diverged {
         let place = words::place(&divergence.position, divergence.index);
@@ -72,12 +74,12 @@ fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
 /// The values of the runs side by side.
 fn side_by_side(audit: &Audit, page: &mut Page) -> io::Result<()> {
     let rows = Rows::shown(audit).around(AROUND.0, AROUND.1);
+    let names = Names::of(audit, page.width());
     if rows.rows.is_empty() {
-        return Ok(());
+        return full_names(&names, page);
     }
-    // Two columns at least have to fit beside what is not a run.
-    let labels = labels(&rows.runs, (page.width().saturating_sub(40) / 2).min(LABEL));
-    let shown = columns_that_fit(audit, &rows, &labels, page.width());
+    let labels = &names.labels;
+    let shown = columns_that_fit(audit, &rows, labels, page.width());
     let part = rows.only(&shown);
     let title = match words::shown_divergence(audit).and_then(|(_, treatment)| treatment) {
         Some(of) => format!("{} with {}", rows.metric, of.treatment.id),
@@ -117,39 +119,37 @@ fn side_by_side(audit: &Audit, page: &mut Page) -> io::Result<()> {
             format!("{} not shown for want of room: {}.", words::count(hidden.len(), "more run"), hidden.join(", "));
         page.inked_paragraph("  ", &text, Some(Ink::Dim))?;
     }
-    for (label, run) in labels.iter().zip(&rows.runs) {
+    full_names(&names, page)
+}
+
+/// What the short names stand for.
+fn full_names(names: &Names, page: &mut Page) -> io::Result<()> {
+    for (label, run) in names.labels.iter().zip(&names.runs) {
         if label != run {
-            let text = format!("{label} is {run}");
-            page.inked_paragraph("  ", &text, Some(Ink::Dim))?;
+            page.inked_paragraph("  ", &format!("{label} is {run}"), Some(Ink::Dim))?;
         }
     }
     Ok(())
 }
 
-/// Short headings for the columns: of paths, only the part that tells them apart.
-fn labels(runs: &[&str], width: usize) -> Vec<String> {
-    let (front, back) = (shared(runs, false), shared(runs, true));
-    let short = |run: &&str| {
-        let middle = run.get(front..run.len().saturating_sub(back)).filter(|part| !part.is_empty());
-        cut_front(&untrusted::plain(middle.unwrap_or(run)), width)
-    };
-    let labels: Vec<String> = runs.iter().map(short).collect();
-    let unique = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
-    match unique {
-        true => labels,
-        false => (1..).zip(runs).map(|(number, run)| cut_front(&format!("{number}: {run}"), width)).collect(),
-    }
+/// Short names of the runs that are shown side by side; the full ones stand below the values.
+struct Names<'a> {
+    runs: Vec<&'a str>,
+    labels: Vec<String>,
 }
 
-/// Length of the folders that all paths begin with, or of what follows the last folder that differs.
-fn shared(runs: &[&str], from_the_end: bool) -> usize {
-    let Some((first, others)) = runs.split_first() else { return 0 };
-    let bytes =
-        |run: &str| -> Vec<u8> { if from_the_end { run.bytes().rev().collect() } else { run.bytes().collect() } };
-    let first = bytes(first);
-    let same = |other: &&str| first.iter().zip(bytes(other)).take_while(|(a, b)| **a == *b).count();
-    let shared = others.iter().map(same).min().unwrap_or(first.len());
-    first[..shared].iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1)
+impl<'a> Names<'a> {
+    fn of(audit: &'a Audit, width: usize) -> Self {
+        let runs: Vec<&str> = audit.comparisons.iter().map(|comparison| comparison.run.as_str()).collect();
+        // Two columns at least have to fit beside what is not a run.
+        let labels = labels(&runs, (width.saturating_sub(40) / 2).min(LABEL));
+        Self { runs, labels }
+    }
+
+    fn short(&self, run: &str) -> String {
+        let at = self.runs.iter().position(|other| *other == run);
+        at.map_or_else(|| run.to_owned(), |at| self.labels[at].clone())
+    }
 }
 
 /// The columns to show: the first one, the two that lie farthest apart, then the others in order while there is room.
@@ -201,7 +201,7 @@ fn head(rows: &Rows, labels: &[&str]) -> (Vec<String>, Vec<usize>) {
 fn cells(rows: &Rows, part: &Row, row: &Row) -> Vec<String> {
     let mut cells = vec![if row.marked { "►" } else { "" }.to_owned()];
     cells.extend(rows.place_cells(row));
-    cells.extend(part.cells.iter().map(|cell| cell.map_or("-".to_owned(), |point| point.text.to_string())));
+    cells.extend(Rows::texts(part, "-"));
     cells.push(words::spread(row.spread()));
     cells
 }
@@ -210,7 +210,9 @@ fn cells(rows: &Rows, part: &Row, row: &Row) -> Vec<String> {
 fn raw_lines(audit: &Audit, page: &mut Page) -> io::Result<()> {
     let Some(diff) = RawDiff::shown(audit, 1, 0) else { return Ok(()) };
     page.heading("The lines of the logs there")?;
-    let (first, second) = (untrusted::plain(diff.first), untrusted::plain(diff.second));
+    let names = Names::of(audit, page.width());
+    let (first, second) = (names.short(diff.first), names.short(diff.second));
+    let (first, second) = (untrusted::plain(&first), untrusted::plain(&second));
     let fits = first.width() + second.width() + 9 <= page.width();
     let (first, second) = (page.ink(Ink::Bad, &format!("- {first}")), page.ink(Ink::Good, &format!("+ {second}")));
     if fits {

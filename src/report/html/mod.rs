@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::environment::differences;
 use super::raw::{Mark, RawDiff, Tag};
+use super::rows::labels;
 use super::untrusted::{html, html_lines};
 use super::{ReportFormat, Row, Rows, Style, words};
 use crate::model::{Audit, Cause, Environment, Status};
@@ -167,7 +168,7 @@ fn values(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let mut head: String = rows.place_head().iter().map(|name| format!("<th class=\"number\">{name}</th>")).collect();
-    for run in &rows.runs {
+    for run in &labels(&rows.runs, usize::MAX) {
         head += &format!("<th class=\"number\">{}</th>", html(run));
     }
     head += "<th class=\"number\">difference</th>";
@@ -178,7 +179,7 @@ fn values(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 
 fn value_row(rows: &Rows, row: &Row) -> String {
     let mut cells = rows.place_cells(row);
-    cells.extend(row.cells.iter().map(|cell| cell.map_or("–".to_owned(), |point| point.text.to_string())));
+    cells.extend(Rows::texts(row, "–"));
     cells.push(words::spread(row.spread()));
     let count = cells.len();
     let cells: String = cells.iter().map(|cell| format!("<td class=\"number\">{}</td>", html(cell))).collect();
