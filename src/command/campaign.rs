@@ -110,6 +110,18 @@ impl<'a> Campaign<'a> {
         &self.notes
     }
 
+    /// When a run has shown enough, as the user asked.
+    pub fn stop(&self) -> StopRule {
+        self.request.stop
+    }
+
+    /// Whether every value of the primary metric of these runs is NaN.
+    pub fn all_nan(&self, ids: &[String]) -> bool {
+        let series = ids.iter().filter_map(|id| self.readings.get(id)?.primary());
+        let mut values = series.flat_map(|series| &series.points).map(|point| point.value).peekable();
+        values.peek().is_some() && values.all(f64::is_nan)
+    }
+
     /// The flight record of a run that was entered.
     pub fn flight(&self, run: &str) -> Option<&Flight> {
         self.flights.get(run)

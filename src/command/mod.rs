@@ -1,5 +1,6 @@
 //! One file per subcommand; the only place where stages meet.
 
+mod blame;
 mod campaign;
 mod diff;
 mod dry_run;

@@ -49,6 +49,8 @@ pub struct Request {
     pub blame: bool,
     /// Whether the job's process may be entered.
     pub shim: bool,
+    /// How sure an acquittal has to be, where that was asked for.
+    pub confidence: Option<f64>,
     /// Most runs in all.
     pub max_runs: usize,
     /// How much recorded runs record, where that was asked for.
@@ -98,6 +100,7 @@ impl Request {
             metric: typed.comparison.metric.clone(),
             blame: !typed.no_blame,
             shim: !typed.no_shim,
+            confidence: typed.confidence,
             max_runs: typed.max_runs,
             level: typed.level,
             check_observer: typed.check_observer,

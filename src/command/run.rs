@@ -65,8 +65,9 @@ fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Result<Audit> {
     }
     let mut audit = findings::blank("run");
     audit.effects = effects(campaign, &results);
-    audit.blame = blame_from_matrix(request, &results, &audit);
     conclude(request, campaign, &mut audit, &results, &batches);
+    audit.blame = blame_from_matrix(request, &results, &audit);
+    search_for_cause(request, campaign, &mut audit, &results, &batches)?;
     audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
     audit.treatments = results;
     audit.warnings.extend(campaign.notes().iter().cloned());
@@ -84,6 +85,40 @@ fn effects(campaign: &Campaign<'_>, results: &[TreatmentResult]) -> Vec<crate::m
     let first_run = |id: &str| results.iter().find(|r| r.treatment.id == id).and_then(|r| r.runs.first().cloned());
     let cross = |a: &str, b: &str| Some(campaign.compare(&[first_run(a)?, first_run(b)?]).outcome);
     blame::effects(results, &cross)
+}
+
+/// Searches for the cause where repeats of a treatment part: of the reference if it does, else of the first that does.
+fn search_for_cause(
+    request: &Request,
+    campaign: &mut Campaign<'_>,
+    audit: &mut Audit,
+    results: &[TreatmentResult],
+    batches: &[Batch],
+) -> Result<()> {
+    let parts = batches.iter().position(|batch| matches!(batch.group.outcome, Outcome::Diverged(_)));
+    let Some((result, batch)) = parts.and_then(|at| results.get(at).zip(batches.get(at))) else { return Ok(()) };
+    if !request.blame || campaign.interrupted().is_some() {
+        return Ok(());
+    }
+    let found = super::blame::search(request, campaign, &result.treatment, batch)?;
+    if let Some(divergence) = &mut audit.divergence {
+        divergence.stage = found.stage;
+    }
+    audit.warnings.extend(found.notes);
+    audit.not_checked.extend(found.not_checked);
+    audit.blame = Some(merge(found.blame, audit.blame.take()));
+    Ok(())
+}
+
+/// The search's answer; the effect table's where the search found nothing.
+fn merge(searched: crate::model::Blame, matrix: Option<crate::model::Blame>) -> crate::model::Blame {
+    let found = searched.causes.iter().any(|cause| cause.id != "unknown");
+    match matrix {
+        Some(matrix) if !found && !matrix.causes.is_empty() => {
+            crate::model::Blame { causes: matrix.causes, ..searched }
+        }
+        _ => searched,
+    }
 }
 
 fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Audit) -> Option<crate::model::Blame> {
