@@ -47,12 +47,18 @@ impl Rate {
     }
 
     /// The chance that `repeats` further runs all agree although nothing has changed, averaged over all true rates that
-    /// fit what was seen (each rate equally likely beforehand): few sightings say little about the rate, and this says so.
+    /// fit what was seen: few sightings say little about the rate, and this says so. The first sighting is what brought
+    /// us to ask and does not count as one; otherwise rare causes, seen by luck, would be taken for frequent ones.
     pub fn agree_by_luck(self, repeats: usize) -> f64 {
-        let (usual, other) = (self.usual as f64 + 1.0, self.other as f64 + 1.0);
+        let (usual, other) = (self.usual as f64 + 1.0, self.other.max(1) as f64);
         let all =
             |outcome: f64| (0..repeats).map(|k| (outcome + k as f64) / (usual + other + k as f64)).product::<f64>();
         (all(usual) + all(other)).min(1.0)
+    }
+
+    /// This and what was seen elsewhere of the same cause.
+    pub fn and(self, more: Self) -> Self {
+        Self { usual: self.usual + more.usual, other: self.other + more.other }
     }
 
     /// The fewest repeats that all agree by luck with at most `risk`.

@@ -27,7 +27,7 @@ fn the_search_without_a_record_costs_little_more_than_the_bound() {
     println!("no record, 16 settings: causes: mean runs (worst), mean questions, log2 C(16, causes)");
     for k in 1..=4 {
         let (mut runs, mut questions, mut worst) = (0, 0, 0);
-        let worlds = 2000;
+        let worlds = 600;
         let mut dice = Dice(k as u64);
         for seed in 0..worlds {
             let world = any_world(k, &mut dice);

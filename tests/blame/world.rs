@@ -161,23 +161,22 @@ impl<'a> Audit<'a> {
 
     /// The reference repeats, all of them at full length: sizes of the groups of identical runs.
     pub fn control(&mut self, repeats: usize) -> Vec<usize> {
-        let runs: Vec<Vec<u64>> = (0..repeats).map(|_| self.world.run(&BTreeSet::new(), &mut self.dice)).collect();
-        groups(&runs)
+        self.repeat(&BTreeSet::new(), repeats, true).1
     }
 
     /// One run after another, until two of the same treatment part.
-    fn repeat(&mut self, held: &BTreeSet<String>, repeats: usize) -> (usize, Vec<usize>) {
+    fn repeat(&mut self, held: &BTreeSet<String>, repeats: usize, all: bool) -> (usize, Vec<usize>) {
         let earlier = self.runs.entry(held.clone()).or_default();
         for made in 1..=repeats {
             earlier.push(self.world.run(held, &mut self.dice));
-            if groups(earlier).len() > 1 {
+            if !all && groups(earlier).len() > 1 {
                 return (made, groups(earlier));
             }
         }
         (repeats, groups(earlier))
     }
 
-    fn answer(&mut self, treatment: &BTreeMap<SettingId, Level>, repeats: usize) -> Answer {
+    fn answer(&mut self, treatment: &BTreeMap<SettingId, Level>, repeats: usize, all: bool) -> Answer {
         let held: BTreeSet<String> = treatment.keys().map(ToString::to_string).collect();
         let unapplied = |id: &&SettingId| self.world.unappliable.contains(id.as_str());
         let not_applied: Vec<SettingId> = treatment.keys().filter(unapplied).cloned().collect();
@@ -192,7 +191,7 @@ impl<'a> Audit<'a> {
         if held.iter().any(|id| self.world.failing.contains(id)) {
             return failed("every run crashed", Vec::new());
         }
-        let (runs, groups) = self.repeat(&held, repeats);
+        let (runs, groups) = self.repeat(&held, repeats, all);
         let seen = match groups.len() {
             1 if self.world.nan && held.contains("deterministic_algorithms") => {
                 Seen::Degenerate("every loss is nan".to_owned())
@@ -251,11 +250,11 @@ pub fn search(audit: &mut Audit<'_>, config: Config) -> Found {
         let ask = search.next();
         assert_eq!(search.next(), ask, "asking twice gives two questions");
         match ask {
-            Ask::Run { treatment, repeats, why } => {
+            Ask::Run { treatment, repeats, all, why } => {
                 assert!(repeats >= 1 && !why.is_empty());
                 assert!(search.runs_used() + repeats <= max_runs, "asked for more than the budget");
                 asked.push(treatment.keys().map(ToString::to_string).collect());
-                search.seen(audit.answer(&treatment, repeats));
+                search.seen(audit.answer(&treatment, repeats, all));
             }
             Ask::Done(blame) => {
                 assert!(blame.runs_used <= max_runs.max(before), "{} runs of {max_runs}", blame.runs_used);

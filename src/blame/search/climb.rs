@@ -6,6 +6,9 @@ use super::{Ending, Kept, Phase, Question, Search, Step, less};
 use crate::blame::candidate::is_probe;
 use crate::model::{Level, SettingId};
 
+/// So many of the settings that fit are tried one at a time before all of them are held together.
+const ALONE: usize = 2;
+
 /// Settings that are known to stop some jobs, the likeliest first: looked at first when a job fails with several held.
 const RISKY: [&str; 6] = ["deterministic_algorithms", "entropy", "clock", "race", "uninitialised", "compile"];
 
@@ -28,22 +31,26 @@ impl Search {
                 return self.find_what_fails(&rung, reason);
             }
             let why = self.why_climb(&rung);
-            return Step::Ask(self.question(rung, why));
+            // A single setting is the final set if it agrees, so the proof is asked for at once.
+            let repeats = if rung.len() == 1 { self.final_repeats() } else { self.exploring_repeats() };
+            return Step::Ask(Question { repeats, ..self.question(rung, why) });
         }
         Step::Go(Phase::Probe)
     }
 
-    /// The sets to try, each a superset of the one before.
+    /// The sets to try, in this order; the last holds everything.
     fn rungs(&self) -> Vec<Held> {
         let playing = self.playing();
         let at_least = |least: Strength| -> Held {
             playing.iter().copied().filter(|&m| self.candidates[m].strength >= Some(least)).collect()
         };
         let strong = at_least(Strength::Strong);
-        let mut with_best = strong.clone();
-        // The best of the fair ones is the last to let go of.
-        with_best.extend(playing.iter().rev().copied().find(|&m| self.candidates[m].strength == Some(Strength::Fair)));
-        let mut rungs = vec![strong, with_best, at_least(Strength::Fair), at_least(Strength::Weak), playing];
+        // The best of the fair ones are the last to let go of.
+        let fair = playing.iter().rev().copied().filter(|&m| self.candidates[m].strength == Some(Strength::Fair));
+        let with_one = fair.take(ALONE).map(|one| strong.iter().copied().chain([one]).collect());
+        let mut rungs: Vec<Held> = vec![strong.clone()];
+        rungs.extend(with_one);
+        rungs.extend([at_least(Strength::Fair), at_least(Strength::Weak), playing.clone()]);
         rungs.retain(|rung| !rung.is_empty());
         rungs.dedup();
         rungs
@@ -92,7 +99,7 @@ impl Search {
             return Step::Go(Phase::End(Ending::Outside));
         }
         let why = "nothing that can be held makes the runs agree; do they without loader workers?".to_owned();
-        let (held, repeats) = (self.playing(), self.exploring_repeats());
+        let (held, repeats) = (self.playing(), self.final_repeats());
         Step::Ask(Question { held, probe: Some(workers), repeats, why })
     }
 

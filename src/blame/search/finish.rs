@@ -31,8 +31,12 @@ impl Search {
         for member in members {
             add(&mut causes, self.convicted(kept, member, grade, shortfall));
         }
-        for member in kept.held.difference(&kept.needed) {
-            add(&mut causes, self.merely_held(*member));
+        let unsettled: Held = kept.held.difference(&kept.needed).copied().collect();
+        for &member in unsettled.iter().filter(|&&m| self.candidates[m].strength >= Some(Strength::Fair)) {
+            add(&mut causes, self.merely_held(member));
+        }
+        if causes.is_empty() {
+            causes.push(self.among(&unsettled));
         }
         causes.sort_by_key(|cause| cause.grade);
         causes
@@ -57,6 +61,16 @@ impl Search {
             vec![format!("the runs agree with {id} held among others; whether it is needed was not settled")];
         evidence.extend(self.candidates[member].why.clone());
         self.cause(self.name(member).id, Grade::Suspected, evidence)
+    }
+
+    /// The budget ended with a set that agrees, before any member was shown to be needed.
+    fn among(&self, held: &Held) -> Cause {
+        let mut unknown = self.cause("unknown".to_owned(), Grade::Suspected, self.control_seen().into_iter().collect());
+        unknown.summary = format!("the cause is among: {}", self.names(held));
+        unknown
+            .evidence
+            .push("with all of them held the runs agree; the search ended before it could tell which".to_owned());
+        unknown
     }
 
     fn held_agrees(&self, kept: &Kept) -> String {

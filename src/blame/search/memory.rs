@@ -35,6 +35,11 @@ impl Memory {
         self.0.get(held).filter(|seen| !seen.parted).map_or(0, |seen| seen.agreed)
     }
 
+    /// How many sets were seen to agree.
+    pub fn agreeing_sets(&self) -> usize {
+        self.0.values().filter(|seen| seen.agreed > 0 && !seen.parted).count()
+    }
+
     /// Whether runs were seen to part under exactly this set.
     pub fn seen_parting(&self, held: &Held) -> bool {
         self.0.get(held).is_some_and(|seen| seen.parted)
