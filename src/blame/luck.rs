@@ -16,7 +16,8 @@ pub fn agree_by_luck(rate: f64, repeats: usize) -> f64 {
 /// Rates above one half mean the same as one half: then no outcome is the rule. Answers at least 2, and `None` where
 /// the numbers make no sense or no sane number of repeats is enough.
 pub fn repeats_for(confidence: f64, detect: f64) -> Option<usize> {
-    if !(0.0..1.0).contains(&confidence) || !(detect > 0.0 && detect <= 1.0) {
+    let sane = (0.0..1.0).contains(&confidence) && detect > 0.0 && detect <= 1.0;
+    if !sane {
         return None;
     }
     let rate = detect.min(0.5);

@@ -4,7 +4,7 @@
 //! record shows decides between them.
 
 use super::nominate;
-use crate::model::{Evidence, Library, Operation, Outside, Seeding};
+use crate::model::{Evidence, GlobalGenerator, Library, Operation, Outside, Seeding};
 
 /// The cause that a held setting stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +73,12 @@ fn what_entropy_feeds(evidence: &Evidence, could_hold: &dyn Fn(&str) -> bool) ->
 }
 
 fn unseeded_globals(evidence: &Evidence) -> impl Iterator<Item = (&'static str, &'static str)> {
-    evidence.generators.iter().filter(|global| global.differs && global.drawn && is_random(global.seeding)).filter_map(
-        |global| match global.library {
-            Library::Python => Some(("seed.python", "Python's generator is used and never seeded")),
-            Library::Numpy => Some(("seed.numpy", "NumPy's generator is used and never seeded")),
-            Library::Torch | Library::Cuda => Some(("seed.torch", "torch's generator is used and never seeded")),
-        },
-    )
+    let unseeded = |global: &&GlobalGenerator| global.differs && global.drawn && is_random(global.seeding);
+    evidence.generators.iter().filter(unseeded).map(|global| match global.library {
+        Library::Python => ("seed.python", "Python's generator is used and never seeded"),
+        Library::Numpy => ("seed.numpy", "NumPy's generator is used and never seeded"),
+        Library::Torch | Library::Cuda => ("seed.torch", "torch's generator is used and never seeded"),
+    })
 }
 
 fn what_the_clock_feeds(evidence: &Evidence, could_hold: &dyn Fn(&str) -> bool) -> Named {

@@ -222,7 +222,7 @@ impl Nominations {
         let fits =
             matches!(first_stage(evidence), Some(Stage::Batch | Stage::Parameters | Stage::Loss | Stage::Output));
         if fits && evidence.hashes_randomised != Some(false) {
-            let strength = if self.0.iter().any(|n| n.strength >= Fair) { Weak } else { Fair };
+            let strength = if self.0.iter().any(|n| n.strength == Fair) { Weak } else { Fair };
             self.add("hashseed", strength, "the inputs differ, the generators agree, and string hashes are random");
         }
     }

@@ -1,6 +1,11 @@
 //! Runs and questions, against what any search must spend.
 
-use super::world::{CAUSES, Dice, SETTINGS, World, audit, place};
+use std::collections::BTreeSet;
+
+use repro_audit::blame::Config;
+
+use super::records::honest;
+use super::world::{Audit, CAUSES, Dice, SETTINGS, World, audit, config, place, search};
 
 fn log2_choose(n: usize, k: usize) -> f64 {
     (0..k).map(|i| ((n - i) as f64 / (i + 1) as f64).log2()).sum()
@@ -46,4 +51,29 @@ fn the_search_without_a_record_costs_little_more_than_the_bound() {
     }
     let scans: usize = CAUSES.iter().map(|(cause, _)| linear(cause, 3)).sum();
     println!("linear scan, one cause, nothing confirmed: {:.1} runs", scans as f64 / CAUSES.len() as f64);
+}
+
+fn shortened(world: &World, evidence: Option<repro_audit::model::Evidence>) -> super::world::Found {
+    let mut audit = Audit::new(world, 1);
+    let groups = audit.control(3);
+    search(&mut audit, Config { shorten: true, ..config(groups, evidence) })
+}
+
+#[test]
+fn shortened_runs_spare_steps_and_the_proof_is_still_made_at_full_length() {
+    let world = World::with(&["seed.torch", "seed.python"]);
+    let found = shortened(&world, Some(honest(&["seed.torch", "seed.python"])));
+    assert_eq!(found.proved(), world.guilty().into_iter().filter(|id| *id != "entropy").collect::<BTreeSet<_>>());
+    assert_eq!(found.full_runs, 3);
+    assert!(found.blame.runs_used <= 16, "{} runs", found.blame.runs_used);
+}
+
+#[test]
+fn a_second_cause_that_shows_late_is_found_though_runs_are_shortened() {
+    let mut world = World::with(&["seed.torch", "clock"]);
+    world.late.insert(place("clock"));
+    for evidence in [None, Some(honest(&["seed.torch"])), Some(honest(&["seed.torch", "clock"]))] {
+        let found = shortened(&world, evidence);
+        assert_eq!(found.proved(), BTreeSet::from(["seed.torch", "clock"]), "{:?}", found.blame.history);
+    }
 }

@@ -9,10 +9,10 @@ use super::world::{Audit, World, audit, config, search};
 #[test]
 fn a_job_that_parts_sometimes_is_watched_and_then_acquitted_only_by_many_repeats() {
     let mut search = Search::new(config(vec![2, 1], Some(honest(&["seed.torch"]))));
-    let Ask::Run { treatment, all, .. } = search.next() else { panic!("nothing asked") };
+    let Ask::Run { treatment, all, .. } = search.next_ask() else { panic!("nothing asked") };
     assert!(treatment.is_empty() && all, "the reference is watched first");
     search.seen(Answer { seen: Seen::Parted { onset: None, groups: vec![9, 4] }, runs: 10, steps: 0 });
-    let Ask::Run { treatment, repeats, all, .. } = search.next() else { panic!("nothing asked") };
+    let Ask::Run { treatment, repeats, all, .. } = search.next_ask() else { panic!("nothing asked") };
     assert!(treatment.len() == 1 && !all);
     assert!(repeats >= 8, "{repeats} repeats");
 }

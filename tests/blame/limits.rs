@@ -11,9 +11,9 @@ use super::world::{Audit, World, answering, audit, config, parted, search, setti
 #[test]
 fn a_cause_outside_the_catalogue_is_unknown_after_one_question() {
     let mut search = Search::new(config(vec![1, 1, 1], None));
-    assert!(matches!(search.next(), Ask::Run { .. }));
+    assert!(matches!(search.next_ask(), Ask::Run { .. }));
     search.seen(Answer { seen: parted(), runs: 2, steps: 2 });
-    let Ask::Done(blame) = search.next() else { panic!("still asking") };
+    let Ask::Done(blame) = search.next_ask() else { panic!("still asking") };
     assert_eq!((blame.causes[0].id.as_str(), blame.causes[0].grade), ("unknown", Grade::Suspected));
     assert!(blame.causes[0].evidence[0].contains("the runs still part"));
     assert_eq!(blame.runs_used, 5);
@@ -70,7 +70,7 @@ fn a_hold_that_crashes_the_job_is_found_and_given_up() {
 fn a_setting_that_the_reference_holds_already_is_left_at_its_level() {
     let mut config = config(vec![1, 1, 1], None);
     config.reference.insert(SettingId::new("hashseed"), Level::new("7"));
-    let Ask::Run { treatment, .. } = Search::new(config).next() else { panic!("nothing asked") };
+    let Ask::Run { treatment, .. } = Search::new(config).next_ask() else { panic!("nothing asked") };
     assert_eq!(treatment[&SettingId::new("hashseed")], Level::new("7"));
 }
 

@@ -115,6 +115,8 @@ fn another_number_of_workers_is_never_held_as_a_cure() {
 
 #[test]
 fn the_blunt_are_let_go_of_first() {
-    let Ask::Run { treatment, .. } = Search::new(config(vec![1, 1, 1], None)).next() else { panic!("nothing asked") };
+    let Ask::Run { treatment, .. } = Search::new(config(vec![1, 1, 1], None)).next_ask() else {
+        panic!("nothing asked")
+    };
     assert_eq!(treatment.len(), 16, "without a record everything is held first");
 }

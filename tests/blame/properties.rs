@@ -22,6 +22,7 @@ fn some_causes(least: usize, most: usize) -> impl Strategy<Value = BTreeSet<usiz
 fn worlds() -> impl Strategy<Value = World> {
     (some_causes(1, 5), some_settings(3), some_settings(2), some_settings(1), any::<bool>(), 0..4u8).prop_map(
         |(live, unappliable, failing, harmful, nan, hostile)| World {
+            late: live.iter().skip(1).step_by(2).copied().collect(),
             live: live.into_iter().map(|cause| (cause, 1.0)).collect(),
             unappliable: if hostile > 0 { unappliable } else { BTreeSet::new() },
             failing: if hostile > 1 { failing } else { BTreeSet::new() },
@@ -48,11 +49,12 @@ proptest! {
         evidence in records(),
         seed: u64,
         max_runs in 5..120_usize,
+        shorten: bool,
     ) {
         let mut audit = Audit::new(&world, seed);
         let groups = audit.control(3);
         let pointed_to: Vec<&str> = evidence.iter().flat_map(nominate).map(|nomination| nomination.setting).collect();
-        let found = search(&mut audit, Config { max_runs, ..config(groups, evidence) });
+        let found = search(&mut audit, Config { max_runs, shorten, ..config(groups, evidence) });
         let guilty = world.guilty();
         for id in found.proved() {
             prop_assert!(guilty.contains(id), "{} is innocent: {:?}", id, found.blame);
@@ -68,11 +70,13 @@ proptest! {
         live in some_causes(1, 5),
         evidence in records(),
         seed: u64,
+        shorten: bool,
     ) {
-        let world = World { live: live.into_iter().map(|cause| (cause, 1.0)).collect(), ..World::default() };
+        let late = live.iter().skip(1).step_by(2).copied().collect();
+        let world = World { live: live.into_iter().map(|cause| (cause, 1.0)).collect(), late, ..World::default() };
         let mut audit = Audit::new(&world, seed);
         let groups = audit.control(3);
-        let found = search(&mut audit, Config { max_runs: 200, ..config(groups, evidence) });
+        let found = search(&mut audit, Config { max_runs: 200, shorten, ..config(groups, evidence) });
         let pins = found.pins();
         let cured = |pins: &BTreeSet<&str>| {
             world.live.keys().all(|&cause| CAUSES[cause].1.iter().any(|setting| pins.contains(setting)))

@@ -86,6 +86,8 @@ impl Dice {
 pub struct World {
     /// Live causes, as places in `CAUSES`, with the share of runs in which each shows; 1 for every run.
     pub live: BTreeMap<usize, f64>,
+    /// Live causes that show only after the step at which shortened runs stop.
+    pub late: BTreeSet<usize>,
     /// Settings that do not take effect, and say so.
     pub unappliable: BTreeSet<String>,
     /// Settings with which the job fails, without saying which was to blame.
@@ -105,22 +107,23 @@ impl World {
         Self { live: BTreeMap::from([(place(cause), rate)]), ..Self::default() }
     }
 
-    /// One run: two runs agree exactly when this is the same.
-    fn run(&self, held: &BTreeSet<String>, dice: &mut Dice) -> Vec<u64> {
-        let mut outcome = Vec::new();
+    /// One run: two runs agree exactly when this is the same as far as both go.
+    fn run(&self, held: &BTreeSet<String>, full_length: bool, dice: &mut Dice) -> Trace {
+        let (mut early, mut late) = (Vec::new(), Vec::new());
         for (&cause, &rate) in &self.live {
             let cured = CAUSES[cause].1.iter().any(|setting| held.contains(*setting));
             let shows = !cured && dice.chance(rate);
-            outcome.push(match shows {
+            let outcome = match shows {
                 true if rate < 1.0 => 1,
                 true => dice.next(),
                 false => 0,
-            });
+            };
+            if self.late.contains(&cause) { late.push(outcome) } else { early.push(outcome) }
         }
         if self.harmful.iter().any(|setting| held.contains(setting)) {
-            outcome.push(dice.next());
+            early.push(dice.next());
         }
-        outcome
+        (early, full_length.then_some(late))
     }
 
     /// The cause ids that it is right to name.
@@ -141,17 +144,26 @@ pub fn place(cause: &str) -> usize {
     CAUSES.iter().position(|(id, _)| *id == cause).expect("a cause of this world")
 }
 
+/// What a run showed early, and what later, where it went on to the end.
+type Trace = (Vec<u64>, Option<Vec<u64>>);
+
 /// An audit of a world: the runs made so far, by what was held.
 pub struct Audit<'a> {
     world: &'a World,
     dice: Dice,
-    runs: BTreeMap<BTreeSet<String>, Vec<Vec<u64>>>,
+    runs: BTreeMap<BTreeSet<String>, Vec<Trace>>,
 }
 
-fn groups(runs: &[Vec<u64>]) -> Vec<usize> {
-    let mut sizes: BTreeMap<&Vec<u64>, usize> = BTreeMap::new();
-    runs.iter().for_each(|run| *sizes.entry(run).or_default() += 1);
-    sizes.into_values().collect()
+/// Sizes of the groups of runs that agree as far as they go.
+fn groups(runs: &[Trace]) -> Vec<usize> {
+    fn sizes<T: Ord>(outcomes: impl Iterator<Item = T>) -> Vec<usize> {
+        let mut sizes: BTreeMap<T, usize> = BTreeMap::new();
+        outcomes.for_each(|outcome| *sizes.entry(outcome).or_default() += 1);
+        sizes.into_values().collect()
+    }
+    let early = sizes(runs.iter().map(|(early, _)| early));
+    let late = sizes(runs.iter().filter(|(_, late)| late.is_some()));
+    if early.len() > 1 || late.len() <= 1 { early } else { late }
 }
 
 impl<'a> Audit<'a> {
@@ -161,14 +173,14 @@ impl<'a> Audit<'a> {
 
     /// The reference repeats, all of them at full length: sizes of the groups of identical runs.
     pub fn control(&mut self, repeats: usize) -> Vec<usize> {
-        self.repeat(&BTreeSet::new(), repeats, true).1
+        self.repeat(&BTreeSet::new(), repeats, true, true).1
     }
 
     /// One run after another, until two of the same treatment part.
-    fn repeat(&mut self, held: &BTreeSet<String>, repeats: usize, all: bool) -> (usize, Vec<usize>) {
+    fn repeat(&mut self, held: &BTreeSet<String>, repeats: usize, full: bool, all: bool) -> (usize, Vec<usize>) {
         let earlier = self.runs.entry(held.clone()).or_default();
         for made in 1..=repeats {
-            earlier.push(self.world.run(held, &mut self.dice));
+            earlier.push(self.world.run(held, full, &mut self.dice));
             if !all && groups(earlier).len() > 1 {
                 return (made, groups(earlier));
             }
@@ -176,7 +188,7 @@ impl<'a> Audit<'a> {
         (repeats, groups(earlier))
     }
 
-    fn answer(&mut self, treatment: &BTreeMap<SettingId, Level>, repeats: usize, all: bool) -> Answer {
+    fn answer(&mut self, treatment: &BTreeMap<SettingId, Level>, repeats: usize, full: bool, all: bool) -> Answer {
         let held: BTreeSet<String> = treatment.keys().map(ToString::to_string).collect();
         let unapplied = |id: &&SettingId| self.world.unappliable.contains(id.as_str());
         let not_applied: Vec<SettingId> = treatment.keys().filter(unapplied).cloned().collect();
@@ -191,7 +203,7 @@ impl<'a> Audit<'a> {
         if held.iter().any(|id| self.world.failing.contains(id)) {
             return failed("every run crashed", Vec::new());
         }
-        let (runs, groups) = self.repeat(&held, repeats, all);
+        let (runs, groups) = self.repeat(&held, repeats, full, all);
         let seen = match groups.len() {
             1 if self.world.nan && held.contains("deterministic_algorithms") => {
                 Seen::Degenerate("every loss is nan".to_owned())
@@ -209,6 +221,8 @@ pub struct Found {
     pub questions: usize,
     pub not_checked: Vec<String>,
     pub asked: Vec<BTreeSet<String>>,
+    /// Runs made at full length during the search.
+    pub full_runs: usize,
 }
 
 impl Found {
@@ -237,6 +251,7 @@ pub fn config(groups: Vec<usize>, evidence: Option<Evidence>) -> Config {
         reference: BTreeMap::new(),
         control: Control { groups, onset: Some(Position::at_step(0)), runs, steps: runs as u64 },
         evidence,
+        shorten: false,
         command: "python train.py".to_owned(),
     }
 }
@@ -245,22 +260,24 @@ pub fn config(groups: Vec<usize>, evidence: Option<Evidence>) -> Config {
 pub fn search(audit: &mut Audit<'_>, config: Config) -> Found {
     let (max_runs, before) = (config.max_runs, config.control.runs);
     let mut search = Search::new(config);
-    let mut asked = Vec::new();
+    let (mut asked, mut full_runs) = (Vec::new(), 0);
     for _ in 0..1000 {
-        let ask = search.next();
-        assert_eq!(search.next(), ask, "asking twice gives two questions");
+        let ask = search.next_ask();
+        assert_eq!(search.next_ask(), ask, "asking twice gives two questions");
         match ask {
-            Ask::Run { treatment, repeats, all, why } => {
+            Ask::Run { treatment, repeats, full_length, all, why } => {
                 assert!(repeats >= 1 && !why.is_empty());
                 assert!(search.runs_used() + repeats <= max_runs, "asked for more than the budget");
                 asked.push(treatment.keys().map(ToString::to_string).collect());
-                search.seen(audit.answer(&treatment, repeats, all));
+                let answer = audit.answer(&treatment, repeats, full_length, all);
+                full_runs += if full_length { answer.runs } else { 0 };
+                search.seen(answer);
             }
             Ask::Done(blame) => {
                 assert!(blame.runs_used <= max_runs.max(before), "{} runs of {max_runs}", blame.runs_used);
                 assert!(!blame.causes.is_empty());
                 let (questions, not_checked) = (search.questions(), search.not_checked());
-                return Found { blame: *blame, questions, not_checked, asked };
+                return Found { blame: *blame, questions, not_checked, asked, full_runs };
             }
         }
     }
@@ -278,7 +295,7 @@ pub fn audit(world: &World, evidence: Option<Evidence>, seed: u64) -> Option<Fou
 pub fn answering(config: Config, answer: impl Fn(&BTreeMap<SettingId, Level>) -> Seen) -> Blame {
     let mut search = Search::new(config);
     for _ in 0..1000 {
-        match search.next() {
+        match search.next_ask() {
             Ask::Run { treatment, .. } => search.seen(Answer { seen: answer(&treatment), runs: 2, steps: 0 }),
             Ask::Done(blame) => return *blame,
         }

@@ -32,8 +32,7 @@ impl Search {
             }
             let why = self.why_climb(&rung);
             // A single setting is the final set if it agrees, so the proof is asked for at once.
-            let repeats = if rung.len() == 1 { self.final_repeats() } else { self.exploring_repeats() };
-            return Step::Ask(Question { repeats, ..self.question(rung, why) });
+            return Step::Ask(if rung.len() == 1 { self.proving(rung, why) } else { self.question(rung, why) });
         }
         Step::Go(Phase::Probe)
     }
@@ -79,8 +78,15 @@ impl Search {
         Step::Go(Phase::Climb)
     }
 
+    /// A question on the way.
     pub(super) fn question(&self, held: Held, why: String) -> Question {
-        Question { held, probe: None, repeats: self.exploring_repeats(), why }
+        let full_length = !self.config.shorten;
+        Question { held, probe: None, repeats: self.exploring_repeats(), full_length, why }
+    }
+
+    /// A question of whose answer the proof is made.
+    pub(super) fn proving(&self, held: Held, why: String) -> Question {
+        Question { held, probe: None, repeats: self.final_repeats(), full_length: true, why }
     }
 
     fn why_climb(&self, rung: &Held) -> String {
@@ -99,8 +105,7 @@ impl Search {
             return Step::Go(Phase::End(Ending::Outside));
         }
         let why = "nothing that can be held makes the runs agree; do they without loader workers?".to_owned();
-        let (held, repeats) = (self.playing(), self.final_repeats());
-        Step::Ask(Question { held, probe: Some(workers), repeats, why })
+        Step::Ask(Question { probe: Some(workers), ..self.proving(self.playing(), why) })
     }
 
     /// The level at which a probe is tried, where the job can be given it and does not have it already.

@@ -74,8 +74,12 @@ impl Search {
     }
 
     fn held_agrees(&self, kept: &Kept) -> String {
-        let agreed = self.memory.agreed(&kept.held);
-        format!("with {} held, {agreed} of {agreed} runs agree at full length", self.names(&kept.held))
+        let (agreed, full) = (self.memory.agreed(&kept.held), self.memory.agreed_at_full_length(&kept.held));
+        let names = self.names(&kept.held);
+        match full {
+            0 => format!("with {names} held, {agreed} of {agreed} runs agree, though they were not run to the end"),
+            _ => format!("with {names} held, {full} of {full} runs agree at full length"),
+        }
     }
 
     fn released_parts(&self, kept: &Kept, member: usize) -> String {
@@ -109,7 +113,7 @@ impl Search {
 
     /// The command that would turn `likely` into an answer.
     fn would_settle(&self, kept: &Kept, more: usize) -> String {
-        let times = self.memory.agreed(&kept.held) + more;
+        let times = self.memory.agreed_at_full_length(&kept.held) + more;
         let sets: String = kept
             .held
             .iter()

@@ -41,6 +41,9 @@ pub struct Config {
     pub control: Control,
     /// What the flight records show, where there are any.
     pub evidence: Option<Evidence>,
+    /// Whether questions on the way may be asked of shortened runs; worth it where the reference parts early in long runs.
+    /// The proof is made at full length all the same, which costs a few runs more and far fewer steps.
+    pub shorten: bool,
     /// The job's command line, for the commands that are suggested.
     pub command: String,
 }
@@ -71,12 +74,15 @@ const EXPLORING: f64 = 3.0;
 /// What the search wants next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
-    /// Run the job under this treatment, up to `repeats` times, at full length.
+    /// Run the job under this treatment, up to `repeats` times.
     Run {
         /// The levels, the reference's included.
         treatment: BTreeMap<SettingId, Level>,
         /// How many repeats, beyond any made earlier under the same treatment.
         repeats: usize,
+        /// Whether every run must go to its end; otherwise it may be stopped shortly after the step at which the reference
+        /// parts.
+        full_length: bool,
         /// Whether to make all of them; otherwise they stop as soon as two of the treatment part.
         all: bool,
         /// Why, in one line.
@@ -126,6 +132,7 @@ struct Question {
     held: Held,
     probe: Option<SettingId>,
     repeats: usize,
+    full_length: bool,
     why: String,
 }
 
@@ -225,7 +232,7 @@ impl Search {
     }
 
     /// The next treatment to try, or the answer. Asking twice without an answer in between asks the same.
-    pub fn next(&mut self) -> Ask {
+    pub fn next_ask(&mut self) -> Ask {
         loop {
             if let Some(question) = &self.pending {
                 return self.ask(question);
@@ -290,7 +297,8 @@ impl Search {
         if let Some((id, level)) = question.probe.as_ref().and_then(|probe| self.probe_level(probe)) {
             treatment.insert(id, level);
         }
-        Ask::Run { treatment, repeats: question.repeats, all: question.held.is_empty(), why: question.why.clone() }
+        let Question { repeats, full_length, .. } = *question;
+        Ask::Run { treatment, repeats, full_length, all: question.held.is_empty(), why: question.why.clone() }
     }
 
     /// Poses a question, shortened to what the budget still allows; where that is not even a pair, the search ends.
@@ -308,7 +316,7 @@ impl Search {
     fn exhausted(&self) -> Ending {
         match &self.phase {
             Phase::Prune(kept) => {
-                let shortfall = self.final_repeats().saturating_sub(self.memory.agreed(&kept.held));
+                let shortfall = self.final_repeats().saturating_sub(self.memory.agreed_at_full_length(&kept.held));
                 Ending::Found { kept: kept.clone(), settled: false, shortfall: (shortfall > 0).then_some(shortfall) }
             }
             Phase::Watch | Phase::Climb | Phase::Probe | Phase::End(_) => Ending::Exhausted,
@@ -319,7 +327,7 @@ impl Search {
         match &question.probe {
             Some(probe) => self.phase = Phase::End(Ending::Probed(probe.clone())),
             None if question.held.is_empty() => self.watched_agreeing(runs),
-            None => self.memory.add_agreed(question.held.clone(), runs),
+            None => self.memory.add_agreed(question.held.clone(), runs, question.full_length),
         }
     }
 

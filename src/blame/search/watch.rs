@@ -22,7 +22,7 @@ impl Search {
             return Step::Go(Phase::Climb);
         }
         let why = format!("{} of {} runs differ: how often does it?", rate.other, rate.usual + rate.other);
-        Step::Ask(Question { held: Held::new(), probe: None, repeats: left.min(BATCH), why })
+        Step::Ask(Question { held: Held::new(), probe: None, repeats: left.min(BATCH), full_length: true, why })
     }
 
     /// More reference repeats agreed with the usual outcome.
