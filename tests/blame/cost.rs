@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repro_audit::blame::Config;
 
 use super::records::honest;
-use super::world::{Audit, CAUSES, Dice, SETTINGS, World, audit, config, place, search};
+use super::world::{Audit, CAUSES, Dice, SETTINGS, World, audit, config, place, reference_runs, search};
 
 fn log2_choose(n: usize, k: usize) -> f64 {
     (0..k).map(|i| ((n - i) as f64 / (i + 1) as f64).log2()).sum()
@@ -55,7 +55,7 @@ fn the_search_without_a_record_costs_little_more_than_the_bound() {
 
 fn shortened(world: &World, evidence: Option<repro_audit::model::Evidence>) -> super::world::Found {
     let mut audit = Audit::new(world, 1);
-    let groups = audit.control(3);
+    let groups = audit.control(reference_runs(evidence.as_ref()));
     search(&mut audit, Config { shorten: true, ..config(groups, evidence) })
 }
 

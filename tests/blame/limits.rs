@@ -77,9 +77,9 @@ fn a_setting_that_the_reference_holds_already_is_left_at_its_level() {
 #[test]
 fn a_budget_that_is_too_small_gives_suspicion_and_no_proof() {
     let world = World::with(&["seed.torch"]);
-    for max_runs in 3..=9 {
+    for max_runs in 5..=9 {
         let mut audit = Audit::new(&world, 3);
-        let groups = audit.control(3);
+        let groups = audit.control(5);
         let found = search(&mut audit, Config { max_runs, ..config(groups, Some(honest(&["seed.torch"]))) });
         assert_eq!(found.proved().len(), usize::from(max_runs >= 8), "{max_runs}: {:?}", found.blame);
         assert_eq!(found.blame.causes[0].id, "seed.torch");
@@ -90,7 +90,7 @@ fn a_budget_that_is_too_small_gives_suspicion_and_no_proof() {
 fn what_would_settle_a_likely_cause_is_said() {
     let world = World::with(&["seed.torch"]);
     let mut audit = Audit::new(&world, 4);
-    let groups = audit.control(3);
+    let groups = audit.control(5);
     let found = search(&mut audit, Config { max_runs: 7, ..config(groups, Some(honest(&["seed.torch"]))) });
     let cause = &found.blame.causes[0];
     assert_eq!(cause.grade, Grade::Likely);
@@ -102,7 +102,7 @@ fn what_would_settle_a_likely_cause_is_said() {
 fn what_cannot_be_judged_stays_held_and_is_only_suspected() {
     // Released alone from a set that agrees, this setting crashes the job; so nothing can be said of it.
     let (torch, clock) = (SettingId::new("seed.torch"), SettingId::new("clock"));
-    let mut config = config(vec![1, 1, 1], Some(honest(&["seed.torch", "clock"])));
+    let mut config = config(vec![1, 1, 1, 1, 1], Some(honest(&["seed.torch", "clock"])));
     config.settings.retain(|setting| setting.id == torch || setting.id == clock);
     let blame = answering(config, |treatment| match (treatment.contains_key(&torch), treatment.contains_key(&clock)) {
         (true, true) => Seen::Agreed,

@@ -7,7 +7,7 @@ use repro_audit::blame::{Config, nominate};
 use repro_audit::model::{Evidence, Grade};
 
 use super::records::honest;
-use super::world::{Audit, CAUSES, SETTINGS, World, config, search};
+use super::world::{Audit, CAUSES, SETTINGS, World, config, reference_runs, search};
 
 fn some_settings(most: usize) -> impl Strategy<Value = BTreeSet<String>> {
     proptest::collection::btree_set(proptest::sample::select(SETTINGS.to_vec()), 0..=most)
@@ -28,6 +28,7 @@ fn worlds() -> impl Strategy<Value = World> {
             failing: if hostile > 1 { failing } else { BTreeSet::new() },
             harmful: if hostile > 2 { harmful } else { BTreeSet::new() },
             nan: nan && hostile > 0,
+            fresh: false,
         },
     )
 }
@@ -52,7 +53,7 @@ proptest! {
         shorten: bool,
     ) {
         let mut audit = Audit::new(&world, seed);
-        let groups = audit.control(3);
+        let groups = audit.control(reference_runs(evidence.as_ref()));
         let pointed_to: Vec<&str> = evidence.iter().flat_map(nominate).map(|nomination| nomination.setting).collect();
         let found = search(&mut audit, Config { max_runs, shorten, ..config(groups, evidence) });
         let guilty = world.guilty();
@@ -75,7 +76,7 @@ proptest! {
         let late = live.iter().skip(1).step_by(2).copied().collect();
         let world = World { live: live.into_iter().map(|cause| (cause, 1.0)).collect(), late, ..World::default() };
         let mut audit = Audit::new(&world, seed);
-        let groups = audit.control(3);
+        let groups = audit.control(reference_runs(evidence.as_ref()));
         let found = search(&mut audit, Config { max_runs: 200, shorten, ..config(groups, evidence) });
         let pins = found.pins();
         let cured = |pins: &BTreeSet<&str>| {
@@ -94,7 +95,7 @@ proptest! {
     fn the_same_answers_give_the_same_questions(world in worlds(), evidence in records(), seed: u64) {
         let once = || {
             let mut audit = Audit::new(&world, seed);
-            let groups = audit.control(3);
+            let groups = audit.control(reference_runs(evidence.as_ref()));
             search(&mut audit, config(groups, evidence.clone()))
         };
         let (a, b) = (once(), once());

@@ -94,6 +94,8 @@ pub struct World {
     pub failing: BTreeSet<String>,
     /// Settings that bring a divergence in when held.
     pub harmful: BTreeSet<String>,
+    /// Causes that show in some runs give another outcome each time they do.
+    pub fresh: bool,
     /// Deterministic algorithms turn every loss into NaN.
     pub nan: bool,
 }
@@ -114,7 +116,7 @@ impl World {
             let cured = CAUSES[cause].1.iter().any(|setting| held.contains(*setting));
             let shows = !cured && dice.chance(rate);
             let outcome = match shows {
-                true if rate < 1.0 => 1,
+                true if rate < 1.0 && !self.fresh => 1,
                 true => dice.next(),
                 false => 0,
             };
@@ -239,12 +241,16 @@ impl Found {
     }
 }
 
-/// A search after these reference repeats; with a record, two recorded runs were made as well.
+/// How many reference runs an audit makes before the search: three, and two recorded ones where there is a record.
+pub fn reference_runs(evidence: Option<&Evidence>) -> usize {
+    if evidence.is_some() { 5 } else { 3 }
+}
+
+/// A search after these reference runs, for three repeats.
 pub fn config(groups: Vec<usize>, evidence: Option<Evidence>) -> Config {
-    let repeats = groups.iter().sum::<usize>();
-    let runs = repeats + if evidence.is_some() { 2 } else { 0 };
+    let runs = groups.iter().sum::<usize>();
     Config {
-        repeats,
+        repeats: 3,
         max_runs: Config::MAX_RUNS,
         confidence: Config::CONFIDENCE,
         settings: SETTINGS.iter().map(|id| setting(id)).collect(),
@@ -287,7 +293,7 @@ pub fn search(audit: &mut Audit<'_>, config: Config) -> Found {
 /// Audits the world with three repeats; `None` where they happen to agree.
 pub fn audit(world: &World, evidence: Option<Evidence>, seed: u64) -> Option<Found> {
     let mut audit = Audit::new(world, seed);
-    let groups = audit.control(3);
+    let groups = audit.control(reference_runs(evidence.as_ref()));
     (groups.len() > 1).then(|| search(&mut audit, config(groups, evidence)))
 }
 

@@ -63,7 +63,7 @@ impl Search {
     /// forgotten, and from now on runs are longer and repeated more often.
     fn begin_again(&mut self) -> Step {
         if self.restarts >= RESTARTS {
-            return Step::Go(Phase::End(Ending::Exhausted));
+            return Step::Go(Phase::End(Ending::Contradicted));
         }
         self.restarts += 1;
         self.memory.forget_agreements();

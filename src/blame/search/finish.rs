@@ -17,6 +17,7 @@ impl Search {
             Ending::Outside => (vec![self.unknown()], Held::new()),
             Ending::Probed(_) => (self.behind_the_workers(), Held::new()),
             Ending::Exhausted => (self.out_of_budget(), Held::new()),
+            Ending::Contradicted => (vec![self.contradicted()], Held::new()),
             Ending::NothingToHold => (vec![self.unknown()], Held::new()),
         };
         let pins = pins.iter().map(|&m| (self.candidates[m].id.clone(), self.candidates[m].hold.clone())).collect();
@@ -134,6 +135,14 @@ impl Search {
         evidence.extend(self.not_checked().into_iter().map(|dropped| format!("not held: {dropped}")));
         evidence.extend(self.config.evidence.iter().flat_map(|evidence| evidence.notes.clone()));
         self.cause("unknown".to_owned(), Grade::Suspected, evidence)
+    }
+
+    fn contradicted(&self) -> Cause {
+        let seen = "sets of settings under which some runs agreed parted when they were repeated";
+        let mut unknown = self.cause("unknown".to_owned(), Grade::Suspected, vec![seen.to_owned()]);
+        unknown.summary = "the job parts too seldom for its cause to be told with this many repeats".to_owned();
+        unknown.evidence.extend(self.control_seen());
+        unknown
     }
 
     fn control_seen(&self) -> Option<String> {

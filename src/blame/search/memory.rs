@@ -48,6 +48,11 @@ impl Memory {
         self.0.values().filter(|seen| seen.agreed > 0 && !seen.parted).count()
     }
 
+    /// How many sets were seen to part.
+    pub fn parting_sets(&self) -> usize {
+        self.0.values().filter(|seen| seen.parted).count()
+    }
+
     /// Whether runs were seen to part under exactly this set.
     pub fn seen_parting(&self, held: &Held) -> bool {
         self.0.get(held).is_some_and(|seen| seen.parted)

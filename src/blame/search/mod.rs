@@ -58,7 +58,8 @@ impl Config {
 /// What the reference repeats showed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Control {
-    /// Sizes of the groups of identical runs: `[1, 1, 1]` where no two agree, `[2, 1]` where one of three differs.
+    /// Sizes of the groups of identical runs: `[1, 1, 1]` where no two agree, `[2, 1]` where one of three differs. Every
+    /// run of the reference that can be compared counts, recorded ones too.
     pub groups: Vec<usize>,
     /// Where they part first.
     pub onset: Option<Position>,
@@ -180,6 +181,8 @@ enum Ending {
     Probed(SettingId),
     /// The budget ended before any set was found to agree.
     Exhausted,
+    /// Sets that had agreed parted again, time after time.
+    Contradicted,
     /// There is nothing to hold.
     NothingToHold,
 }
@@ -337,7 +340,7 @@ impl Search {
             return;
         }
         if question.held.is_empty() {
-            self.rate = Rate::of_groups(groups).or(self.rate);
+            self.watched(groups);
         } else if let Some(seen) = Rate::of_groups(groups) {
             self.rate = Some(self.rate.map_or(seen, |known| known.and(seen)));
         }
@@ -402,7 +405,18 @@ impl Search {
     fn final_repeats(&self) -> usize {
         let chances = self.memory.agreeing_sets().max(1) as f64;
         let least = self.config.repeats.max(2);
-        self.rate.map_or(least, |rate| rate.repeats_for(self.risk() / chances).max(least))
+        match self.rate {
+            Some(rate) => rate.repeats_for(self.risk() / chances).max(least),
+            // Without a record the proof rests on agreement alone: one repeat more where few partings were seen.
+            None if self.config.evidence.is_none() => self.always().repeats_for(self.risk()).clamp(least, least + 1),
+            None => least,
+        }
+    }
+
+    /// The rate of a job that parted whenever it was looked at.
+    fn always(&self) -> Rate {
+        let reference: usize = self.config.control.groups.iter().sum();
+        Rate { usual: 1, other: reference.saturating_sub(2) + self.memory.parting_sets() }
     }
 
     fn names(&self, held: &Held) -> String {
