@@ -1,1 +1,13 @@
 //! Two series to a divergence: alignment, tolerance, distance, digit floor.
+
+pub mod cursor;
+pub mod distance;
+pub mod flight;
+pub mod readings;
+pub mod replicates;
+pub mod resolution;
+
+pub use cursor::{Cursor, End, Rule};
+pub use readings::{Pair, compare};
+pub use replicates::{Group, Member, group};
+pub use resolution::resolution;

@@ -22,6 +22,15 @@ pub struct Comparison {
     pub raw: Vec<RawLine>,
 }
 
+/// The whole course of one run, for plots and data files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Id of the run, or path of the file.
+    pub run: String,
+    /// Points of the primary metric, thinned where there are very many; first and last point always there.
+    pub series: Series,
+}
+
 /// Everything an audit found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audit {
@@ -57,6 +66,10 @@ pub struct Audit {
     pub next: Vec<String>,
     /// For the table: each compared run of the treatment that parts (else of the reference), reference first.
     pub comparisons: Vec<Comparison>,
+    /// The whole course of every run, all treatments; empty where it was not kept.
+    pub curves: Vec<Curve>,
+    /// The environment of each run or record that had its own, by its name; empty where all ran in `environment`.
+    pub environments: Vec<(String, Environment)>,
     /// The environment of the runs, where it was probed.
     pub environment: Option<Environment>,
     /// The audit's folder, where there is one.

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod environment;
 pub mod event;
 pub mod evidence;
+pub mod flight;
 pub mod outcome;
 pub mod point;
 pub mod reading;
@@ -24,7 +25,7 @@ pub mod treatment;
 pub mod trial;
 pub mod verdict;
 
-pub use audit::{Audit, Comparison, RawLine};
+pub use audit::{Audit, Comparison, Curve, RawLine};
 pub use cause::{Blame, Cause, Grade, Price, Remedy, SourceLine};
 pub use confidence::{Confidence, Missed};
 pub use divergence::{Divergence, Kind, RunValue, Stage};

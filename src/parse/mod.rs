@@ -1,1 +1,37 @@
 //! Log bytes to series: one file per log format, with detection.
+//!
+//! Input: a path, bytes in memory, or bytes as a running process writes them. Output: a [`Reading`], or observations one
+//! by one. Every format is one value of [`LogFormat`] in [`FORMATS`]; the text of consoles, where most logs come from, is
+//! read in layers: physical lines and redraws, prefixes of loggers, then bars, tables, JSON and key-value
+//! pairs.
+
+mod bar;
+mod console;
+mod csv;
+mod envelope;
+mod format;
+mod frames;
+mod json;
+mod live;
+mod names;
+mod number;
+mod open;
+mod options;
+mod pattern;
+mod scan;
+mod select;
+mod sink;
+mod stream;
+mod table;
+mod text;
+mod walk;
+
+pub use format::{LogFormat, Reader, Sample};
+pub use live::{Live, Summary};
+pub use open::{read_bytes, read_path};
+pub use options::{Options, Pattern};
+pub use sink::{Metric, Observation, Sink};
+pub use stream::Stream;
+
+/// Every log format, the most particular first.
+pub const FORMATS: &[&dyn LogFormat] = &[&csv::Csv, &json::Json, &text::JsonLines, &text::Text];

@@ -1,0 +1,112 @@
+//! Compares all metrics of two readings.
+
+use crate::model::{Divergence, Kind, Point, Reading, Role, RunValue, Series, Tolerance};
+
+use super::cursor::{Cursor, End, Gap, Rule};
+use super::distance::{absolute, precision, relative, ulps};
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// Run id or path.
+    pub name: &'a str,
+    /// What the parser saw.
+    pub reading: &'a Reading,
+    /// Whether it was cut short.
+    pub end: End,
+}
+
+/// What the comparison of two readings gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// Points that both had, over all metrics.
+    pub points: usize,
+    /// Points of the primary metric that both had.
+    pub primary_points: usize,
+    /// First difference of each metric that parts: the primary metric's first, then the others in the order in which they part.
+    pub divergences: Vec<Divergence>,
+}
+
+/// Compares two readings metric by metric; the left one is the reference.
+///
+/// `only` names the single metric to compare, where the user asked for one.
+pub fn compare(left: Pair<'_>, right: Pair<'_>, tolerance: Tolerance, only: Option<&str>) -> Compared {
+    let mut compared = Compared::default();
+    let primary = left.reading.primary().or_else(|| right.reading.primary()).map(|series| series.metric.as_str());
+    for name in metrics(left.reading, right.reading, only) {
+        let empty = Series::new(name, Role::Other);
+        let a = find(left.reading, name).unwrap_or(&empty);
+        let b = find(right.reading, name).unwrap_or(&empty);
+        let rule = Rule { tolerance, source: a.source, sampled: a.sampled || b.sampled };
+        let mut cursor = Cursor::default();
+        let gap = cursor.advance(&a.points, &b.points, (left.end, right.end), rule);
+        compared.points += cursor.compared();
+        if primary == Some(name) {
+            compared.primary_points += cursor.compared();
+        }
+        compared.divergences.extend(gap.map(|gap| divergence(gap, (left.name, a), (right.name, b))));
+    }
+    // Stable: metrics that part at the same step stay in the order of the log, the primary one before all.
+    compared.divergences.sort_by(|a, b| {
+        let rank = |d: &Divergence| Some(d.metric.as_str()) != primary;
+        rank(a).cmp(&rank(b)).then_with(|| earlier(a, b))
+    });
+    compared
+}
+
+/// Orders divergences by where they stand in the log; by index where positions cannot be compared.
+pub fn earlier(a: &Divergence, b: &Divergence) -> std::cmp::Ordering {
+    a.position.order(&b.position).unwrap_or_else(|| a.index.cmp(&b.index))
+}
+
+fn metrics<'a>(left: &'a Reading, right: &'a Reading, only: Option<&str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for series in left.series.iter().chain(&right.series) {
+        let wanted = only.is_none_or(|only| only == series.metric);
+        if wanted && series.role != Role::Noise && !names.contains(&series.metric.as_str()) {
+            names.push(&series.metric);
+        }
+    }
+    names
+}
+
+fn find<'a>(reading: &'a Reading, metric: &str) -> Option<&'a Series> {
+    reading.series.iter().find(|series| series.metric == metric)
+}
+
+fn divergence(gap: Gap, left: (&str, &Series), right: (&str, &Series)) -> Divergence {
+    let a = gap.left_has.then(|| left.1.points.get(gap.left)).flatten();
+    let b = gap.right_has.then(|| right.1.points.get(gap.right)).flatten();
+    let position = a.or(b).map(|point| point.position).unwrap_or_default();
+    let (absolute, relative, ulps) = match (a, b) {
+        (Some(a), Some(b)) => distances(a, b),
+        _ => (None, None, None),
+    };
+    Divergence {
+        position,
+        index: gap.left,
+        metric: left.1.metric.clone(),
+        kind: gap.kind,
+        stage: None,
+        values: vec![run_value(left.0, a), run_value(right.0, b)],
+        absolute,
+        relative,
+        ulps: if gap.kind == Kind::Nan { None } else { ulps },
+    }
+}
+
+/// Absolute and relative distance and ULPs of two points.
+pub fn distances(a: &Point, b: &Point) -> (Option<f64>, Option<f64>, Option<u64>) {
+    let ulps = ulps(a.value, b.value, precision(a, b));
+    (absolute(a.value, b.value), relative(a.value, b.value), ulps)
+}
+
+/// What `run` had at a point.
+pub fn run_value(run: &str, point: Option<&Point>) -> RunValue {
+    RunValue {
+        run: run.to_owned(),
+        text: point.map(|point| point.text.clone()),
+        value: point.map(|point| point.value),
+        line: point.map(|point| point.line),
+    }
+}

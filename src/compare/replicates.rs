@@ -1,0 +1,217 @@
+//! Compares any number of runs with the first one and keeps the earliest difference.
+
+use crate::model::{Divergence, Outcome, Point, Reading, Tolerance};
+
+use super::cursor::End;
+use super::readings::{Pair, compare, distances, earlier, run_value};
+
+/// One run of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Run id or path.
+    pub name: &'a str,
+    /// What the parser saw.
+    pub reading: &'a Reading,
+    /// Whether it was cut short.
+    pub end: End,
+}
+
+/// What the comparison of a group of runs gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Whether they agree.
+    pub outcome: Outcome,
+    /// Other metrics that part, each with its first difference.
+    pub others: Vec<Divergence>,
+    /// Points compared, over all metrics and pairs.
+    pub points: usize,
+    /// Names of the runs that part from the first one.
+    pub apart: Vec<String>,
+    /// Sizes of the classes of runs that agree with one another, the reference's first: `[3]` for three that agree.
+    pub classes: Vec<usize>,
+}
+
+/// Compares every member with the first one, the reference.
+///
+/// The outcome is the earliest difference of the primary metric; where that agrees, of any other metric. A cut run counts
+/// as far as it got; that it was cut is for the caller to judge. Fewer than two members, or no point in common, is
+/// unresolved.
+pub fn group(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> Group {
+    let Some((reference, others)) = members.split_first() else {
+        return unresolved("no run left anything to compare".to_owned());
+    };
+    if others.is_empty() {
+        return unresolved(format!("only {} left anything to compare", reference.name));
+    }
+    if let Some(reason) = nothing(members) {
+        return unresolved(reason);
+    }
+    let mut found: Vec<Divergence> = Vec::new();
+    let (mut points, mut apart) = (0, Vec::new());
+    for other in others {
+        let compared = compare(pair(reference), pair(other), tolerance, only);
+        points += compared.points;
+        if !compared.divergences.is_empty() {
+            apart.push(other.name.to_owned());
+        }
+        for divergence in compared.divergences {
+            keep_earliest(&mut found, divergence);
+        }
+    }
+    let primary = reference.reading.primary().map(|series| series.metric.clone());
+    found.sort_by(|a, b| {
+        let rank = |d: &Divergence| primary.as_ref() != Some(&d.metric);
+        rank(a).cmp(&rank(b)).then_with(|| earlier(a, b))
+    });
+    let mut found = found.into_iter().map(|divergence| widen(divergence, members));
+    let outcome = match found.next() {
+        Some(divergence) => Outcome::Diverged(divergence),
+        None if points == 0 => Outcome::Unresolved(no_common_point(members)),
+        None => Outcome::Agreed,
+    };
+    Group { outcome, others: found.collect(), points, apart, classes: classes(members, tolerance, only) }
+}
+
+fn unresolved(reason: String) -> Group {
+    Group { outcome: Outcome::Unresolved(reason), others: Vec::new(), points: 0, apart: Vec::new(), classes: Vec::new() }
+}
+
+/// Sorts the members into classes that agree, each known by its first member.
+fn classes(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> Vec<usize> {
+    let mut classes: Vec<(Member<'_>, usize)> = Vec::new();
+    for member in members {
+        let agrees = |known: &Member<'_>| compare(pair(known), pair(member), tolerance, only).divergences.is_empty();
+        match classes.iter_mut().find(|(known, _)| agrees(known)) {
+            Some((_, size)) => *size += 1,
+            None => classes.push((*member, 1)),
+        }
+    }
+    classes.into_iter().map(|(_, size)| size).collect()
+}
+
+fn pair<'a>(member: &Member<'a>) -> Pair<'a> {
+    Pair { name: member.name, reading: member.reading, end: member.end }
+}
+
+/// Why nothing can be compared: every member is without a point.
+fn nothing(members: &[Member<'_>]) -> Option<String> {
+    let empty = |member: &Member<'_>| member.reading.series.iter().all(|series| series.points.is_empty());
+    if !members.iter().all(empty) {
+        return None;
+    }
+    let first = members.first()?;
+    let why = first.reading.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
+    Some(format!("no losses or other results were found in {}{why}; `--pattern` can name them", first.name))
+}
+
+fn no_common_point(members: &[Member<'_>]) -> String {
+    let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+    format!("{} have no step of any metric in common", names.join(", "))
+}
+
+/// Keeps one divergence per metric, the earliest.
+fn keep_earliest(found: &mut Vec<Divergence>, divergence: Divergence) {
+    match found.iter_mut().find(|known| known.metric == divergence.metric) {
+        Some(known) if earlier(&divergence, known).is_lt() => *known = divergence,
+        Some(_) => {}
+        None => found.push(divergence),
+    }
+}
+
+/// Adds what every other member had at the divergent position, and the largest distance among them.
+fn widen(mut divergence: Divergence, members: &[Member<'_>]) -> Divergence {
+    let points: Vec<(&str, Option<&Point>)> =
+        members.iter().map(|member| (member.name, at(member, &divergence))).collect();
+    divergence.values = points.iter().map(|(name, point)| run_value(name, *point)).collect();
+    let present: Vec<&Point> = points.iter().filter_map(|(_, point)| *point).collect();
+    for (index, a) in present.iter().enumerate() {
+        for b in &present[index + 1..] {
+            let (absolute, relative, ulps) = distances(a, b);
+            divergence.absolute = largest(divergence.absolute, absolute);
+            divergence.relative = largest(divergence.relative, relative);
+            divergence.ulps = divergence.ulps.max(ulps);
+        }
+    }
+    divergence
+}
+
+fn largest(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (known, None) | (None, known) => known,
+    }
+}
+
+fn at<'a>(member: &Member<'a>, divergence: &Divergence) -> Option<&'a Point> {
+    let series = member.reading.series.iter().find(|series| series.metric == divergence.metric)?;
+    let by_position =
+        series.points.iter().find(|p| p.position.order(&divergence.position).is_some_and(std::cmp::Ordering::is_eq));
+    let has_axis = divergence.position.step.is_some() || divergence.position.epoch.is_some();
+    if has_axis { by_position } else { series.points.get(divergence.index) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Kind, Role, Series};
+
+    fn reading(metrics: &[(&str, &[&str])]) -> Reading {
+        let mut reading = Reading::nothing("utf-8", "");
+        reading.warnings.clear();
+        for (name, values) in metrics {
+            let mut series = Series::new(name, Role::Other);
+            series.points = values.iter().zip(0..).map(|(text, step)| Point::printed(step, text, 1)).collect();
+            reading.series.push(series);
+        }
+        reading.primary = Some(0);
+        reading
+    }
+
+    fn members<'a>(readings: &'a [Reading], names: &'a [&'a str]) -> Vec<Member<'a>> {
+        readings.iter().zip(names).map(|(reading, name)| Member { name, reading, end: End::Complete }).collect()
+    }
+
+    #[test]
+    fn shows_every_run_at_the_earliest_difference() {
+        let readings = [
+            reading(&[("loss", &["2.0", "1.0"])]),
+            reading(&[("loss", &["2.0", "1.5"])]),
+            reading(&[("loss", &["2.5", "1.0"])]),
+        ];
+        let group = group(&members(&readings, &["r1", "r2", "r3"]), Tolerance::Exact, None);
+        let divergence = group.outcome.divergence().unwrap();
+        assert_eq!((divergence.index, divergence.kind), (0, Kind::Value));
+        let texts: Vec<&str> = divergence.values.iter().map(|v| v.text.as_ref().unwrap().as_str()).collect();
+        assert_eq!(texts, ["2.0", "2.0", "2.5"]);
+        assert_eq!(group.apart, ["r2", "r3"]);
+        assert_eq!(group.classes, [1, 1, 1]);
+    }
+
+    #[test]
+    fn another_metric_counts_when_the_loss_agrees() {
+        let readings = [
+            reading(&[("loss", &["2.0"]), ("grad_norm", &["1.0"])]),
+            reading(&[("loss", &["2.0"]), ("grad_norm", &["1.1"])]),
+        ];
+        let names = ["a", "b"];
+        let outcome = group(&members(&readings, &names), Tolerance::Exact, None).outcome;
+        assert_eq!(outcome.divergence().unwrap().metric, "grad_norm");
+        assert_eq!(group(&members(&readings, &names), Tolerance::Exact, Some("loss")).outcome, Outcome::Agreed);
+    }
+
+    #[test]
+    fn nothing_to_compare_is_unresolved() {
+        let empty = Reading::nothing("utf-8", "no format fits");
+        let readings = [empty.clone(), empty];
+        let outcome = group(&members(&readings, &["a", "b"]), Tolerance::Exact, None).outcome;
+        assert!(matches!(outcome, Outcome::Unresolved(reason) if reason.contains("no format fits")));
+        assert!(matches!(group(&[], Tolerance::Exact, None).outcome, Outcome::Unresolved(_)));
+    }
+
+    #[test]
+    fn a_run_without_losses_beside_one_with_losses_parts() {
+        let readings = [reading(&[("loss", &["2.0"])]), Reading::nothing("utf-8", "empty")];
+        let outcome = group(&members(&readings, &["a", "b"]), Tolerance::Exact, None).outcome;
+        assert_eq!(outcome.divergence().unwrap().kind, Kind::Length);
+    }
+}

@@ -1,0 +1,171 @@
+//! Runs that were written down beforehand: no process, no disk, no time. For tests of everything that listens.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::desk::{Desk, Order, Orders};
+use super::{Entry, Executor, Finish, Listener};
+use crate::error::Error;
+use crate::model::{RunEvent, Status, Stream, Trial};
+
+/// Its line in the list.
+pub const ENTRY: Entry = Entry { id: "scripted", summary: "runs written down beforehand, for tests", selectable: false };
+
+/// One run, written down.
+pub struct Script {
+    /// What it writes, cut anywhere; asked for as it is needed, so that it may be endless.
+    pub output: Box<dyn Iterator<Item = (Stream, Vec<u8>)>>,
+    /// How it ends once it has written everything.
+    pub ending: Ending,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub status: Status,
+    /// The exit code, where it ended with one.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// From start to end.
+    pub duration: Duration,
+    /// Host it ran on.
+    pub node: String,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+impl Default for Ending {
+    fn default() -> Self {
+        Self {
+            status: Status::Finished,
+            exit_code: Some(0),
+            signal: None,
+            duration: Duration::ZERO,
+            node: "localhost".to_owned(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Script {
+    /// A run that writes these lines to its standard output, one at a time, and finishes.
+    pub fn lines<T: Into<String>>(lines: impl IntoIterator<Item = T, IntoIter: 'static>) -> Self {
+        let output = lines.into_iter().map(|line| (Stream::Output, (line.into() + "\n").into_bytes()));
+        Self { output: Box::new(output), ending: Ending::default() }
+    }
+
+    /// The same run, ending in another way.
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// The same run, ending with an exit code: 0 is finished, all others are crashed.
+    pub fn exiting(self, code: i32) -> Self {
+        let status = if code == 0 { Status::Finished } else { Status::Crashed };
+        self.ending(Ending { status, exit_code: Some(code), ..Ending::default() })
+    }
+}
+
+/// Plays a script for each trial, `together` of them side by side, one piece of output each in turn.
+pub struct Scripted<'a> {
+    write: Box<dyn FnMut(&Trial) -> Result<Script, Error> + 'a>,
+    together: usize,
+}
+
+impl<'a> Scripted<'a> {
+    /// `write` gives the script of a trial when its turn comes.
+    pub fn new(mut write: impl FnMut(&Trial) -> Script + 'a) -> Self {
+        Self::fallible(move |trial| Ok(write(trial)))
+    }
+
+    /// As [`Scripted::new`], for scripts that may not be there.
+    pub fn fallible(write: impl FnMut(&Trial) -> Result<Script, Error> + 'a) -> Self {
+        Self { write: Box::new(write), together: 16 }
+    }
+
+    /// These scripts by the id of their run; a run without one is lost.
+    pub fn by_run(scripts: impl IntoIterator<Item = (&'a str, Script)>) -> Self {
+        let mut scripts: HashMap<&str, Script> = scripts.into_iter().collect();
+        Self::new(move |trial| {
+            scripts.remove(trial.run.as_str()).unwrap_or_else(|| {
+                let ending = Ending { status: Status::Lost, exit_code: None, ..Ending::default() };
+                Script::lines([""; 0]).ending(ending)
+            })
+        })
+    }
+
+    /// How many play side by side.
+    pub fn together(mut self, together: usize) -> Self {
+        self.together = together.max(1);
+        self
+    }
+}
+
+impl Executor for Scripted<'_> {
+    fn execute(&mut self, trials: &[Trial], listener: &mut dyn Listener) -> Result<Finish, Error> {
+        let desk = Desk::new(trials, listener);
+        let mut waiting = trials.iter();
+        let mut stage: Vec<Playing<'_>> = Vec::new();
+        loop {
+            while stage.len() < self.together
+                && let Some(trial) = waiting.next()
+            {
+                let orders = desk.orders(&trial.run);
+                if orders.current() > Order::Go {
+                    tell_end(&desk, &trial.run, &stopped(Status::Skipped, Ending::default()));
+                    continue;
+                }
+                let script = (self.write)(trial)?;
+                desk.tell(&RunEvent::Started { run: &trial.run, process: 0 });
+                stage.push(Playing { run: &trial.run, script, orders });
+            }
+            if stage.is_empty() {
+                break;
+            }
+            stage.retain_mut(|playing| playing.play(&desk));
+        }
+        Ok(if desk.is_closed() { Finish::Stopped } else { Finish::Complete })
+    }
+}
+
+struct Playing<'a> {
+    run: &'a str,
+    script: Script,
+    orders: Rc<Orders>,
+}
+
+impl Playing<'_> {
+    /// Plays the next piece; false when it was the end.
+    fn play(&mut self, desk: &Desk<'_>) -> bool {
+        let ending = if self.orders.current() > Order::Go {
+            stopped(Status::Stopped, std::mem::take(&mut self.script.ending))
+        } else if let Some((stream, bytes)) = self.script.output.next() {
+            desk.tell(&RunEvent::Wrote { run: self.run, stream, bytes: &bytes });
+            return true;
+        } else {
+            std::mem::take(&mut self.script.ending)
+        };
+        tell_end(desk, self.run, &ending);
+        false
+    }
+}
+
+fn stopped(status: Status, ending: Ending) -> Ending {
+    Ending { status, exit_code: None, signal: None, ..ending }
+}
+
+fn tell_end(desk: &Desk<'_>, run: &str, ending: &Ending) {
+    desk.tell(&RunEvent::Ended {
+        run,
+        status: ending.status,
+        exit_code: ending.exit_code,
+        signal: ending.signal,
+        duration: ending.duration,
+        node: &ending.node,
+        notes: &ending.notes,
+    });
+}

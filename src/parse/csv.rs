@@ -1,0 +1,246 @@
+//! Log format `csv`: a header and rows, parted by comma, semicolon, tab or pipe.
+
+use super::format::{LogFormat, Reader, Sample};
+use super::frames::{End, Frame, Frames};
+use super::names::{self, Meaning};
+use super::number;
+use super::options::Options;
+use super::sink::{Place, Shown, Sink};
+use crate::model::Candidate;
+
+/// Comma, semicolon or tab separated values with a header.
+pub(crate) struct Csv;
+
+impl LogFormat for Csv {
+    fn id(&self) -> &'static str {
+        "csv"
+    }
+
+    fn describe(&self) -> &'static str {
+        "comma, semicolon or tab separated values with a header (Lightning, Keras, ultralytics, pandas)"
+    }
+
+    fn score(&self, sample: &Sample<'_>) -> Candidate {
+        let (score, why) = fit(sample);
+        Candidate { format: self.id().into(), score, why }
+    }
+
+    fn reader(&self, _options: &Options) -> Box<dyn Reader> {
+        Box::new(CsvReader::default())
+    }
+}
+
+fn fit(sample: &Sample<'_>) -> (f64, String) {
+    let text = without_mark(sample.head);
+    let mut lines =
+        text.split(|&b| b == b'\n').map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty() && !l.starts_with(b"#"));
+    let Some(first) = lines.next() else { return (0.0, "empty".into()) };
+    let Some(delimiter) = delimiter(first) else { return (0.0, "the first line has no delimiter".into()) };
+    let names = split(first, delimiter);
+    if let Some(odd) = names.iter().find(|n| !is_column(n)) {
+        return (0.0, format!("`{}` is no column name", odd.chars().take(40).collect::<String>()));
+    }
+    let known = names.iter().filter(|n| names::meaning(n) != Meaning::Unknown).count();
+    let rows: Vec<Vec<String>> = lines.take(8).map(|l| split(l, delimiter)).collect();
+    let fitting = rows
+        .iter()
+        .filter(|r| r.len() == names.len() && r.iter().any(|c| number::whole(c.as_bytes()).is_some()))
+        .count();
+    if rows.is_empty() {
+        let score = if known > 0 && names.len() > 1 { 0.6 } else { 0.2 };
+        return (score, "a header without rows".into());
+    }
+    if fitting * 2 < rows.len() {
+        return (0.1, format!("only {fitting} of the first {} rows have {} cells", rows.len(), names.len()));
+    }
+    (0.9, format!("a header of {} columns parted by {:?}", names.len(), char::from(delimiter)))
+}
+
+fn is_column(name: &str) -> bool {
+    name.is_empty()
+        || name.len() <= 80 && number::whole(name.as_bytes()).is_none() && !name.contains([':', '=', '{', '['])
+}
+
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
+/// The delimiter that parts a header line, where it is one.
+fn delimiter(line: &[u8]) -> Option<u8> {
+    [b'\t', b';', b',', b'|'].into_iter().find(|&d| {
+        let cells = split(line, d);
+        cells.len() >= 2 && cells.iter().filter(|c| c.is_empty()).count() <= 1 && !line.starts_with(b"|")
+    })
+}
+
+/// Cells of a line, blanks and quotes taken off.
+fn split(line: &[u8], delimiter: u8) -> Vec<String> {
+    let mut cells = Vec::new();
+    let mut cell = Vec::new();
+    let mut quoted = false;
+    for &byte in line {
+        match byte {
+            b'"' => quoted = !quoted,
+            _ if byte == delimiter && !quoted => cells.push(finish_cell(&mut cell)),
+            _ => cell.push(byte),
+        }
+    }
+    cells.push(finish_cell(&mut cell));
+    cells
+}
+
+fn finish_cell(cell: &mut Vec<u8>) -> String {
+    let text = String::from_utf8_lossy(cell.trim_ascii()).into_owned();
+    cell.clear();
+    text
+}
+
+#[derive(Debug)]
+struct Column {
+    meaning: Meaning,
+    id: Option<usize>,
+    name: String,
+}
+
+/// Reads rows under a header.
+#[derive(Debug, Default)]
+struct CsvReader {
+    frames: Frames,
+    table: Rows,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    delimiter: u8,
+    columns: Vec<Column>,
+    step: Option<usize>,
+    epoch: Option<usize>,
+    rank: Option<usize>,
+    rows: u64,
+    odd: u64,
+    comma: bool,
+}
+
+impl Reader for CsvReader {
+    fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
+        let table = &mut self.table;
+        self.frames.push(bytes, &mut |frame| table.frame(frame, sink));
+    }
+
+    fn finish(&mut self, sink: &mut Sink) {
+        let table = &mut self.table;
+        self.frames.finish(&mut |frame| table.frame(frame, sink));
+        if table.odd > 0 {
+            sink.warn(format!("{} rows had another number of cells than the header", table.odd));
+        }
+    }
+
+    fn detail(&self) -> String {
+        format!("{} rows of {} columns", self.table.rows, self.table.columns.len())
+    }
+}
+
+impl Rows {
+    fn frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
+        let text = if frame.line == 1 { without_mark(frame.text) } else { frame.text };
+        if text.trim_ascii().is_empty() || text.starts_with(b"#") && self.columns.is_empty() {
+            return;
+        }
+        if self.columns.is_empty() {
+            self.header(text);
+            return;
+        }
+        let cells = split(text, self.delimiter);
+        let repeated = cells.iter().zip(&self.columns).all(|(cell, column)| *cell == column.name);
+        if repeated {
+            return;
+        }
+        self.row(&cells, frame, sink);
+    }
+
+    fn header(&mut self, text: &[u8]) {
+        self.delimiter = delimiter(text).unwrap_or(b',');
+        let mut best = 0;
+        for (index, name) in split(text, self.delimiter).into_iter().enumerate() {
+            let meaning = names::meaning(&name);
+            match meaning {
+                Meaning::Step(rank) if rank > best => {
+                    best = rank;
+                    self.step = Some(index);
+                }
+                Meaning::Epoch => self.epoch = self.epoch.or(Some(index)),
+                Meaning::Rank => self.rank = Some(index),
+                _ => {}
+            }
+            self.columns.push(Column { meaning, id: None, name });
+        }
+        // pandas writes its index as a column without a name.
+        if self.step.is_none() && self.epoch.is_none() && self.columns.first().is_some_and(|c| c.name.is_empty()) {
+            self.step = Some(0);
+        }
+    }
+
+    fn row(&mut self, cells: &[String], frame: Frame<'_>, sink: &mut Sink) {
+        let cut = frame.end == End::Cut;
+        if cells.len() != self.columns.len() && !(cut && cells.len() < self.columns.len()) {
+            self.odd += 1;
+            return;
+        }
+        self.rows += 1;
+        let number = |index: Option<usize>| index.and_then(|i| cells.get(i)).and_then(|c| number::whole(c.as_bytes()));
+        let place = Place { epoch: number(self.epoch), step: number(self.step).map(|s| s as i64), lap: 0 };
+        let rank = number(self.rank).map_or(0, |r| r as u32);
+        for (index, cell) in cells.iter().enumerate() {
+            let column = &mut self.columns[index];
+            match column.meaning {
+                Meaning::Noise => {
+                    sink.note_noise(&column.name);
+                    continue;
+                }
+                Meaning::Epoch | Meaning::Step(_) | Meaning::Rank => continue,
+                _ if cell.is_empty() || Some(index) == self.step => continue,
+                _ => {}
+            }
+            let Some((value, comma)) = cell_value(cell, self.comma) else { continue };
+            self.comma |= comma;
+            let id = match column.id.filter(|_| rank == 0) {
+                Some(id) => id,
+                None if rank > 0 => sink.plain(&format!("{} [rank {rank}]", column.name)),
+                None => *column.id.insert(sink.plain(&column.name)),
+            };
+            if cut && index + 1 == cells.len() && !sink.looks_whole(id, cell) {
+                sink.warn(format!("line {}: cut inside a number; its last value was left out", frame.line));
+                continue;
+            }
+            sink.record(id, place, Shown { value, text: cell, line: frame.line, redraw: false });
+        }
+    }
+}
+
+/// The number of a cell, and whether it proves that commas are decimal commas.
+fn cell_value(cell: &str, comma: bool) -> Option<(f64, bool)> {
+    let text = cell.strip_suffix('%').unwrap_or(cell).trim();
+    let found = number::lex(text.as_bytes(), 0)?;
+    if found.end != text.len() {
+        // `1.234,56`
+        let swapped: String = text.chars().filter(|c| *c != '.').map(|c| if c == ',' { '.' } else { c }).collect();
+        return number::whole(swapped.as_bytes()).map(|v| (v, true));
+    }
+    let decimal = found.spelling == number::Spelling::DecimalComma;
+    Some((number::value(text.as_bytes(), found.spelling, comma || decimal), decimal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_table_by_its_header() {
+        let score = |text: &str| Csv.score(&Sample { path: None, head: text.as_bytes(), whole: true }).score;
+        assert!(score("epoch,step,loss\n0,1,0.5\n") > 0.8);
+        assert!(score("\u{feff}iteration;time_s;loss\r\n0;0,1;0,5\r\n") > 0.8);
+        assert!(score("iter 1, loss 2\niter 2, loss 3\n") < 0.2);
+        assert!(score("Hello, world\nthis is prose\n") < 0.2);
+        assert!(score("| a | b |\n| 1 | 2 |\n") < 0.2);
+    }
+}

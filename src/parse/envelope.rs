@@ -1,0 +1,386 @@
+//! Prefixes that loggers, launchers and log collectors put before a line, taken off in layers.
+
+use super::number;
+
+/// What stood before the text of a line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Envelope {
+    /// Where the text begins.
+    pub(crate) start: usize,
+    /// Rank of the process that wrote the line, where a launcher says so.
+    pub(crate) rank: Option<u32>,
+}
+
+/// Finds where the text of a line begins, behind time stamps, levels, logger names and rank labels.
+pub(crate) fn strip(line: &[u8]) -> Envelope {
+    let mut found = Envelope::default();
+    let mut logged = false;
+    for _ in 0..16 {
+        let start = found.start + blanks(&line[found.start..]);
+        let rest = &line[start..];
+        if let Some((length, rank)) = rank_label(rest) {
+            found.rank = Some(rank);
+            found.start = start + length;
+        } else if let Some(length) = stamp(rest).or_else(|| level(rest)).or_else(|| container(rest)) {
+            logged = true;
+            found.start = start + length;
+        } else if let Some(length) = logged.then(|| logger(rest)).flatten().or_else(|| tag_before_stamp(rest)) {
+            found.start = start + length;
+        } else {
+            break;
+        }
+        found.start += separator(&line[found.start..]);
+    }
+    found
+}
+
+fn blanks(text: &[u8]) -> usize {
+    text.iter().take_while(|b| b.is_ascii_whitespace()).count()
+}
+
+/// Length of ` - `, ` | `, `: ` after a part of a prefix.
+fn separator(text: &[u8]) -> usize {
+    let blank = blanks(text);
+    let rest = &text[blank..];
+    match rest.first() {
+        Some(b'|' | b':' | b'>') if rest.get(1).is_none_or(|b| b.is_ascii_whitespace() || rest[0] == b':') => blank + 1,
+        Some(b'-') if rest.get(1).is_none_or(u8::is_ascii_whitespace) => blank + 1,
+        _ => 0,
+    }
+}
+
+/// `[rank0]:`, `[Rank 0]`, `rank 3:`, `[1,0]<stdout>:`.
+fn rank_label(text: &[u8]) -> Option<(usize, u32)> {
+    let bracket = usize::from(text.first() == Some(&b'['));
+    if bracket == 1
+        && let Some(found) = mpi_label(text)
+    {
+        return Some(found);
+    }
+    let word = &text[bracket..];
+    let name = ["rank", "gpu", "worker"].iter().find(|name| starts_with_ignoring_case(word, name))?;
+    let mut at = bracket + name.len();
+    at += text[at..].iter().take_while(|b| matches!(b, b' ' | b'_' | b':' | b'=')).count();
+    let digits = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let rank = std::str::from_utf8(&text[at..at + digits]).ok()?.parse().ok()?;
+    at += digits;
+    match (bracket, text.get(at)) {
+        (1, Some(b']')) => Some((at + 1, rank)),
+        (0, Some(b':' | b']')) => Some((at + 1, rank)),
+        _ => None,
+    }
+}
+
+fn mpi_label(text: &[u8]) -> Option<(usize, u32)> {
+    let close = text.iter().take(16).position(|&b| b == b']')?;
+    let inner = std::str::from_utf8(&text[1..close]).ok()?;
+    let (job, rank) = inner.split_once(',')?;
+    let _job: u32 = job.parse().ok()?;
+    let stream = &text[close + 1..];
+    let length = ["<stdout>:", "<stderr>:"].iter().find(|s| stream.starts_with(s.as_bytes()))?.len();
+    Some((close + 1 + length, rank.parse().ok()?))
+}
+
+fn starts_with_ignoring_case(text: &[u8], word: &str) -> bool {
+    text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// `trainer-1  | `, `stdout F `, as containers and their orchestrators write.
+fn container(text: &[u8]) -> Option<usize> {
+    for stream in ["stdout F ", "stderr F ", "stdout P ", "stderr P "] {
+        if text.starts_with(stream.as_bytes()) {
+            return Some(stream.len());
+        }
+    }
+    let name = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
+    let numbered = name > 2 && text[name - 1].is_ascii_digit() && matches!(text[name - 2], b'-' | b'_');
+    let gap = blanks(&text[name..]);
+    (numbered && gap > 0 && text[name + gap..].starts_with(b"| ")).then_some(name + gap + 2)
+}
+
+/// A date, a time or both, in brackets or bare; also absl's `I0102 03:04:05.678 123 file.py:10]` and syslog's.
+pub(crate) fn stamp(text: &[u8]) -> Option<usize> {
+    if let Some(length) = absl(text).or_else(|| syslog(text)) {
+        return Some(length);
+    }
+    let bracket = match text.first()? {
+        b'[' => 1,
+        b'(' => 1,
+        _ => 0,
+    };
+    let mut at = bracket;
+    let date = date(&text[at..]);
+    at += date;
+    if date > 0 {
+        at += usize::from(matches!(text.get(at), Some(b'T' | b't' | b' ' | b'_' | b'-')));
+        at += usize::from(date > 0 && text.get(at) == Some(&b' '));
+    }
+    let clock = clock(&text[at..]);
+    at += clock;
+    if date == 0 && (clock < 5 || (bracket == 0 && !text.get(at).is_none_or(u8::is_ascii_whitespace))) {
+        return None;
+    }
+    if clock > 0 {
+        at += zone(&text[at..]);
+    }
+    if bracket == 0 {
+        return Some(at);
+    }
+    // `[01/02 03:04:05 d2.utils.events]:` closes behind a logger name.
+    let close = text[at..].iter().take(64).position(|&b| matches!(b, b']' | b')'))?;
+    let inside = &text[at..at + close];
+    let elapsed = inside.contains(&b'<') || inside.contains(&b'=');
+    (!elapsed).then(|| {
+        let end = at + close + 1;
+        end + usize::from(text.get(end) == Some(&b':'))
+    })
+}
+
+/// Length of `2026-01-02`, `01/02/2026`, `02.01.2026`, `01/02`, or 0.
+fn date(text: &[u8]) -> usize {
+    let field = |from: usize| text[from.min(text.len())..].iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    let first = field(0);
+    if !matches!(first, 2 | 4) {
+        return 0;
+    }
+    let Some(&mark @ (b'-' | b'/' | b'.')) = text.get(first) else { return 0 };
+    let second = field(first + 1);
+    if !matches!(second, 1 | 2) {
+        return 0;
+    }
+    let at = first + 1 + second;
+    if text.get(at) == Some(&mark) {
+        let third = field(at + 1);
+        return if matches!(third, 1 | 2 | 4) { at + 1 + third } else { 0 };
+    }
+    // A day without a year counts only where a time follows.
+    let day = mark == b'/' && first == 2 && second == 2 && text.get(at) == Some(&b' ') && clock(&text[at + 1..]) >= 8;
+    if day { at } else { 0 }
+}
+
+/// Length of `03:04:05`, with a fraction of a second if there is one; at least hours and minutes.
+fn clock(text: &[u8]) -> usize {
+    let two = |at: usize| text.len() >= at + 2 && text[at].is_ascii_digit() && text[at + 1].is_ascii_digit();
+    if !two(0) || text.get(2) != Some(&b':') || !two(3) {
+        return 0;
+    }
+    if text.get(5) != Some(&b':') || !two(6) {
+        return 5;
+    }
+    let fraction = match text.get(8) {
+        Some(b'.' | b',') => text[9..].iter().take_while(|b| b.is_ascii_digit()).count(),
+        _ => 0,
+    };
+    if fraction > 0 { 9 + fraction } else { 8 }
+}
+
+fn zone(text: &[u8]) -> usize {
+    match text.first() {
+        Some(b'Z') => 1,
+        Some(b'+' | b'-') if text.get(1).is_some_and(u8::is_ascii_digit) => {
+            1 + text[1..].iter().take(5).take_while(|b| b.is_ascii_digit() || **b == b':').count()
+        }
+        Some(b' ') if text[1..].starts_with(b"UTC") => 4,
+        _ => 0,
+    }
+}
+
+fn absl(text: &[u8]) -> Option<usize> {
+    let level = matches!(text.first()?, b'I' | b'W' | b'E' | b'D' | b'F');
+    let day = text.get(1..5)?.iter().all(u8::is_ascii_digit);
+    let long = text.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
+    let at = if long { 9 } else { 5 };
+    if !level || !day || text.get(at) != Some(&b' ') || clock(&text[at + 1..]) < 8 {
+        return None;
+    }
+    let close = text.iter().take(160).position(|&b| b == b']')?;
+    Some(close + 1)
+}
+
+fn syslog(text: &[u8]) -> Option<usize> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = text.get(..3)?;
+    if !MONTHS.iter().any(|m| m.as_bytes() == month) || text.get(3) != Some(&b' ') {
+        return None;
+    }
+    let day = 4 + text[4..].iter().take(3).take_while(|b| b.is_ascii_digit() || **b == b' ').count();
+    let time = clock(text.get(day..)?);
+    if time < 8 {
+        return None;
+    }
+    let at = day + time;
+    // ` host program[123]:`
+    let program = text[at..].iter().take(96).position(|&b| b == b':');
+    let end = program.map(|colon| at + colon + 1).filter(|&end| text[at..end].ends_with(b"]:"));
+    Some(end.unwrap_or(at))
+}
+
+/// `INFO`, `[INFO]`, `INFO:`, `(WARNING)`, `INFO |`.
+fn level(text: &[u8]) -> Option<usize> {
+    const LEVELS: [&str; 14] = [
+        "INFO", "DEBUG", "WARNING", "WARN", "ERROR", "CRITICAL", "TRACE", "SUCCESS", "NOTICE", "FATAL", "INF", "DBG",
+        "WRN", "LOG",
+    ];
+    let bracket = usize::from(matches!(text.first(), Some(b'[' | b'(' | b'<')));
+    let word = text[bracket..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    let name = &text[bracket..bracket + word];
+    let upper = name.iter().all(u8::is_ascii_uppercase);
+    let known = LEVELS.iter().any(|level| level.as_bytes().eq_ignore_ascii_case(name));
+    if !known || !(upper || bracket == 1 || text.get(word) == Some(&b' ')) {
+        return None;
+    }
+    let mut at = bracket + word;
+    let gap = text[at..].iter().take(8).take_while(|b| **b == b' ').count();
+    if bracket == 1 {
+        at += gap;
+        if !matches!(text.get(at), Some(b']' | b')' | b'>')) {
+            return None;
+        }
+        at += 1;
+    } else if !matches!(text.get(at), Some(b' ' | b':' | b'|' | b'\t')) {
+        return None;
+    }
+    Some(at + usize::from(text.get(at) == Some(&b':')))
+}
+
+/// A logger's name or source place after a stamp or a level: `trainer -`, `__main__:train:49 -`, `[train.py:10]`, `root:`.
+fn logger(text: &[u8]) -> Option<usize> {
+    let bracket = usize::from(matches!(text.first(), Some(b'[' | b'(' | b'<')));
+    let name = text[bracket..]
+        .iter()
+        .take_while(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-' | b'/' | b'@' | b',' | b'>' | b'<')
+        })
+        .count();
+    if name == 0 {
+        return None;
+    }
+    let end = bracket + name;
+    let word = &text[bracket..end];
+    let own = trim_colon(word);
+    // `tensorflow:loss = 0.5`: the name ends at its first colon.
+    if let (0, Some(colon)) = (bracket, own.iter().position(|&b| b == b':')) {
+        let head = &own[..colon];
+        let plain = head.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.'));
+        if plain && !head.is_empty() && !is_meaningful(head) && own.get(colon + 1).is_some_and(u8::is_ascii_alphabetic)
+        {
+            return Some(colon + 1);
+        }
+    }
+    if is_meaningful(own) || number::whole(own).is_some() && bracket == 0 {
+        return None;
+    }
+    if bracket == 1 {
+        let closed = matches!(text.get(end), Some(b']' | b')'));
+        let place = own.contains(&b':') || own.contains(&b'.') || !own.iter().any(u8::is_ascii_digit);
+        return (closed && place).then(|| end + 1 + usize::from(text.get(end + 1) == Some(&b':')));
+    }
+    let rest = &text[end..];
+    let gap = blanks(rest);
+    let next = rest.get(gap);
+    let after = rest.get(gap + 1);
+    let ended = word.ends_with(b":")
+        && word.len() == own.len() + 1
+        && gap > 0
+        && next.is_some_and(|b| !b.is_ascii_digit() && *b != b'-');
+    let dashed = gap > 0 && matches!(next, Some(b'-' | b'|' | b'>')) && after.is_none_or(u8::is_ascii_whitespace);
+    let bracketed = word.ends_with(b"]");
+    if !ended && !dashed && !bracketed {
+        return None;
+    }
+    Some(end)
+}
+
+fn trim_colon(word: &[u8]) -> &[u8] {
+    word.strip_suffix(b":").unwrap_or(word)
+}
+
+/// A word that tells which part of training a line belongs to, or names a number: no logger's name.
+fn is_meaningful(word: &[u8]) -> bool {
+    const WORDS: [&str; 30] = [
+        "train",
+        "training",
+        "val",
+        "valid",
+        "validation",
+        "eval",
+        "evaluation",
+        "test",
+        "testing",
+        "dev",
+        "epoch",
+        "step",
+        "iter",
+        "iteration",
+        "batch",
+        "loss",
+        "acc",
+        "accuracy",
+        "lr",
+        "it",
+        "ep",
+        "round",
+        "episode",
+        "ppl",
+        "update",
+        "global_step",
+        "reward",
+        "score",
+        "nll",
+        "epochs",
+    ];
+    let lower = word.to_ascii_lowercase();
+    WORDS.iter().any(|w| w.as_bytes() == lower) || lower.windows(4).any(|w| w == b"loss") || word.contains(&b'=')
+}
+
+/// `[titan] 2026-01-02 …`: a tag whose only merit is that a stamp or level follows.
+fn tag_before_stamp(text: &[u8]) -> Option<usize> {
+    if !matches!(text.first(), Some(b'[' | b'(')) {
+        return None;
+    }
+    let close = text.iter().take(64).position(|&b| matches!(b, b']' | b')'))?;
+    let next = close + 1 + blanks(&text[close + 1..]);
+    let rest = text.get(next..)?;
+    (stamp(rest).is_some() || level(rest).is_some()).then_some(close + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_prefixes_off_in_layers() {
+        for (line, text) in [
+            ("2026-11-21 09:18:33,483 - INFO - trainer - step 10/200 | loss=3.9", "step 10/200 | loss=3.9"),
+            ("2026-11-21 09:18:34.670 | INFO     | __main__:train:49 - epoch=1 step=1", "epoch=1 step=1"),
+            ("[11/21/2026 08:08:08] INFO: it 1 | loss 4.1897e+00", "it 1 | loss 4.1897e+00"),
+            ("[rank0]:[titan] 2024-10-01 10:00:00,123 - root - INFO - step:  1  loss: 12.2", "step:  1  loss: 12.2"),
+            ("[01/01 00:00:00 d2.utils.events]:  eta: 0:01:00  iter: 19", "eta: 0:01:00  iter: 19"),
+            ("I0101 00:00:00.000000 123 train.py:100] train epoch: 1", "train epoch: 1"),
+            ("INFO:tensorflow:loss = 0.69, step = 0", "loss = 0.69, step = 0"),
+            ("INFO:root:step 1 loss 2", "step 1 loss 2"),
+            ("2026-01-01T00:00:00.123456789Z stdout F step 1", "step 1"),
+            ("trainer-1  | step 1 loss 2", "step 1 loss 2"),
+            ("2022/01/01 00:00:00 - mmengine - INFO - Epoch(train)  [1][ 10/100]", "Epoch(train)  [1][ 10/100]"),
+            ("[host] 2020-01-01 00:00:00,123 (trainer:705) INFO: 1epoch:train", "1epoch:train"),
+            ("[LightGBM] [Info] Total Bins 1202", "Total Bins 1202"),
+            ("12:00:01 loss 0.5", "loss 0.5"),
+            ("[1,0]<stdout>:step 1", "step 1"),
+            ("step 1 | loss 2", "step 1 | loss 2"),
+            ("0:00:15 left", "0:00:15 left"),
+            ("Jan  2 03:04:05 node1 train[123]: step 1", "step 1"),
+            (
+                "[2023-01-01 00:00:00,123] [INFO] [logging.py:96:log_dist] [Rank 0] step=10, skipped=0",
+                "step=10, skipped=0",
+            ),
+            ("[2021-01-01 00:00:00,123][train_inner][INFO] - {\"epoch\": 1}", "{\"epoch\": 1}"),
+            ("Epoch: [0][ 1/20]\tTime 0.1", "Epoch: [0][ 1/20]\tTime 0.1"),
+            ("[00:05<00:10, 5.0it/s]", "[00:05<00:10, 5.0it/s]"),
+        ] {
+            let found = strip(line.as_bytes());
+            let rest = String::from_utf8_lossy(&line.as_bytes()[found.start..]);
+            assert_eq!(rest.trim_start(), text, "{line}");
+        }
+        assert_eq!(strip(b"[rank3]: step 1").rank, Some(3));
+    }
+}

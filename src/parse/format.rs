@@ -1,0 +1,42 @@
+//! What every log format implements: how it is told from others, and how it is read.
+
+use std::path::Path;
+
+use super::options::Options;
+use super::sink::Sink;
+use crate::model::Candidate;
+
+/// The beginning of a log, by which formats are told apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// Where the log comes from, where it is a file.
+    pub path: Option<&'a Path>,
+    /// Its first bytes, already in UTF-8 where it is text.
+    pub head: &'a [u8],
+    /// Whether `head` is all there is.
+    pub whole: bool,
+}
+
+/// A format of logs or metric files.
+pub trait LogFormat: Sync {
+    /// Its name on the command line and in reports.
+    fn id(&self) -> &'static str;
+    /// What it covers, in one line.
+    fn describe(&self) -> &'static str;
+    /// How well the beginning of a log fits, and why.
+    fn score(&self, sample: &Sample<'_>) -> Candidate;
+    /// A reader for one log.
+    fn reader(&self, options: &Options) -> Box<dyn Reader>;
+}
+
+/// Reads one log, piece by piece.
+pub trait Reader {
+    /// Takes the next bytes, cut anywhere.
+    fn push(&mut self, bytes: &[u8], sink: &mut Sink);
+    /// Says that no more bytes come.
+    fn finish(&mut self, sink: &mut Sink);
+    /// What was met, in a few words.
+    fn detail(&self) -> String {
+        String::new()
+    }
+}

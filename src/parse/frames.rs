@@ -1,0 +1,224 @@
+//! Bytes to frames: what a terminal would have shown between two line ends or redraws, without its control codes.
+
+use memchr::memchr2;
+
+/// Longest frame that is kept; the rest of a longer one is counted and dropped.
+pub(crate) const LONGEST: usize = 1 << 20;
+
+/// How a frame came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A line feed.
+    Line,
+    /// A carriage return or backspaces: the same place will be drawn again.
+    Redraw,
+    /// The log stopped in the middle of the line.
+    Cut,
+}
+
+/// One frame of a log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    /// The text, without control codes and trailing blanks.
+    pub(crate) text: &'a [u8],
+    /// Line of the log, counted from 1.
+    pub(crate) line: u64,
+    /// How it ended.
+    pub(crate) end: End,
+    /// Whether this frame or an earlier one of the same line is a redraw.
+    pub(crate) redrawn: bool,
+}
+
+/// Cuts bytes that arrive in any pieces into frames.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    rest: Vec<u8>,
+    clean: Vec<u8>,
+    line: u64,
+    redrawn: bool,
+    skipping: bool,
+    /// Bytes that were dropped because their line was longer than [`LONGEST`].
+    pub(crate) dropped: u64,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { rest: Vec::new(), clean: Vec::new(), line: 1, redrawn: false, skipping: false, dropped: 0 }
+    }
+}
+
+impl Frames {
+    /// Hands every frame that `bytes` completes to `each`.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
+        while let Some(at) = memchr2(b'\n', b'\r', bytes) {
+            let end = bytes[at];
+            if self.rest.is_empty() && !self.skipping {
+                self.finish_frame(&bytes[..at], end, each);
+            } else {
+                self.keep(&bytes[..at]);
+                let whole = std::mem::take(&mut self.rest);
+                self.finish_frame(&whole, end, each);
+                self.rest = whole;
+                self.rest.clear();
+            }
+            self.skipping = false;
+            bytes = &bytes[at + 1..];
+        }
+        self.keep(bytes);
+    }
+
+    /// Hands over what stands after the last line end.
+    pub(crate) fn finish(&mut self, each: &mut dyn FnMut(Frame<'_>)) {
+        let whole = std::mem::take(&mut self.rest);
+        if !whole.is_empty() {
+            self.emit(&whole, End::Cut, each);
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LONGEST.saturating_sub(self.rest.len());
+        let kept = bytes.len().min(room);
+        self.rest.extend_from_slice(&bytes[..kept]);
+        self.dropped += (bytes.len() - kept) as u64;
+        self.skipping |= kept < bytes.len();
+    }
+
+    fn finish_frame(&mut self, text: &[u8], end: u8, each: &mut dyn FnMut(Frame<'_>)) {
+        if end == b'\n' {
+            self.emit(text, End::Line, each);
+            self.line += 1;
+            self.redrawn = false;
+        } else {
+            self.emit(text, End::Redraw, each);
+            self.redrawn |= !text.trim_ascii().is_empty();
+        }
+    }
+
+    fn emit(&mut self, text: &[u8], end: End, each: &mut dyn FnMut(Frame<'_>)) {
+        let plain = !text.iter().any(|&b| b == 0x1b || b == 0x08);
+        if plain {
+            let frame = Frame { text: text.trim_ascii_end(), line: self.line, end, redrawn: self.redrawn };
+            each(frame);
+            return;
+        }
+        let mut clean = std::mem::take(&mut self.clean);
+        clean.clear();
+        let mut redrawn = self.redrawn;
+        let mut i = 0;
+        while i < text.len() {
+            match text[i] {
+                0x1b => i = escape(text, i, &mut clean),
+                0x08 => {
+                    let run = text[i..].iter().take_while(|&&b| b == 0x08).count();
+                    if run > 1 && !clean.trim_ascii().is_empty() {
+                        each(Frame { text: clean.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
+                        redrawn = true;
+                    }
+                    // Backspaces count characters, the buffer bytes: a bar of wide glyphs is longer than its run.
+                    let keep = characters_back(&clean, run);
+                    clean.truncate(keep);
+                    i += run;
+                }
+                byte => {
+                    clean.push(byte);
+                    i += 1;
+                }
+            }
+        }
+        each(Frame { text: clean.trim_ascii_end(), line: self.line, end, redrawn });
+        self.redrawn |= redrawn;
+        self.clean = clean;
+    }
+}
+
+/// Where `text` ends once `count` characters are taken off it.
+fn characters_back(text: &[u8], count: usize) -> usize {
+    let mut end = text.len();
+    for _ in 0..count {
+        while end > 0 {
+            end -= 1;
+            if text[end] & 0xC0 != 0x80 {
+                break;
+            }
+        }
+        if end == 0 {
+            break;
+        }
+    }
+    end
+}
+
+/// Skips the escape sequence at `at`; a cursor movement to the left edge becomes a blank so that words stay apart.
+fn escape(text: &[u8], at: usize, clean: &mut Vec<u8>) -> usize {
+    match text.get(at + 1) {
+        Some(b'[') => {
+            let mut i = at + 2;
+            while i < text.len() && !(0x40..=0x7e).contains(&text[i]) {
+                i += 1;
+            }
+            // `ESC [ n C` moves right: what it jumps over is blank.
+            if text.get(i) == Some(&b'C') {
+                clean.push(b' ');
+            }
+            (i + 1).min(text.len())
+        }
+        Some(b']') => {
+            let mut i = at + 2;
+            while i < text.len() && text[i] != 0x07 && !(text[i] == 0x1b && text.get(i + 1) == Some(&b'\\')) {
+                i += 1;
+            }
+            if text.get(i) == Some(&0x1b) { i + 2 } else { (i + 1).min(text.len()) }
+        }
+        Some(b'(' | b')') => (at + 3).min(text.len()),
+        Some(_) => at + 2,
+        None => at + 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(text: &str) -> Vec<(String, u64, End)> {
+        let mut seen = Vec::new();
+        for size in [1, 3, 1000] {
+            let mut frames = Frames::default();
+            let mut got = Vec::new();
+            let mut each = |f: Frame<'_>| got.push((String::from_utf8_lossy(f.text).into_owned(), f.line, f.end));
+            for piece in text.as_bytes().chunks(size) {
+                frames.push(piece, &mut each);
+            }
+            frames.finish(&mut each);
+            assert!(seen.is_empty() || seen == got, "pieces of {size} give the same frames");
+            seen = got;
+        }
+        seen
+    }
+
+    #[test]
+    fn cuts_at_line_ends_redraws_and_backspaces() {
+        assert_eq!(
+            frames("a\r\nb\x1b[32mc\x1b[0m\n\x1b[1m1/2\x1b[0m\x08\x08\x082/2\nend"),
+            vec![
+                ("a".into(), 1, End::Redraw),
+                (String::new(), 1, End::Line),
+                ("bc".into(), 2, End::Line),
+                ("1/2".into(), 3, End::Redraw),
+                ("2/2".into(), 3, End::Line),
+                ("end".into(), 4, End::Cut),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_held() {
+        let mut frames = Frames::default();
+        let mut lengths = Vec::new();
+        for _ in 0..40 {
+            frames.push(&[b'x'; 100_000], &mut |_| {});
+        }
+        frames.push(b"\nnext\n", &mut |f| lengths.push(f.text.len()));
+        assert_eq!(lengths, [LONGEST, 4]);
+        assert_eq!(frames.dropped, 4_000_000 - LONGEST as u64);
+    }
+}

@@ -1,0 +1,107 @@
+//! Bytes as a running process writes them, to observations at once.
+
+use super::format::{Reader, Sample};
+use super::open;
+use super::options::Options;
+use super::select;
+use super::sink::{Metric, Observation, Sink};
+use crate::model::{Candidate, Role};
+
+/// Whole lines that are waited for before a format is chosen.
+const LINES: usize = 3;
+
+/// Reads a log while it is being written.
+///
+/// Bytes may be cut anywhere. What stays in memory is bounded: at most one unfinished line (never more than 1 MiB of it)
+/// and one held point for each metric.
+pub struct Live {
+    options: Options,
+    reader: Option<Box<dyn Reader>>,
+    candidates: Vec<Candidate>,
+    head: Vec<u8>,
+    sink: Sink,
+}
+
+/// What a log that was read piece by piece turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Id of the log format; empty where nothing was read.
+    pub format: String,
+    /// The table of metrics that observations point into.
+    pub metrics: Vec<Metric>,
+    /// The role of each metric.
+    pub roles: Vec<Role>,
+    /// Whether each metric is worth comparing.
+    pub kept: Vec<bool>,
+    /// The primary metric.
+    pub primary: Option<usize>,
+    /// Names of recognised noise fields.
+    pub noise: Vec<String>,
+    /// What was skipped or doubtful.
+    pub warnings: Vec<String>,
+    /// The chosen reading first, then the losing ones.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Live {
+    /// A reader that knows nothing yet.
+    pub fn new(options: Options) -> Self {
+        Self { options, reader: None, candidates: Vec::new(), head: Vec::new(), sink: Sink::default() }
+    }
+
+    /// Takes the next bytes and adds what they complete to `out`.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<Observation>) {
+        match &mut self.reader {
+            Some(reader) => reader.push(bytes, &mut self.sink),
+            None => {
+                self.head.extend_from_slice(bytes);
+                let lines = memchr::memchr2_iter(b'\n', b'\r', &self.head).count();
+                if lines >= LINES || self.head.len() >= open::HEAD || self.options.pattern.is_some() {
+                    self.start(false);
+                }
+            }
+        }
+        out.append(&mut self.sink.out);
+    }
+
+    /// Says that no more bytes come.
+    pub fn finish(&mut self, out: &mut Vec<Observation>) -> Summary {
+        if self.reader.is_none() {
+            self.start(true);
+        }
+        if let Some(reader) = &mut self.reader {
+            reader.finish(&mut self.sink);
+        }
+        out.append(&mut self.sink.out);
+        self.summary()
+    }
+
+    /// The table of metrics so far.
+    pub fn metrics(&self) -> &[Metric] {
+        &self.sink.metrics
+    }
+
+    /// What is known so far; roles may still change as more is read.
+    pub fn summary(&self) -> Summary {
+        let selection = select::select(&self.sink.metrics, self.options.metric.as_deref());
+        Summary {
+            format: self.candidates.first().map(|c| c.format.clone()).unwrap_or_default(),
+            metrics: self.sink.metrics.clone(),
+            roles: selection.roles,
+            kept: selection.kept,
+            primary: selection.primary,
+            noise: self.sink.noise.clone(),
+            warnings: self.sink.warnings.clone(),
+            candidates: self.candidates.clone(),
+        }
+    }
+
+    fn start(&mut self, whole: bool) {
+        let head = std::mem::take(&mut self.head);
+        let sample = Sample { path: None, head: &head, whole };
+        let (mut reader, candidates) = open::choose(&sample, &self.options);
+        self.candidates = candidates;
+        reader.push(&head, &mut self.sink);
+        self.reader = Some(reader);
+    }
+}

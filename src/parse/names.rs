@@ -1,0 +1,908 @@
+//! What the name of a number means: a position, a loss, another result, a schedule, noise.
+
+/// What a name means by itself, before its line and its log are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The epoch.
+    Epoch,
+    /// A step counter; the higher, the finer it tells where training stands in the whole run.
+    Step(u8),
+    /// The rank of a process.
+    Rank,
+    /// A loss, or what is minimised under another name.
+    Loss,
+    /// A known result that is no loss.
+    Result,
+    /// A schedule.
+    Schedule,
+    /// Times, throughput, memory, dates, identities.
+    Noise,
+    /// Sizes and totals that do not change, progress in percent.
+    Config,
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// Which part of the data a number was taken on, as far as its name or line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Split {
+    /// Nothing said.
+    #[default]
+    Unsaid,
+    /// Training data.
+    Train,
+    /// Held-out data.
+    Held,
+}
+
+/// A name in small letters, cut into its words: `Train/LossBox_2` gives `train loss box 2`.
+pub(crate) fn tokens(name: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut word = String::new();
+    let mut last = ' ';
+    for c in name.chars() {
+        let camel = c.is_uppercase() && last.is_lowercase();
+        if (!c.is_alphanumeric() || camel) && !word.is_empty() {
+            all.push(std::mem::take(&mut word));
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        last = c;
+    }
+    if !word.is_empty() {
+        all.push(word);
+    }
+    all
+}
+
+fn any(tokens: &[String], words: &[&str]) -> bool {
+    tokens.iter().any(|t| words.contains(&t.as_str()))
+}
+
+const EPOCHS: &[&str] = &[
+    "epoch",
+    "ep",
+    "epochs",
+    "轮",
+    "轮次",
+    "周期",
+    "回合",
+    "エポック",
+    "에포크",
+    "에폭",
+    "epoche",
+    "époque",
+    "epoque",
+    "época",
+    "epoca",
+    "эпоха",
+    "эпохи",
+    "epoka",
+    "e",
+    "世代",
+];
+
+const STEPS: &[(&str, u8)] = &[
+    ("step", 5),
+    ("steps", 5),
+    ("iter", 4),
+    ("iters", 4),
+    ("iteration", 4),
+    ("iterations", 3),
+    ("it", 4),
+    ("itr", 4),
+    ("update", 4),
+    ("updates", 4),
+    ("batch", 3),
+    ("batches", 3),
+    ("minibatch", 3),
+    ("mb", 0),
+    ("round", 3),
+    ("rounds", 2),
+    ("tree", 3),
+    ("boosting", 3),
+    ("episode", 3),
+    ("episodes", 3),
+    ("eps", 0),
+    ("timestep", 5),
+    ("timesteps", 5),
+    ("frame", 2),
+    ("frames", 2),
+    ("samples", 2),
+    ("examples", 2),
+    ("sample", 2),
+    ("example", 2),
+    ("tick", 3),
+    ("kimg", 2),
+    ("generation", 3),
+    ("trial", 2),
+    ("步", 5),
+    ("步数", 5),
+    ("迭代", 4),
+    ("批次", 3),
+    ("批", 3),
+    ("回", 3),
+    ("ステップ", 5),
+    ("反復", 4),
+    ("バッチ", 3),
+    ("イテレーション", 4),
+    ("스텝", 5),
+    ("단계", 5),
+    ("반복", 4),
+    ("배치", 3),
+    ("schritt", 5),
+    ("étape", 5),
+    ("etape", 5),
+    ("paso", 5),
+    ("passo", 5),
+    ("iteración", 4),
+    ("itération", 4),
+    ("шаг", 5),
+    ("итерация", 4),
+    ("lote", 3),
+    ("lot", 3),
+];
+
+const LOSSES: &[&str] = &[
+    "loss",
+    "losses",
+    "nll",
+    "nlll",
+    "xent",
+    "ce",
+    "bce",
+    "crossentropy",
+    "objective",
+    "cost",
+    "mse",
+    "rmse",
+    "mae",
+    "l1",
+    "l2",
+    "logloss",
+    "mlogloss",
+    "rmsle",
+    "mape",
+    "deviance",
+    "elbo",
+    "energy",
+    "criterion",
+    "huber",
+    "fair",
+    "gamma",
+    "poisson",
+    "quantile",
+    "perte",
+    "verlust",
+    "pérdida",
+    "perdida",
+    "perda",
+    "perdita",
+    "потери",
+    "потеря",
+    "лосс",
+    "ошибка",
+    "损失",
+    "損失",
+    "损失值",
+    "損失値",
+    "训练损失",
+    "平均损失",
+    "訓練損失",
+    "学習損失",
+    "ロス",
+    "誤差",
+    "손실",
+    "손실값",
+    "로스",
+    "kayıp",
+    "strata",
+    "verlies",
+    "förlust",
+    "loss值",
+    "learn",
+    "lossval",
+    "avgloss",
+    "trainloss",
+    "softmaxloss",
+    "kayip",
+    "ztráta",
+    "總損失",
+];
+
+const RESULTS: &[&str] = &[
+    "acc",
+    "accuracy",
+    "accu",
+    "top1",
+    "top5",
+    "acc1",
+    "acc5",
+    "prec",
+    "precision",
+    "prec1",
+    "prec5",
+    "recall",
+    "f1",
+    "fscore",
+    "auc",
+    "auroc",
+    "auprc",
+    "map",
+    "map50",
+    "map95",
+    "ap",
+    "ar",
+    "bleu",
+    "rouge",
+    "wer",
+    "cer",
+    "ter",
+    "ppl",
+    "perplexity",
+    "bpb",
+    "bpc",
+    "iou",
+    "miou",
+    "dice",
+    "psnr",
+    "ssim",
+    "fid",
+    "is",
+    "lpips",
+    "reward",
+    "rewards",
+    "rew",
+    "return",
+    "returns",
+    "score",
+    "scores",
+    "error",
+    "err",
+    "merror",
+    "r2",
+    "mcc",
+    "kappa",
+    "norm",
+    "gnorm",
+    "gradnorm",
+    "grad",
+    "entropy",
+    "kl",
+    "q",
+    "ndcg",
+    "mrr",
+    "hit",
+    "hits",
+    "em",
+    "pearson",
+    "spearman",
+    "corr",
+    "win",
+    "elo",
+    "success",
+    "detections",
+    "detection",
+    "boxes",
+    "objects",
+    "correct",
+    "matches",
+    "准确率",
+    "精度",
+    "正确率",
+    "正解率",
+    "정확도",
+    "genauigkeit",
+    "précision",
+    "precisión",
+    "exactitud",
+    "acurácia",
+    "точность",
+    "награда",
+    "奖励",
+    "報酬",
+    "보상",
+    "kld",
+    "variance",
+];
+
+const SCHEDULES: &[&str] = &[
+    "lr",
+    "lrs",
+    "lrate",
+    "learnrate",
+    "lernrate",
+    "mom",
+    "momentum",
+    "wd",
+    "学习率",
+    "學習率",
+    "学習率",
+    "학습률",
+    "eta0",
+    "beta",
+    "betas",
+    "beta1",
+    "beta2",
+    "temperature",
+    "epsilon",
+    "epsilons",
+    "clip",
+    "exploration",
+    "decay",
+    "warmup",
+];
+
+const NOISE: &[&str] = &[
+    "time",
+    "times",
+    "elapsed",
+    "eta",
+    "remaining",
+    "dt",
+    "seconds",
+    "secs",
+    "sec",
+    "ms",
+    "msec",
+    "us",
+    "minutes",
+    "mins",
+    "hours",
+    "hrs",
+    "throughput",
+    "speed",
+    "fps",
+    "ips",
+    "wps",
+    "ups",
+    "tps",
+    "tgs",
+    "toks",
+    "qps",
+    "sps",
+    "bps",
+    "mem",
+    "memory",
+    "vram",
+    "ram",
+    "rss",
+    "gpumem",
+    "cuda",
+    "pid",
+    "host",
+    "hostname",
+    "port",
+    "date",
+    "datetime",
+    "timestamp",
+    "timestamps",
+    "ts",
+    "wall",
+    "walltime",
+    "wallclock",
+    "clock",
+    "duration",
+    "dur",
+    "runtime",
+    "latency",
+    "mfu",
+    "hfu",
+    "flops",
+    "tflops",
+    "gflops",
+    "flop",
+    "util",
+    "utilization",
+    "power",
+    "cpu",
+    "uptime",
+    "took",
+    "took:",
+    "version",
+    "v",
+    "uid",
+    "uuid",
+    "tid",
+    "thread",
+    "queue",
+    "alloc",
+    "allocated",
+    "reserved",
+    "peak",
+    "mib",
+    "gib",
+    "gb",
+    "mb",
+    "kb",
+    "hbm",
+    "swap",
+    "disk",
+    "io",
+    "bandwidth",
+    "overhead",
+    "耗时",
+    "时间",
+    "用时",
+    "速度",
+    "显存",
+    "内存",
+    "時間",
+    "経過時間",
+    "시간",
+    "zeit",
+    "dauer",
+    "temps",
+    "durée",
+    "tiempo",
+    "время",
+    "tempo",
+];
+
+const CONFIG: &[&str] = &[
+    "workers",
+    "seed",
+    "params",
+    "parameters",
+    "size",
+    "sizes",
+    "world",
+    "percentage",
+    "percent",
+    "progress",
+    "instances",
+    "images",
+    "img",
+    "classes",
+    "vocab",
+    "layers",
+    "heads",
+    "dim",
+    "depth",
+    "width",
+    "height",
+    "port",
+    "device",
+    "total",
+];
+
+const TRAIN: &[&str] = &[
+    "train",
+    "training",
+    "trn",
+    "tr",
+    "learn",
+    "训练",
+    "訓練",
+    "학습",
+    "学習",
+    "entrenamiento",
+    "обучение",
+    "entraînement",
+];
+
+const HELD: &[&str] = &[
+    "val",
+    "valid",
+    "validation",
+    "validate",
+    "validating",
+    "eval",
+    "evaluation",
+    "evaluate",
+    "evaluating",
+    "test",
+    "testing",
+    "dev",
+    "heldout",
+    "holdout",
+    "valset",
+    "testset",
+    "oob",
+    "cv",
+    "验证",
+    "测试",
+    "検証",
+    "テスト",
+    "검증",
+    "평가",
+    "테스트",
+    "validierung",
+    "validación",
+    "valtest",
+];
+
+/// The split that a name tells of.
+pub(crate) fn split(tokens: &[String]) -> Split {
+    let held = |t: &String| {
+        HELD.contains(&t.as_str())
+            || (t.ends_with("损失") && (t.starts_with("验证") || t.starts_with("测试")))
+            || t.starts_with("検証")
+            || t.starts_with("검증")
+    };
+    if tokens.iter().any(held) {
+        Split::Held
+    } else if any(tokens, TRAIN) {
+        Split::Train
+    } else {
+        Split::Unsaid
+    }
+}
+
+/// Whether a bare word names a position: what may stand before a number without being a metric.
+pub(crate) fn is_position_word(word: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(word);
+    matches!(meaning(&name), Meaning::Epoch | Meaning::Step(_))
+}
+
+/// Whether the tokens name a loss or what stands for one.
+pub(crate) fn has_loss(tokens: &[String]) -> bool {
+    tokens.iter().any(|t| {
+        LOSSES.contains(&t.as_str())
+            || (t.ends_with("loss") && t != "floss")
+            || t.ends_with("logloss")
+            || t.ends_with("损失")
+            || t.ends_with("損失")
+            || t.ends_with("손실")
+            || t.starts_with("verlust")
+            || t.starts_with("потер")
+    })
+}
+
+/// What `name` means.
+pub(crate) fn meaning(name: &str) -> Meaning {
+    let tokens = tokens(name);
+    let Some(last) = tokens.last().map(String::as_str) else { return special(name) };
+    let lower = name.trim().to_lowercase();
+    if lower.contains("/s") && (lower.ends_with("/s") || lower.contains("/sec"))
+        || lower.contains("per_sec")
+        || lower.contains("per second")
+        || lower.contains("persec")
+        || lower.contains("_per_s")
+    {
+        return Meaning::Noise;
+    }
+    let loss = has_loss(&tokens);
+    if let Some(position) = position(&tokens, last, loss) {
+        return position;
+    }
+    if loss {
+        return loss_or_not(&tokens, last);
+    }
+    if is_noise(&tokens, last, &lower) {
+        return Meaning::Noise;
+    }
+    if any(&tokens, SCHEDULES)
+        || (any(&tokens, &["learning"]) && any(&tokens, &["rate"]))
+        || last == "rate" && tokens.len() == 1
+    {
+        return Meaning::Schedule;
+    }
+    if any(&tokens, RESULTS)
+        || tokens
+            .iter()
+            .any(|t| t.starts_with("rew") || t.ends_with("norm") || t.ends_with("acc") || t.ends_with("error"))
+        || lower.contains("acc@")
+    {
+        return Meaning::Result;
+    }
+    if any(&tokens, CONFIG)
+        || tokens[0] == "num"
+        || tokens[0] == "n" && tokens.len() > 1
+        || tokens[0] == "max"
+        || tokens[0] == "global"
+    {
+        return Meaning::Config;
+    }
+    Meaning::Unknown
+}
+
+/// Names without a letter or digit: spaCy's `#`.
+fn special(name: &str) -> Meaning {
+    if name.trim() == "#" { Meaning::Step(5) } else { Meaning::Unknown }
+}
+
+fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
+    lower == "data"
+        || lower == "lr_time"
+        || any(tokens, NOISE) && !any(tokens, &["norm"])
+        || last.ends_with("time")
+        || last.ends_with("secs")
+        || lower.starts_with("gpu")
+        || lower.starts_with("ms/")
+        || lower.starts_with("s/")
+        || lower.ends_with(".py")
+        || lower.contains("_id")
+        || last == "id"
+}
+
+/// Epoch, step and rank words. Where a loss stands in the same name (`loss_step`, `Loss at step`) it is no position.
+fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
+    let first = tokens[0].as_str();
+    let size = any(
+        tokens,
+        &[
+            "size",
+            "per",
+            "num",
+            "max",
+            "total",
+            "time",
+            "times",
+            "sec",
+            "s",
+            "ms",
+            "skipped",
+            "nan",
+            "warmup",
+            "reward",
+            "rew",
+            "len",
+            "mean",
+            "best",
+            "early",
+            "remaining",
+            "accumulation",
+            "save",
+            "eval",
+            "logging",
+            "until",
+            "left",
+        ],
+    );
+    let running_total = matches!(tokens, [a, b] if a == "total" && b == "timesteps")
+        || tokens == ["num", "updates"]
+        || tokens == ["time", "total", "timesteps"]
+        || tokens == ["consumed", "samples"]
+        || tokens == ["time", "iterations"];
+    if loss && !tokens.iter().any(|t| matches!(t.as_str(), "at" | "after" | "in" | "for" | "on")) {
+        return None;
+    }
+    if size && !running_total {
+        return (STEPS.iter().any(|(w, _)| *w == last) || EPOCHS.contains(&last))
+            .then_some(Meaning::Config)
+            .filter(|_| !loss)
+            .filter(|_| !any(tokens, &["reward", "rew", "len", "mean", "time", "times", "sec", "s", "ms"]));
+    }
+    if last == "rank" {
+        return Some(Meaning::Rank);
+    }
+    if EPOCHS.contains(&last) && (last != "e" || tokens.len() == 1)
+        || (tokens.len() <= 2 && first == "epoch" && matches!(last, "train" | "val" | "test" | "epoch"))
+    {
+        return Some(Meaning::Epoch);
+    }
+    if running_total {
+        return Some(Meaning::Step(if tokens.contains(&"updates".to_owned()) {
+            7
+        } else if tokens.contains(&"timesteps".to_owned()) {
+            6
+        } else {
+            1
+        }));
+    }
+    let (_, rank) = STEPS.iter().find(|(w, _)| *w == last)?;
+    let whole_run = any(tokens, &["global", "current", "completed", "optimizer", "opt"]);
+    (*rank > 0).then(|| Meaning::Step(if whole_run { rank + 2 } else { *rank }))
+}
+
+/// Names that hold a loss word: the loss itself, or something about it.
+fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
+    if any(tokens, &["scale", "scaler", "scaling"]) {
+        return Meaning::Schedule;
+    }
+    if matches!(last, "time" | "ms" | "sec" | "dt") {
+        return Meaning::Noise;
+    }
+    if any(tokens, &["weight", "weights", "coef", "coeff", "lambda"]) {
+        return Meaning::Schedule;
+    }
+    if any(
+        tokens,
+        &[
+            "best",
+            "delta",
+            "improvement",
+            "improved",
+            "min",
+            "minimum",
+            "lowest",
+            "ratio",
+            "patience",
+            "threshold",
+            "target",
+        ],
+    ) {
+        return Meaning::Result;
+    }
+    Meaning::Loss
+}
+
+/// How likely a name is to be the loss that is minimised; higher wins. `None` for what is no loss at all.
+pub(crate) fn loss_rank(name: &str) -> Option<LossRank> {
+    let tokens = tokens(name);
+    if meaning(name) != Meaning::Loss {
+        return None;
+    }
+    let smoothed = any(
+        &tokens,
+        &[
+            "avg",
+            "average",
+            "mean",
+            "running",
+            "smooth",
+            "smoothed",
+            "ema",
+            "median",
+            "tot",
+            "moving",
+            "avr",
+            "平均损失",
+        ],
+    );
+    let strength = strength(&tokens, smoothed);
+    Some(LossRank { strength, split: split(&tokens), smoothed })
+}
+
+/// A loss by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LossRank {
+    /// How sure the name is.
+    pub(crate) strength: u8,
+    /// Which data.
+    pub(crate) split: Split,
+    /// Whether it is a mean over steps.
+    pub(crate) smoothed: bool,
+}
+
+fn strength(tokens: &[String], smoothed: bool) -> u8 {
+    const PLAIN: [&str; 22] = [
+        "loss",
+        "train",
+        "training",
+        "step",
+        "batch",
+        "iter",
+        "lm",
+        "total",
+        "log",
+        "the",
+        "tr",
+        "value",
+        "val",
+        "valid",
+        "validation",
+        "eval",
+        "test",
+        "losses",
+        "is",
+        "epoch",
+        "minibatch",
+        "trainer",
+    ];
+    let word_loss = tokens
+        .iter()
+        .any(|t| t.ends_with("loss") || t == "losses" || LOSSES[28..].contains(&t.as_str()) && t != "learn");
+    let rest: Vec<&String> = tokens
+        .iter()
+        .filter(|t| {
+            !PLAIN.contains(&t.as_str())
+                && !matches!(
+                    t.as_str(),
+                    "avg" | "average" | "mean" | "running" | "smooth" | "smoothed" | "ema" | "tot" | "moving" | "avr"
+                )
+        })
+        .collect();
+    let value_loss = tokens == ["value", "loss"] || any(tokens, &["value"]) && word_loss && tokens.len() == 3;
+    let plain = rest.is_empty()
+        || rest.iter().all(|t| {
+            LOSSES.contains(&t.as_str())
+                && t.as_str() != "learn"
+                && !["l1", "l2", "ce", "bce", "kl"].contains(&t.as_str())
+                && word_loss
+                && !t.is_ascii()
+        });
+    let base = match (word_loss, plain && !value_loss) {
+        (true, true) => 90,
+        (true, false) => 60,
+        (false, _) => 50,
+    };
+    let total = any(tokens, &["total"]) && word_loss;
+    let epoch = tokens.len() > 1 && tokens.last().is_some_and(|t| t == "epoch");
+    base + u8::from(total) * 4 - if smoothed { 20 } else { 0 } - u8::from(epoch) * 5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_names_by_their_words() {
+        for (names, expected) in [
+            (
+                &[
+                    "loss",
+                    "Loss_D",
+                    "train-rmse",
+                    "training's l2",
+                    "val_loss",
+                    "lm loss",
+                    "损失",
+                    "训练损失",
+                    "Verlust",
+                    "loss_step",
+                    "TrainLoss",
+                    "cost",
+                    "train/box_loss",
+                    "total_loss",
+                    "validation_0-logloss",
+                    "learn",
+                    "D loss",
+                    "avr_loss",
+                ][..],
+                Meaning::Loss,
+            ),
+            (&["epoch", "Train Epoch", "轮", "Epoch(train)", "trainer/epoch"], Meaning::Epoch),
+            (
+                &["accuracy", "acc@1", "grad_norm", "ppl", "ep_rew_mean", "best val loss", "gnorm", "train-error"],
+                Meaning::Result,
+            ),
+            (&["lr", "learning_rate", "loss scale", "loss_scale", "lr/pg0"], Meaning::Schedule),
+            (
+                &[
+                    "time",
+                    "iter_dt",
+                    "mfu",
+                    "tokens_per_second_per_gpu",
+                    "train_steps_per_second",
+                    "it/s",
+                    "batch_time",
+                    "elapsed_time",
+                    "Data",
+                    "peak_memory_active",
+                    "GPU_mem",
+                    "global_step/sec",
+                    "v_num",
+                    "ms/batch",
+                    "elapsed time per iteration (ms)",
+                    "max_mem",
+                    "eval_runtime",
+                    "time_s",
+                    "dur",
+                ],
+                Meaning::Noise,
+            ),
+            (&["batch size", "total_steps", "max_steps", "num_epochs", "percentage"], Meaning::Config),
+        ] {
+            for name in names {
+                assert_eq!(meaning(name), expected, "{name}");
+            }
+        }
+        for name in [
+            "step",
+            "global_step",
+            "current_steps",
+            "iter",
+            "Iteration",
+            "batch",
+            "num_updates",
+            "completed step",
+            "第 步",
+        ] {
+            assert!(matches!(meaning(name), Meaning::Step(_)), "{name}: {:?}", meaning(name));
+        }
+    }
+
+    #[test]
+    fn ranks_the_loss_above_what_resembles_it() {
+        let rank = |name: &str| loss_rank(name).map_or(0, |r| r.strength);
+        assert!(rank("loss") > rank("loss_ce"));
+        assert!(rank("total_loss") > rank("loss"));
+        assert!(rank("train_loss") > rank("mean loss"));
+        assert!(rank("loss") > rank("train-rmse"));
+        assert!(rank("train/loss") > rank("train/value_loss"));
+        assert_eq!(loss_rank("val_loss").map(|r| r.split), Some(Split::Held));
+    }
+}

@@ -1,0 +1,584 @@
+//! A line of text to items: every number with the words and the mark that stand before it.
+
+use std::ops::Range;
+
+use super::number::{self, Number, Spelling};
+
+/// What stands between a key and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// The number has no key.
+    None,
+    /// Blanks only: `loss 0.5`.
+    Blank,
+    /// A colon or an equals sign.
+    Mark,
+}
+
+/// One number of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Item {
+    /// The words before the number; empty for a bare number.
+    pub(crate) key: Range<usize>,
+    /// The word that a bracket around this item was attached to: `tot_loss` in `tot_loss[loss=0.3]`.
+    pub(crate) group: Range<usize>,
+    /// How key and number are linked.
+    pub(crate) link: Link,
+    /// The number as printed.
+    pub(crate) text: Range<usize>,
+    /// How the number is spelled.
+    pub(crate) spelling: Spelling,
+    /// `N` of `n/N`.
+    pub(crate) of: Option<i64>,
+    /// The unit or word right after the number.
+    pub(crate) unit: Range<usize>,
+    /// The bracket opened right before the number: `[`, `(` or 0.
+    pub(crate) bracket: u8,
+    /// Whether only brackets and dashes stand before this number on the line.
+    pub(crate) first: bool,
+    /// Whether a number stands right before this one, a bracket aside: `0.5 (0.6)`.
+    pub(crate) follows: bool,
+    /// The byte after the number and its closing brackets, blanks skipped.
+    pub(crate) next: u8,
+}
+
+/// The items of a line, with the words that are no keys.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Every number, in order.
+    pub(crate) items: Vec<Item>,
+    /// Words that name no number, in order: `Test set` in `Test set: loss 0.5`.
+    pub(crate) words: Vec<Range<usize>>,
+}
+
+struct State {
+    words: Option<Range<usize>>,
+    count: u32,
+    link: Link,
+    bracket: u8,
+    after_number: bool,
+    stack: Vec<Range<usize>>,
+    group: Range<usize>,
+    seen_word: bool,
+}
+
+impl Scan {
+    /// Scans `line`, replacing what was found before.
+    pub(crate) fn read(&mut self, line: &[u8]) {
+        self.items.clear();
+        self.words.clear();
+        let mut state = State {
+            words: None,
+            count: 0,
+            link: Link::None,
+            bracket: 0,
+            after_number: false,
+            stack: Vec::new(),
+            group: 0..0,
+            seen_word: false,
+        };
+        let mut at = 0;
+        while at < line.len() {
+            at = self.step(line, at, &mut state);
+        }
+        self.drop_words(&mut state);
+    }
+
+    fn step(&mut self, line: &[u8], at: usize, state: &mut State) -> usize {
+        match line[at] {
+            b'\t' => {
+                if !number_follows(line, at) || state.words.is_none() {
+                    self.drop_words(state);
+                }
+                at + 1
+            }
+            b' ' => self.blank(line, at, state),
+            b':' | b'=' => {
+                self.mark(state);
+                at + 1
+            }
+            b'"' | b'`' => at + 1,
+            b'/' if !line.get(at + 1).is_some_and(|&b| is_word(b)) => at + 1,
+            b'\'' if !inside_word(line, at) => at + 1,
+            b',' | b';' | b'|' | b'{' | b'}' | b'\\' => {
+                self.drop_words(state);
+                state.after_number = false;
+                at + 1
+            }
+            b'[' | b'(' => self.open(line, at, state),
+            b']' | b')' => {
+                self.close(state);
+                at + 1
+            }
+            b'-' | b'>' | b'<' | b'*' | b'~' | b'#' | b'+' if !starts_atom(line, at) => {
+                if !(line[at] == b'#' && number_follows(line, at)) {
+                    self.drop_words(state);
+                    state.after_number = false;
+                }
+                at + 1
+            }
+            0xE2 | 0xEF => self.wide(line, at, state).unwrap_or_else(|| self.atom(line, at, state)),
+            0xC2 if line.get(at + 1) == Some(&0xA0) => at + 2,
+            _ => self.atom(line, at, state),
+        }
+    }
+
+    /// Full-width marks, box and bar glyphs.
+    fn wide(&mut self, line: &[u8], at: usize, state: &mut State) -> Option<usize> {
+        let glyph = line.get(at..at + 3)?;
+        match glyph {
+            _ if glyph == "：".as_bytes() || glyph == "＝".as_bytes() => self.mark(state),
+            _ if glyph == "，".as_bytes() || glyph == "；".as_bytes() || glyph == "、".as_bytes() => {
+                self.drop_words(state);
+                state.after_number = false;
+            }
+            _ if glyph == "（".as_bytes() => return Some(self.open(line, at + 2, state)),
+            _ if glyph == "）".as_bytes() => self.close(state),
+            // U+2500 to U+25FF: lines, blocks, shapes; U+2190 to U+21FF: arrows; U+2010 to U+2026: dashes, bullets, dots.
+            [0xE2, 0x94..=0x97 | 0x86 | 0x87, _] => {
+                self.drop_words(state);
+                state.after_number = false;
+            }
+            [0xE2, 0x80, 0x90..=0xA6] => {
+                self.drop_words(state);
+                state.after_number = false;
+            }
+            // The sign in `−0.5`.
+            [0xE2, 0x88, 0x92] => return None,
+            _ => return None,
+        }
+        Some(at + 3)
+    }
+
+    fn blank(&mut self, line: &[u8], at: usize, state: &mut State) -> usize {
+        let run = line[at..].iter().take_while(|&&b| b == b' ').count();
+        let next = at + run;
+        // Two blanks part words from words, but not a key from its number.
+        if run > 1
+            && state.words.is_some()
+            && state.link == Link::None
+            && !number_follows(line, next)
+            && !mark_follows(line, next)
+        {
+            self.drop_words(state);
+        }
+        next
+    }
+
+    fn mark(&mut self, state: &mut State) {
+        if state.words.is_some() {
+            state.link = Link::Mark;
+        }
+    }
+
+    fn open(&mut self, line: &[u8], at: usize, state: &mut State) -> usize {
+        let attached = at > 0 && is_word(line[at - 1]);
+        let close = matching(line, at);
+        // `time (sec): 1`, `D(x): 0.5`: part of the key.
+        if let Some(close) = close {
+            let inside = &line[at + 1..close];
+            let wordy = !inside.is_empty() && inside.iter().all(|b| !matches!(b, b':' | b'=' | b',' | b'[' | b']'));
+            let numeric = inside
+                .trim_ascii_start()
+                .first()
+                .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'+'));
+            if line[at] == b'(' && wordy && !numeric && state.link == Link::None && state.words.is_some() {
+                if let Some(words) = &mut state.words {
+                    words.end = close + 1;
+                }
+                return close + 1;
+            }
+            if let Some(end) = source_place(line, at, close) {
+                return end;
+            }
+        }
+        if attached
+            && state.link == Link::None
+            && let Some(words) = state.words.clone()
+        {
+            state.stack.push(state.group.clone());
+            state.group = words;
+            state.bracket = line[at];
+            return at + 1;
+        }
+        state.stack.push(state.group.clone());
+        if state.link == Link::None && line[at] == b'[' && !number_follows(line, at + 1) {
+            self.drop_words(state);
+        }
+        state.bracket = line[at];
+        at + 1
+    }
+
+    fn close(&mut self, state: &mut State) {
+        self.drop_words(state);
+        state.group = state.stack.pop().unwrap_or(0..0);
+        state.bracket = 0;
+    }
+
+    fn atom(&mut self, line: &[u8], at: usize, state: &mut State) -> usize {
+        let begins_number = line[at].is_ascii_digit() || starts_atom(line, at) || special_starts(line, at);
+        if begins_number {
+            if let Some(end) = clock_or_date(line, at) {
+                self.drop_words(state);
+                state.after_number = true;
+                return end;
+            }
+            if let Some(number) = number::lex(line, at)
+                && let Some(end) = self.number(line, at, number, state)
+            {
+                return end;
+            }
+        }
+        let end = word_end(line, at);
+        self.word(at..end, state);
+        end
+    }
+
+    /// Takes the number in; `None` when it turns out to be the beginning of a word such as `2nd` or a hash.
+    fn number(&mut self, line: &[u8], at: usize, number: Number, state: &mut State) -> Option<usize> {
+        let mut end = number.end;
+        let mut of = None;
+        if number.spelling == Spelling::Integer
+            && let Some((after, total)) = fraction(line, end)
+        {
+            of = Some(total);
+            end = after;
+        }
+        let unit_start = end;
+        let unit_end = attached_unit(line, end)?;
+        let mut unit = unit_start..unit_end;
+        end = unit_end;
+        let mut after = end;
+        while matches!(line.get(after), Some(b'"' | b'\'')) {
+            after += 1;
+        }
+        if unit.is_empty() {
+            unit = next_word(line, after);
+        }
+        let next = line[after.min(line.len())..]
+            .iter()
+            .copied()
+            .find(|b| !b.is_ascii_whitespace() && !matches!(b, b']' | b')'))
+            .unwrap_or(0);
+        let key = state.words.take().unwrap_or(0..0);
+        let link = match (key.is_empty(), state.link) {
+            (true, _) => Link::None,
+            (false, Link::Mark) => Link::Mark,
+            (false, _) => Link::Blank,
+        };
+        self.items.push(Item {
+            first: self.items.is_empty() && !state.seen_word,
+            key,
+            group: state.group.clone(),
+            link,
+            text: at..number.end,
+            spelling: number.spelling,
+            of,
+            unit,
+            bracket: state.bracket,
+            follows: state.after_number,
+            next,
+        });
+        state.count = 0;
+        state.link = Link::None;
+        state.bracket = 0;
+        state.after_number = true;
+        Some(end)
+    }
+
+    fn word(&mut self, range: Range<usize>, state: &mut State) {
+        state.seen_word = true;
+        state.after_number = false;
+        state.bracket = 0;
+        if state.link == Link::Mark {
+            self.drop_words(state);
+        }
+        match &mut state.words {
+            Some(words) => words.end = range.end,
+            None => state.words = Some(range),
+        }
+        state.count += 1;
+    }
+
+    fn drop_words(&mut self, state: &mut State) {
+        if let Some(words) = state.words.take()
+            && self.words.len() < 16
+        {
+            self.words.push(words);
+        }
+        state.count = 0;
+        state.link = Link::None;
+    }
+}
+
+/// Whether `-`, `.`, `+` or a typographic minus at `at` begins a number rather than being a mark of its own.
+fn starts_atom(line: &[u8], at: usize) -> bool {
+    let free = at == 0 || !is_word(line[at - 1]);
+    free && match line[at] {
+        b'-' | b'+' | b'.' => match line.get(at + 1) {
+            Some(b) if b.is_ascii_digit() => true,
+            Some(b'.') => line.get(at + 2).is_some_and(u8::is_ascii_digit),
+            Some(b'i' | b'I' | b'n' | b'N') => number::lex(line, at).is_some(),
+            _ => false,
+        },
+        0xE2 => line[at..].starts_with("−".as_bytes()),
+        _ => false,
+    }
+}
+
+fn special_starts(line: &[u8], at: usize) -> bool {
+    matches!(line[at], b'n' | b'N' | b'i' | b'I') && number::lex(line, at).is_some()
+}
+
+fn number_follows(line: &[u8], at: usize) -> bool {
+    let next = line[at..].iter().position(|b| !b.is_ascii_whitespace() && *b != b'#').map(|skip| at + skip);
+    next.is_some_and(|at| line[at].is_ascii_digit() || starts_atom(line, at) || special_starts(line, at))
+}
+
+fn mark_follows(line: &[u8], at: usize) -> bool {
+    matches!(line.get(at), Some(b':' | b'='))
+}
+
+fn inside_word(line: &[u8], at: usize) -> bool {
+    at > 0
+        && line[at - 1].is_ascii_alphanumeric()
+        && line.get(at + 1).is_some_and(|b| b.is_ascii_alphabetic() || *b == b' ')
+        && !matches!(line.get(at + 1), Some(b' ') if line[at - 1] != b's')
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// End of the word at `at`. A word in a script without blanks ends before an ASCII digit: `第3轮`.
+fn word_end(line: &[u8], at: usize) -> usize {
+    let mut end = at;
+    let mut wide = false;
+    while end < line.len() {
+        let byte = line[end];
+        if byte >= 0x80 {
+            if end > at && wide_mark(line, end) {
+                break;
+            }
+            wide = true;
+            end += 1;
+        } else if byte.is_ascii_digit() && wide {
+            break;
+        } else if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
+        {
+            end += 1;
+        } else if matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') && end > at {
+            end += 1;
+        } else if byte == b'\'' && inside_word(line, end) && end > at {
+            end += 1;
+        } else if byte == b'(' && end > at && !starts_numeric_group(line, end) {
+            match matching(line, end) {
+                Some(close) if !line[end..close].iter().any(|b| matches!(b, b'=' | b',' | b':')) => end = close + 1,
+                _ => break,
+            }
+        } else {
+            break;
+        }
+    }
+    // Whatever it is, go on.
+    end.max(at + 1)
+}
+
+fn starts_numeric_group(line: &[u8], at: usize) -> bool {
+    line.get(at + 1).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b' '))
+}
+
+fn wide_mark(line: &[u8], at: usize) -> bool {
+    let Some(glyph) = line.get(at..at + 3) else { return false };
+    ["：", "＝", "，", "；", "、", "（", "）"].iter().any(|mark| mark.as_bytes() == glyph)
+        || matches!(glyph, [0xE2, 0x94..=0x97 | 0x86 | 0x87 | 0x80, _])
+}
+
+/// The bracket that closes the one at `at`, on a short distance.
+fn matching(line: &[u8], at: usize) -> Option<usize> {
+    let open = line[at];
+    let close = if open == b'[' { b']' } else { b')' };
+    let mut depth = 0;
+    for (offset, &byte) in line[at..].iter().take(120).enumerate() {
+        if byte == open {
+            depth += 1;
+        } else if byte == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at + offset);
+            }
+        }
+    }
+    None
+}
+
+/// `[train.py:100]`, `(trainer:705)`, `[logging.py:96:log_dist]`: a place in the source, not a number of the training.
+fn source_place(line: &[u8], at: usize, close: usize) -> Option<usize> {
+    let inside = &line[at + 1..close];
+    let colon = inside.iter().position(|&b| b == b':')?;
+    let name = &inside[..colon];
+    let plain =
+        !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-'));
+    let number = inside[colon + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = &inside[colon + 1 + number..];
+    let file = name.contains(&b'.');
+    let known = super::names::is_position_word(name);
+    (plain && number > 0 && !known && (file || line[at] == b'(') && (rest.is_empty() || rest[0] == b':'))
+        .then_some(close + 1)
+}
+
+/// A clock time, a span of time, a date or a dotted version: never a value.
+fn clock_or_date(line: &[u8], at: usize) -> Option<usize> {
+    if at > 0 && is_word(line[at - 1]) {
+        return None;
+    }
+    let run = |from: usize| line[from.min(line.len())..].iter().take(5).take_while(|b| b.is_ascii_digit()).count();
+    let first = run(at);
+    if first == 0 || first > 4 {
+        return None;
+    }
+    let mark = *line.get(at + first)?;
+    let second_at = at + first + 1;
+    let second = run(second_at);
+    let after = second_at + second;
+    match mark {
+        b':' if second == 2 => {
+            let mut end = after;
+            if line.get(end) == Some(&b':') && run(end + 1) == 2 {
+                end += 3;
+            } else if line.get(end) == Some(&b'.') {
+                return None;
+            }
+            if matches!(line.get(end), Some(b'.' | b',')) {
+                end += match line[end + 1..].iter().take_while(|b| b.is_ascii_digit()).count() {
+                    0 => 0,
+                    digits => digits + 1,
+                };
+            }
+            (!line.get(end).is_some_and(u8::is_ascii_alphabetic)).then_some(end)
+        }
+        b'-' | b'/' if matches!(first, 2 | 4) && matches!(second, 1 | 2) && line.get(after) == Some(&mark) => {
+            let third = run(after + 1);
+            (third > 0 && third != 3).then_some(after + 1 + third)
+        }
+        b'.' if second > 0 && line.get(after) == Some(&b'.') && run(after + 1) > 0 => {
+            let mut end = after + 1;
+            while line.get(end).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.') {
+                end += 1;
+            }
+            Some(end)
+        }
+        _ => None,
+    }
+}
+
+/// `/6400` after `640`, with blanks on either side of the stroke.
+fn fraction(line: &[u8], at: usize) -> Option<(usize, i64)> {
+    let blank = |from: usize| line[from.min(line.len())..].iter().take(8).take_while(|&&b| b == b' ').count();
+    let stroke = at + blank(at).min(2);
+    if line.get(stroke) != Some(&b'/') {
+        return None;
+    }
+    let start = stroke + 1 + blank(stroke + 1);
+    let number = number::lex(line, start)?;
+    let whole = matches!(number.spelling, Spelling::Integer | Spelling::Thousands) && line[start].is_ascii_digit();
+    let letter = line.get(number.end).is_some_and(u8::is_ascii_alphabetic);
+    if !whole || letter {
+        return None;
+    }
+    Some((number.end, number::value(&line[start..number.end], number.spelling, false) as i64))
+}
+
+/// End of what is glued to a number: `12ms`, `4%`, `7850.76/s`, `9.5GiB`; `None` for a word that begins with digits.
+fn attached_unit(line: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    while end < line.len() {
+        let byte = line[end];
+        let part = byte.is_ascii_alphabetic()
+            || byte == b'%'
+            || byte == b'/'
+            || (byte == 0xC2 || byte == 0xB5 || byte == 0xCE);
+        if byte == b'/' && !line.get(end + 1).is_some_and(u8::is_ascii_alphabetic) {
+            break;
+        }
+        if !part {
+            break;
+        }
+        end += 1;
+    }
+    let letters = end - at;
+    let joined = line.get(end).is_some_and(|b| b.is_ascii_digit() || *b == b'_') && letters > 0;
+    if joined || letters > 16 {
+        return None;
+    }
+    Some(end)
+}
+
+/// The word after a number and one blank, or after a closing bracket.
+fn next_word(line: &[u8], at: usize) -> Range<usize> {
+    let start = at + usize::from(line.get(at) == Some(&b' '));
+    let mut end = start;
+    while line.get(end).is_some_and(|b| b.is_ascii_alphabetic() || *b >= 0x80 || matches!(b, b'/' | b'_' | b'%')) {
+        if line[end] >= 0x80 && wide_mark(line, end) {
+            break;
+        }
+        end += 1;
+    }
+    // A word that has a mark behind it is the next key, not a unit.
+    let blank = line[end.min(line.len())..].iter().take_while(|&&b| b == b' ').count();
+    if matches!(line.get(end + blank), Some(b':' | b'=')) { start..start } else { start..end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(line: &str) -> Vec<String> {
+        let mut scan = Scan::default();
+        scan.read(line.as_bytes());
+        scan.items
+            .iter()
+            .map(|i| {
+                let key = &line[i.key.clone()];
+                let of = i.of.map_or(String::new(), |of| format!("/{of}"));
+                format!("{key}{}{}{of}", if i.link == Link::Mark { "=" } else { " " }, &line[i.text.clone()])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn finds_pairs_in_every_spelling() {
+        for (line, expected) in [
+            (
+                "iter 10: loss 4.1630, time 22.78ms, mfu -100.00%",
+                vec!["iter 10", "loss 4.1630", "time 22.78", "mfu -100.00"],
+            ),
+            ("Train Epoch: 1 [640/6400 (10%)]\tLoss: 1.3", vec!["Train Epoch=1", " 640/6400", " 10", "Loss=1.3"]),
+            ("{'loss': '3.48', 'epoch': '0.125'}", vec!["loss=3.48", "epoch=0.125"]),
+            ("[5]\ttraining's l2: 3.9\tvalid_1's l2: 3.6", vec![" 5", "training's l2=3.9", "valid_1's l2=3.6"]),
+            (
+                "[Epoch 0/20] [Batch 3/50] [D loss: 0.1] [G loss: -2]",
+                vec!["Epoch 0/20", "Batch 3/50", "D loss=0.1", "G loss=-2"],
+            ),
+            ("D(x): 0.5\tD(G(z)): 0.5 / 0.01", vec!["D(x)=0.5", "D(G(z))=0.5", " 0.01"]),
+            (
+                "| epoch   1 |   200/ 2983 batches | lr 20.00 | loss  5.6 |",
+                vec!["epoch 1", " 200/2983", "lr 20.00", "loss 5.6"],
+            ),
+            (
+                "elapsed time per iteration (ms): 123.4 | lm loss: 1.0E+01",
+                vec!["elapsed time per iteration (ms)=123.4", "lm loss=1.0E+01"],
+            ),
+            ("损失：0.5，第3轮", vec!["损失=0.5", "第 3"]),
+            ("lr=[0.0001], mom=[(0.9, 0.999)]", vec!["lr=0.0001", "mom=0.9", " 0.999"]),
+            ("acc=46.1% elapsed 0:00:15 ts 2026-01-02", vec!["acc=46.1"]),
+            ("[train.py:100] step 3", vec!["step 3"]),
+            ("lr 1e-4 loss nan", vec!["lr 1e-4", "loss nan"]),
+            ("Verlust: 0,6931, Genauigkeit: 0,5", vec!["Verlust=0,6931", "Genauigkeit=0,5"]),
+            ("step:1,loss:2,acc:3", vec!["step=1", "loss=2", "acc=3"]),
+        ] {
+            assert_eq!(pairs(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From a table of metrics to roles: which series is the training loss, which are worth comparing.
+
+use super::names::{self, Meaning, Split};
+use super::sink::Metric;
+use crate::model::Role;
+
+/// The roles of all metrics, which of them are kept, and the primary one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Selection {
+    /// One role for each metric.
+    pub(crate) roles: Vec<Role>,
+    /// Whether the metric is worth a series.
+    pub(crate) kept: Vec<bool>,
+    /// Index of the primary metric.
+    pub(crate) primary: Option<usize>,
+}
+
+/// Chooses among `metrics`; `asked` is the metric that the user named.
+pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
+    let most = metrics.iter().map(|m| m.points).max().unwrap_or(0);
+    let roles: Vec<Role> = metrics.iter().map(|m| role(m, metrics)).collect();
+    let told = metrics.iter().any(|m| matches!(m.meaning, Meaning::Loss | Meaning::Result) && m.points > 0);
+    let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told)).collect();
+    let mut selection = Selection { roles, kept, primary: None };
+    if let Some(asked) = asked {
+        selection.primary = by_name(metrics, asked);
+        if let Some(primary) = selection.primary {
+            selection.kept[primary] = true;
+        }
+        return selection;
+    }
+    selection.primary = best(metrics, most).filter(|&i| selection.kept[i]);
+    selection
+}
+
+fn keeps(metric: &Metric, told: bool) -> bool {
+    metric.points > 0
+        && told
+        && match metric.meaning {
+            Meaning::Loss | Meaning::Result | Meaning::Schedule => true,
+            _ => metric.points > 1,
+        }
+}
+
+fn by_name(metrics: &[Metric], asked: &str) -> Option<usize> {
+    let plain =
+        |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let exact = metrics.iter().position(|m| m.name == asked);
+    exact
+        .or_else(|| metrics.iter().position(|m| m.name.eq_ignore_ascii_case(asked)))
+        .or_else(|| metrics.iter().position(|m| plain(&m.name) == plain(asked)))
+}
+
+fn role(metric: &Metric, all: &[Metric]) -> Role {
+    match metric.meaning {
+        Meaning::Schedule => Role::Schedule,
+        Meaning::Noise => Role::Noise,
+        Meaning::Loss => match names::loss_rank(base(&metric.name)) {
+            _ if metric.split == Split::Held => Role::ValidationLoss,
+            Some(rank) if rank.smoothed || metric.smoothed => Role::SmoothedLoss,
+            _ if metric.smoothed || is_summary(metric, all) => Role::SmoothedLoss,
+            Some(_) => Role::TrainingLoss,
+            None => Role::Other,
+        },
+        _ => Role::Other,
+    }
+}
+
+fn base(name: &str) -> &str {
+    name.strip_prefix("Test ").unwrap_or(name)
+}
+
+/// A loss shown once at the end of a log that shows another loss all along: the mean over the run.
+fn is_summary(metric: &Metric, all: &[Metric]) -> bool {
+    let longer = |m: &&Metric| m.meaning == Meaning::Loss && m.split != Split::Held && m.points >= 3;
+    metric.points == 1 && all.iter().filter(longer).count() > 0
+}
+
+fn best(metrics: &[Metric], most: u64) -> Option<usize> {
+    let mut chosen: Option<(i64, usize)> = None;
+    for (index, metric) in metrics.iter().enumerate().filter(|(_, m)| m.points > 0) {
+        let Some(score) = score(metric, most, metrics) else { continue };
+        if chosen.is_none_or(|(best, _)| score > best) {
+            chosen = Some((score, index));
+        }
+    }
+    chosen.map(|(_, index)| index)
+}
+
+fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {
+    let many = metric.points.min(most) as i64;
+    // Among names of the same strength the one with more points wins, before the one that came first.
+    let size = 64 - i64::from(many.leading_zeros());
+    match (metric.meaning, role(metric, all)) {
+        (Meaning::Loss, Role::ValidationLoss) => Some(10_000 + size),
+        (Meaning::Loss, role) => {
+            let rank = names::loss_rank(base(&metric.name))?;
+            let mut strength = i64::from(rank.strength);
+            if role == Role::SmoothedLoss && !rank.smoothed {
+                strength -= 25;
+            }
+            if metric.points * 3 < most {
+                strength -= 5;
+            }
+            if metric.name.contains("[rank ") {
+                strength -= 3;
+            }
+            Some(100_000 + strength * 100 + size)
+        }
+        (Meaning::Result, _) if metric.points > 1 => {
+            let held = i64::from(metric.split == Split::Held);
+            Some(1_000 + size * 2 - held)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,241 @@
+//! Tables on a console: a header line whose columns name the numbers of the rows below it.
+
+use std::ops::Range;
+
+use super::names::{self, Meaning};
+use super::number;
+
+/// The columns of the table being read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Header {
+    /// Names of the columns.
+    pub(crate) names: Vec<String>,
+    places: Vec<Range<usize>>,
+    piped: bool,
+}
+
+/// The cells of a line: between pipes where there are any, else parted by a tab or two blanks.
+pub(crate) fn cells(line: &[u8]) -> (Vec<Range<usize>>, bool) {
+    let piped = pipes(line) > 0;
+    let mut found = Vec::new();
+    let mut start = None;
+    let mut blanks = 0;
+    let mut at = 0;
+    while at < line.len() {
+        let width = pipe_width(line, at);
+        if width > 0 {
+            close(line, &mut start, at, &mut found, piped);
+            start = Some(at + width);
+            at += width;
+            blanks = 0;
+            continue;
+        }
+        let byte = line[at];
+        if !piped && (byte == b'\t' || byte == b' ') {
+            blanks += if byte == b'\t' { 2 } else { 1 };
+            if blanks >= 2 {
+                close(line, &mut start, at, &mut found, false);
+            }
+        } else {
+            blanks = 0;
+            start.get_or_insert(at);
+        }
+        at += 1;
+    }
+    close(line, &mut start, line.len(), &mut found, piped);
+    if piped {
+        // What stands outside the outer pipes is no cell.
+        if found.first().is_some_and(Range::is_empty) {
+            found.remove(0);
+        }
+        if found.last().is_some_and(Range::is_empty) {
+            found.pop();
+        }
+    }
+    (found, piped)
+}
+
+fn close(line: &[u8], start: &mut Option<usize>, end: usize, found: &mut Vec<Range<usize>>, keep_empty: bool) {
+    let Some(from) = start.take().or((keep_empty && found.is_empty()).then_some(0)) else { return };
+    let inside = &line[from..end];
+    let left = from + inside.len() - inside.trim_ascii_start().len();
+    let right = left + inside.trim_ascii().len();
+    if right > left || keep_empty {
+        found.push(left.min(right)..right);
+    }
+}
+
+fn pipes(line: &[u8]) -> usize {
+    (0..line.len()).filter(|&at| pipe_width(line, at) > 0).count()
+}
+
+fn pipe_width(line: &[u8], at: usize) -> usize {
+    match line[at] {
+        b'|' => 1,
+        0xE2 if ["│", "┃", "║", "┆"].iter().any(|p| line[at..].starts_with(p.as_bytes())) => 3,
+        _ => 0,
+    }
+}
+
+/// Whether a line only draws: dashes, equals signs, corners.
+pub(crate) fn is_rule(line: &[u8]) -> bool {
+    let text = line.trim_ascii();
+    if text.len() < 3 {
+        return false;
+    }
+    let mut drawn = 0;
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'-' | b'=' | b'+' | b'|' | b'_' | b' ' | b':' | b'*' => at += 1,
+            0xE2 if matches!(text.get(at + 1), Some(0x94..=0x95)) => at += 3,
+            _ => return false,
+        }
+        drawn += 1;
+    }
+    drawn >= 3 && text.iter().any(|b| matches!(b, b'-' | b'=' | b'_' | b'*' | 0xE2))
+}
+
+impl Header {
+    /// Reads a header, where every cell is a name and at least one of them is known.
+    pub(crate) fn read(line: &[u8]) -> Option<Self> {
+        if line.len() > 600 || line.iter().filter(|b| b.is_ascii_alphabetic() || **b >= 0x80).count() < 4 {
+            return None;
+        }
+        let (mut places, piped) = cells(line);
+        if places.len() < 2 && !piped {
+            places = words(line);
+        }
+        if places.len() < 2 || places.len() > 60 {
+            return None;
+        }
+        let names: Vec<String> =
+            places.iter().map(|p| String::from_utf8_lossy(&line[p.clone()]).into_owned()).collect();
+        let proper = names.iter().all(|n| is_name(n));
+        let known = names.iter().filter(|n| is_known(n)).count();
+        let counted = names.iter().any(|n| matches!(names::meaning(n), Meaning::Epoch | Meaning::Step(_)));
+        (proper && known >= 1 && (counted || known >= 2)).then_some(Self { names, places, piped })
+    }
+
+    /// The cells of a row, one for each column that has one.
+    pub(crate) fn row(&self, line: &[u8]) -> Option<Vec<(usize, Range<usize>)>> {
+        let (found, piped) = if self.piped { cells(line) } else { (words(line), false) };
+        if piped != self.piped || found.is_empty() {
+            return None;
+        }
+        let placed: Vec<(usize, Range<usize>)> = if found.len() == self.names.len() {
+            found.into_iter().enumerate().collect()
+        } else if found.len() < self.names.len() && !piped {
+            found.into_iter().map(|cell| Some((self.column_of(&cell)?, cell))).collect::<Option<_>>()?
+        } else {
+            return None;
+        };
+        let rising = placed.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let filled = placed.iter().filter(|(_, cell)| !cell.is_empty()).count();
+        let numeric = placed.iter().filter(|(_, cell)| cell_number(&line[cell.clone()]).is_some()).count();
+        (rising && numeric >= 1 && numeric * 2 >= filled).then_some(placed)
+    }
+
+    /// The column that a cell stands under: the one it overlaps, else the nearest.
+    fn column_of(&self, cell: &Range<usize>) -> Option<usize> {
+        let overlap = |place: &Range<usize>| place.end.min(cell.end).saturating_sub(place.start.max(cell.start));
+        let distance = |place: &Range<usize>| {
+            (place.end as i64 - cell.end as i64).abs().min((place.start as i64 - cell.start as i64).abs())
+        };
+        (0..self.places.len()).max_by_key(|&i| (overlap(&self.places[i]), -distance(&self.places[i])))
+    }
+}
+
+fn words(line: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for at in 0..=line.len() {
+        let blank = line.get(at).is_none_or(u8::is_ascii_whitespace);
+        match (blank, start) {
+            (true, Some(from)) => {
+                found.push(from..at);
+                start = None;
+            }
+            (false, None) => start = Some(at),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_name(text: &str) -> bool {
+    let letters = text.chars().any(char::is_alphabetic) || text == "#";
+    letters
+        && text.len() <= 60
+        && text.split_whitespace().count() <= 4
+        && number::whole(text.as_bytes()).is_none()
+        && !text.split_whitespace().any(|w| number::whole(w.as_bytes()).is_some())
+        && !text.contains(['=', '{', '}', '"', '\''])
+        && !text.ends_with([':', '.', ',', ';', '!'])
+}
+
+fn is_known(text: &str) -> bool {
+    !matches!(names::meaning(text), Meaning::Unknown | Meaning::Noise | Meaning::Config)
+}
+
+/// The number of a cell: `0.5`, `1/3`, `12%`, `0.5s`; the range is that of the number itself.
+pub(crate) fn cell_number(cell: &[u8]) -> Option<CellNumber> {
+    let found = number::lex(cell, 0)?;
+    let rest = &cell[found.end..];
+    let unit = match rest {
+        b"" | b"%" | b"*" | b":" | b"." | b"," => false,
+        _ if rest.starts_with(b"/") && rest[1..].iter().all(u8::is_ascii_digit) && rest.len() > 1 => false,
+        _ if rest.len() <= 5 && rest.iter().all(|b| b.is_ascii_alphabetic()) => true,
+        _ => return None,
+    };
+    Some(CellNumber { end: found.end, spelling: found.spelling, unit })
+}
+
+/// The number in a cell of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CellNumber {
+    /// Where its digits end.
+    pub(crate) end: usize,
+    /// How it is spelled.
+    pub(crate) spelling: number::Spelling,
+    /// Whether a unit follows, as in `0.5s` or `2.1G`.
+    pub(crate) unit: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str, row: &str) -> Option<Vec<String>> {
+        let header = Header::read(header.as_bytes())?;
+        let cells = header.row(row.as_bytes())?;
+        Some(cells.into_iter().map(|(i, cell)| format!("{}={}", header.names[i], &row[cell])).collect())
+    }
+
+    #[test]
+    fn reads_rows_under_their_header() {
+        assert_eq!(
+            read("  epoch    train_loss    valid_acc     dur", "      1        1.3549       0.4800  0.0110"),
+            Some(vec!["epoch=1".into(), "train_loss=1.3549".into(), "valid_acc=0.4800".into(), "dur=0.0110".into()])
+        );
+        assert_eq!(
+            read("E    #       LOSS TOK2VEC  LOSS NER  SCORE ", "  0       0         47.50     46.90    0.01"),
+            Some(vec![
+                "E=0".into(),
+                "#=0".into(),
+                "LOSS TOK2VEC=47.50".into(),
+                "LOSS NER=46.90".into(),
+                "SCORE=0.01".into()
+            ])
+        );
+        assert_eq!(
+            read("| Epoch | Train Loss |", "| 1 | 0.5 |"),
+            Some(vec!["Epoch=1".into(), "Train Loss=0.5".into()])
+        );
+        assert_eq!(read("┃ Epoch ┃ Loss ┃", "│ 1     │ 0.5  │"), Some(vec!["Epoch=1".into(), "Loss=0.5".into()]));
+        assert_eq!(read("Saving the model to disk", "1 2 3 4 5"), None);
+        assert!(is_rule(b"-------  ------------  -----"));
+        assert!(is_rule("├────┼───┤".as_bytes()));
+        assert!(!is_rule(b"- 1"));
+    }
+}

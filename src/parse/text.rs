@@ -1,0 +1,111 @@
+//! Log format `text`: anything a program prints, and JSON lines among it.
+
+use super::console::Console;
+use super::format::{LogFormat, Reader, Sample};
+use super::frames::Frames;
+use super::options::Options;
+use super::sink::Sink;
+use super::walk;
+use crate::model::Candidate;
+
+/// Anything a program prints on a console.
+pub(crate) struct Text;
+
+impl LogFormat for Text {
+    fn id(&self) -> &'static str {
+        "text"
+    }
+
+    fn describe(&self) -> &'static str {
+        "console output: key-value lines, tables, dict and JSON lines, progress bars"
+    }
+
+    fn score(&self, sample: &Sample<'_>) -> Candidate {
+        let zeros = sample.head.iter().filter(|&&b| b == 0).count();
+        let (score, why) = if zeros * 50 > sample.head.len() {
+            (0.0, "holds zero bytes")
+        } else if sample.head.is_empty() {
+            (0.1, "empty")
+        } else {
+            (0.5, "text, read line by line")
+        };
+        Candidate { format: self.id().into(), score, why: why.into() }
+    }
+
+    fn reader(&self, _options: &Options) -> Box<dyn Reader> {
+        Box::new(TextReader::default())
+    }
+}
+
+/// One JSON object on each line.
+pub(crate) struct JsonLines;
+
+impl LogFormat for JsonLines {
+    fn id(&self) -> &'static str {
+        "jsonl"
+    }
+
+    fn describe(&self) -> &'static str {
+        "one JSON object on each line"
+    }
+
+    fn score(&self, sample: &Sample<'_>) -> Candidate {
+        let text = sample.head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(sample.head);
+        let mut lines: Vec<&[u8]> =
+            text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()).take(64).collect();
+        if lines.len() > 1 && !sample.whole {
+            // The last line may be cut.
+            lines.pop();
+        }
+        let objects =
+            lines.iter().filter(|l| l.starts_with(b"{") && walk::walk(l, &mut |_, _| {}) == Some(l.len())).count();
+        let (score, why) = match objects {
+            0 => (0.0, "no line is a JSON object".to_owned()),
+            n if n == lines.len() => (0.9, "every line is a JSON object".to_owned()),
+            n => (
+                0.45 * n as f64 / lines.len() as f64,
+                format!("{n} of the first {} lines are JSON objects", lines.len()),
+            ),
+        };
+        Candidate { format: self.id().into(), score, why }
+    }
+
+    fn reader(&self, _options: &Options) -> Box<dyn Reader> {
+        Box::new(TextReader::default())
+    }
+}
+
+/// Feeds frames to a console.
+#[derive(Debug, Default)]
+pub(crate) struct TextReader {
+    frames: Frames,
+    console: Console,
+}
+
+impl Reader for TextReader {
+    fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
+        let console = &mut self.console;
+        self.frames.push(bytes, &mut |frame| console.frame(frame, sink));
+    }
+
+    fn finish(&mut self, sink: &mut Sink) {
+        let console = &mut self.console;
+        self.frames.finish(&mut |frame| console.frame(frame, sink));
+        console.finish(sink);
+        if self.frames.dropped > 0 {
+            sink.warn(format!("{} bytes of over-long lines were skipped", self.frames.dropped));
+        }
+    }
+
+    fn detail(&self) -> String {
+        let s = &self.console.styles;
+        let all = [
+            (s.pairs, "key-value lines"),
+            (s.rows, "table rows"),
+            (s.objects, "JSON objects"),
+            (s.bars, "progress bars"),
+        ];
+        let told: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
+        if told.is_empty() { "no line held a metric".into() } else { told.join(", ") }
+    }
+}

@@ -1,0 +1,28 @@
+//! Who started an audit, and how.
+
+use std::path::PathBuf;
+
+use crate::model::Environment;
+
+/// Who started an audit, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// The audit's id: time and a few random digits. Given by [`super::Record::create`].
+    pub audit: String,
+    /// Version of repro-audit that wrote it. Given by [`super::Record::create`].
+    pub version: String,
+    /// When it was started, in UTC: `2026-01-31T09:30:12Z`. Given by [`super::Record::create`].
+    pub started: String,
+    /// The whole command line of repro-audit.
+    pub command_line: Vec<String>,
+    /// The job's command, placeholders as typed.
+    pub job: Vec<String>,
+    /// The folder it was started in.
+    pub folder: PathBuf,
+    /// The metric asked for, where one was.
+    pub metric: Option<String>,
+    /// Digest of the variables that the runs inherit; see [`super::fingerprint`].
+    pub inherited: String,
+    /// Machine and software, where they were probed.
+    pub environment: Environment,
+}

@@ -1,0 +1,104 @@
+//! The files by which a run can be done again by hand.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::model::Trial;
+
+/// The shell file that sets what the audit set.
+pub fn variables(trial: &Trial) -> String {
+    let mut text = String::from("# What the audit set on top of the environment it was started in.\n");
+    for (name, value) in &trial.launch.environment {
+        let line = match value {
+            _ if !is_shell_name(name) => continue,
+            Some(value) => format!("export {name}={}\n", quoted(value)),
+            None => format!("unset {name}\n"),
+        };
+        text.push_str(&line);
+    }
+    text
+}
+
+/// The shell file that does the run again, in the folder it ran in. `folder` is the audit's own, for runs without one.
+pub fn command(trial: &Trial, folder: &Path) -> String {
+    let folder = trial.launch.folder.as_deref().unwrap_or(folder).to_string_lossy();
+    let mut text = String::from("#!/bin/sh\n");
+    // Ids are plain; a treatment's may hold anything but must not end the comment.
+    let treatment = trial.treatment.replace(|c: char| c.is_control(), " ");
+    let _ = writeln!(text, "# Run {}: treatment {treatment}, repeat {}. Does it again by hand.", trial.run, trial.replicate);
+    text.push_str("here=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd) || exit\n");
+    text.push_str(". \"$here/repro-audit.env\"\n");
+    let _ = writeln!(text, "cd -- {} || exit", quoted(&folder));
+    text.push_str("exec");
+    let odd: Vec<_> = trial.launch.environment.iter().filter(|(name, _)| !is_shell_name(name)).collect();
+    if !odd.is_empty() {
+        text.push_str(" env");
+        for (name, value) in odd {
+            match value {
+                Some(value) => text.push_str(&format!(" {}", quoted(&format!("{name}={value}")))),
+                None => text.push_str(&format!(" -u {}", quoted(name))),
+            }
+        }
+    }
+    for word in &trial.launch.command {
+        text.push(' ');
+        text.push_str(&quoted(word));
+    }
+    text.push('\n');
+    text
+}
+
+/// A word that the shell takes as it stands.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn is_shell_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Launch;
+    use std::process::Command;
+
+    #[test]
+    fn any_word_comes_back_from_the_shell_unchanged() {
+        for word in ["", "a", "a b", "it's", "$HOME", "`id`", "a\nb", "\\", "*", "--lr=1e-3", "{x}", "\"", "!", "é", "~"] {
+            let output = Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(word))).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn the_script_does_the_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = [("SEED", Some("it's 7")), ("GONE", None), ("odd-name", Some("x y"))];
+        let trial = Trial {
+            run: "r1".to_owned(),
+            treatment: "lr=1\nrm -rf".to_owned(),
+            replicate: 1,
+            settings: Default::default(),
+            launch: Launch {
+                command: ["sh", "-c", "pwd; echo $SEED ${GONE-gone}; env | grep odd; echo \"$1\"", "sh", "a  b"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                environment: environment.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).into(),
+                ..Default::default()
+            },
+        };
+        std::fs::write(folder.path().join("command.sh"), command(&trial, Path::new("/tmp"))).unwrap();
+        std::fs::write(folder.path().join("repro-audit.env"), variables(&trial)).unwrap();
+        let script = folder.path().join("command.sh");
+        let output = Command::new("sh").arg(script).env("GONE", "here").current_dir("/").output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "/tmp\nit's 7 gone\nodd-name=x y\na  b\n");
+    }
+}

@@ -1,0 +1,471 @@
+//! `--format table`: the report for a person at a terminal.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::raw::{DiffLine, Mark, RawDiff, Tag};
+use super::text::{Ink, Page, cut_front};
+use super::{Listing, ReportFormat, Row, Rows, Spread, Style, untrusted, words};
+use crate::model::{Audit, Cause, Run, Status, Verdict};
+
+/// Rows shown ahead of the first divergent one, and behind it.
+const AROUND: (usize, usize) = (3, 4);
+/// The widest heading of a run's column.
+const LABEL: usize = 24;
+
+/// The report for a person at a terminal.
+pub struct Table;
+
+impl ReportFormat for Table {
+    fn id(&self) -> &'static str {
+        "table"
+    }
+
+    fn describe(&self) -> &'static str {
+        "for a person at a terminal (the default)"
+    }
+
+    fn write(&self, audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        let mut page = Page::new(style, out);
+        headline(audit, &mut page)?;
+        side_by_side(audit, &mut page)?;
+        raw_lines(audit, &mut page)?;
+        troubled_runs(audit, &mut page)?;
+        treatments(audit, &mut page)?;
+        effects(audit, &mut page)?;
+        blame(audit, &mut page)?;
+        proof(audit, &mut page)?;
+        list("Not checked", &audit.not_checked, &mut page)?;
+        list("Worth knowing", &audit.warnings, &mut page)?;
+        list("What to try next", &audit.next, &mut page)?;
+        if let Some(record) = &audit.record {
+            page.gap()?;
+            page.inked_paragraph("", &format!("Everything is kept in {}", record.display()), Some(Ink::Dim))?;
+        }
+        Ok(())
+    }
+
+    fn write_listing(&self, listing: &Listing, style: Style, out: &mut dyn Write) -> Option<io::Result<()>> {
+        Some(write_listing(listing, style, out))
+    }
+}
+
+fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let (sign, ink) = match audit.verdict {
+        Verdict::Agreed => ("✓", Ink::Good),
+        Verdict::Diverged => ("✗", Ink::Bad),
+        Verdict::Unresolved => ("?", Ink::Doubtful),
+    };
+    page.inked_paragraph("", &format!("{sign} {}", words::headline(audit)), Some(ink))?;
+    if let Some((divergence, treatment)) = words::shown_divergence(audit) {
+        page.gap()?;
+        page.paragraph("", &words::sentence(divergence, treatment))?;
+    }
+    for divergence in &audit.also_diverged {
+        let place = words::place(&divergence.position, divergence.index);
+        page.paragraph("", &format!("{} parts too, first at {place}.", divergence.metric))?;
+    }
+    Ok(())
+}
+
+/// The values of the runs side by side.
+fn side_by_side(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let rows = Rows::shown(audit).around(AROUND.0, AROUND.1);
+    if rows.rows.is_empty() {
+        return Ok(());
+    }
+    // Two columns at least have to fit beside what is not a run.
+    let labels = labels(&rows.runs, (page.width().saturating_sub(40) / 2).min(LABEL));
+    let shown = columns_that_fit(audit, &rows, &labels, page.width());
+    let part = rows.only(&shown);
+    let title = match words::shown_divergence(audit).and_then(|(_, treatment)| treatment) {
+        Some(of) => format!("{} with {}", rows.metric, of.treatment.id),
+        None => rows.metric.to_owned(),
+    };
+    page.heading(&title)?;
+    let shown_labels: Vec<&str> = shown.iter().map(|&column| labels[column].as_str()).collect();
+    let (head, right) = head(&rows, &shown_labels);
+    let cells: Vec<Vec<String>> = part.rows.iter().zip(&rows.rows).map(|(part, row)| cells(&rows, part, row)).collect();
+    // Where rows were left out a line of dots stands between, which the grid must know to find its widths.
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut inks = Vec::new();
+    for (row, cells) in rows.rows.iter().zip(cells) {
+        if row.gap {
+            lines.push((0..head.len()).map(|column| if column == 0 { "" } else { "⋮" }.to_owned()).collect());
+            inks.push(Some(Ink::Dim));
+        }
+        inks.push(match row.spread() {
+            _ if row.marked => Some(Ink::Bad),
+            Spread::Same => None,
+            _ => Some(Ink::Doubtful),
+        });
+        lines.push(cells);
+    }
+    let grid = page.grid(&head, &lines, &right, None);
+    for (index, line) in grid.lines.iter().enumerate() {
+        let ink = match index {
+            0 | 1 => Some(Ink::Dim),
+            row => inks.get(row - 2).copied().flatten(),
+        };
+        let line = ink.map_or(line.clone(), |ink| page.ink(ink, line));
+        page.line(&line)?;
+    }
+    let hidden: Vec<&str> = (0..rows.runs.len()).filter(|c| !shown.contains(c)).map(|c| rows.runs[c]).collect();
+    if !hidden.is_empty() {
+        let text =
+            format!("{} not shown for want of room: {}.", words::count(hidden.len(), "more run"), hidden.join(", "));
+        page.inked_paragraph("  ", &text, Some(Ink::Dim))?;
+    }
+    for (label, run) in labels.iter().zip(&rows.runs) {
+        if label != run {
+            let text = format!("{label} is {run}");
+            page.inked_paragraph("  ", &text, Some(Ink::Dim))?;
+        }
+    }
+    Ok(())
+}
+
+/// Short headings for the columns: of paths, only the part that tells them apart.
+fn labels(runs: &[&str], width: usize) -> Vec<String> {
+    let (front, back) = (shared(runs, false), shared(runs, true));
+    let short = |run: &&str| {
+        let middle = run.get(front..run.len().saturating_sub(back)).filter(|part| !part.is_empty());
+        cut_front(&untrusted::plain(middle.unwrap_or(run)), width)
+    };
+    let labels: Vec<String> = runs.iter().map(short).collect();
+    let unique = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
+    match unique {
+        true => labels,
+        false => (1..).zip(runs).map(|(number, run)| cut_front(&format!("{number}: {run}"), width)).collect(),
+    }
+}
+
+/// Length of the folders that all paths begin with, or of what follows the last folder that differs.
+fn shared(runs: &[&str], from_the_end: bool) -> usize {
+    let Some((first, others)) = runs.split_first() else { return 0 };
+    let bytes =
+        |run: &str| -> Vec<u8> { if from_the_end { run.bytes().rev().collect() } else { run.bytes().collect() } };
+    let first = bytes(first);
+    let same = |other: &&str| first.iter().zip(bytes(other)).take_while(|(a, b)| **a == *b).count();
+    let shared = others.iter().map(same).min().unwrap_or(first.len());
+    first[..shared].iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1)
+}
+
+/// The columns to show: the first one, the two that lie farthest apart, then the others in order while there is room.
+fn columns_that_fit(audit: &Audit, rows: &Rows, labels: &[String], width: usize) -> Vec<usize> {
+    let text_width = |cell: &Option<&crate::model::Point>| cell.map_or(1, |point| point.text.as_str().width());
+    let widest = |column: usize| rows.rows.iter().map(|row| text_width(&row.cells[column])).max().unwrap_or(0);
+    let wide = |column: usize| widest(column).max(labels[column].width()) + 2;
+    // Marker, step, epoch and difference, with their padding.
+    let mut used = 3 + 10 + if rows.epochs { 8 } else { 0 } + 14;
+    let mut order = vec![0];
+    if let Some((divergence, _)) = words::shown_divergence(audit) {
+        let (a, b) = words::apart(divergence);
+        let column = |index: usize| {
+            let run = divergence.values.get(index).map(|value| value.run.as_str())?;
+            rows.runs.iter().position(|other| *other == run)
+        };
+        order.extend([column(a), column(b)].into_iter().flatten());
+    }
+    order.extend(1..rows.runs.len());
+    let mut shown: Vec<usize> = Vec::new();
+    for column in order {
+        if shown.contains(&column) {
+            continue;
+        }
+        used += wide(column);
+        if used > width && shown.len() >= 2 {
+            break;
+        }
+        shown.push(column);
+    }
+    shown.sort_unstable();
+    shown
+}
+
+fn head(rows: &Rows, labels: &[&str]) -> (Vec<String>, Vec<usize>) {
+    let mut head = vec![String::new()];
+    if rows.steps || !rows.epochs {
+        head.push(if rows.steps { "step" } else { "point" }.to_owned());
+    }
+    if rows.epochs {
+        head.push("epoch".to_owned());
+    }
+    head.extend(labels.iter().map(|label| (*label).to_owned()));
+    head.push("difference".to_owned());
+    let right = (1..head.len()).collect();
+    (head, right)
+}
+
+fn cells(rows: &Rows, part: &Row, row: &Row) -> Vec<String> {
+    let mut cells = vec![if row.marked { "►" } else { "" }.to_owned()];
+    if rows.steps || !rows.epochs {
+        cells.push(row.position.step.map_or_else(|| row.number.to_string(), |step| step.to_string()));
+    }
+    if rows.epochs {
+        cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
+    }
+    cells.extend(part.cells.iter().map(|cell| cell.map_or("-".to_owned(), |point| point.text.to_string())));
+    cells.push(spread(row));
+    cells
+}
+
+/// How far apart the values of a row are, in a cell.
+fn spread(row: &Row) -> String {
+    match row.spread() {
+        Spread::Same => "same".to_owned(),
+        Spread::Apart(0.0) => "sign of 0".to_owned(),
+        Spread::Apart(size) => words::short(size),
+        Spread::Missing => "missing".to_owned(),
+        Spread::NotFinite => "not finite".to_owned(),
+    }
+}
+
+/// The lines of the logs at the divergence, compared.
+fn raw_lines(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let Some(diff) = RawDiff::shown(audit, 1, 0) else { return Ok(()) };
+    page.heading("The lines of the logs there")?;
+    let first = page.ink(Ink::Bad, &format!("- {}", untrusted::plain(diff.first)));
+    let second = page.ink(Ink::Good, &format!("+ {}", untrusted::plain(diff.second)));
+    page.line(&format!("  {first}   {second}"))?;
+    let digits = diff.lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1);
+    let room = page.width().saturating_sub(digits + 6);
+    let from = diff.lines.iter().map(|line| first_column(line, room)).min().unwrap_or(0);
+    let (mut values, mut others) = (false, false);
+    for line in &diff.lines {
+        let sign = match line.tag {
+            Tag::Both => " ",
+            Tag::First => "-",
+            Tag::Second => "+",
+        };
+        let ink = match line.tag {
+            Tag::Both => Ink::Dim,
+            Tag::First => Ink::Bad,
+            Tag::Second => Ink::Good,
+        };
+        let (text, marks) = window(line, from, room);
+        let number = page.ink(Ink::Dim, &format!("{:>digits$}", line.number));
+        let text = page.ink(ink, &format!("{sign} {text}"));
+        page.line(&format!("  {number} {text}"))?;
+        if !marks.trim().is_empty() {
+            values |= marks.contains('^');
+            others |= marks.contains('~');
+            let marks = page.ink(Ink::Doubtful, &marks);
+            page.line(&format!("{}{marks}", " ".repeat(digits + 5)))?;
+        }
+    }
+    let legend = match (values, others) {
+        (true, true) => "^ the value that parts, ~ other differences on these lines",
+        (false, true) => "~ differences on these lines",
+        _ => return Ok(()),
+    };
+    page.inked_paragraph("  ", legend, Some(Ink::Dim))
+}
+
+/// The column from which a line has to be shown so that its first important difference is in sight.
+fn first_column(line: &DiffLine, room: usize) -> usize {
+    let whole: usize = line.pieces.iter().map(|piece| piece.text.chars().count()).sum();
+    if whole <= room {
+        return 0;
+    }
+    let start_of = |mark: Mark| {
+        let at = line.pieces.iter().position(|piece| piece.mark == mark && line.tag != Tag::Both)?;
+        Some(line.pieces[..at].iter().map(|piece| piece.text.chars().count()).sum::<usize>())
+    };
+    match start_of(Mark::Value) {
+        Some(start) if start + 12 > room => start.saturating_sub(room / 3),
+        _ => 0,
+    }
+}
+
+/// The part of a line that fits, and the marks to stand below it.
+fn window(line: &DiffLine, from: usize, room: usize) -> (String, String) {
+    let letters = line.pieces.iter().flat_map(|piece| piece.text.chars().map(|c| (c, piece.mark)));
+    let (mut text, mut marks) = (String::new(), String::new());
+    if from > 0 {
+        text.push('…');
+        marks.push(' ');
+    }
+    let mut used = text.width();
+    for (c, mark) in letters.skip(from) {
+        let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used + wide + 1 > room {
+            text.push('…');
+            break;
+        }
+        used += wide;
+        text.push(c);
+        // A line of one run alone needs no marks: all of it is the difference.
+        let sign = match mark {
+            _ if line.pieces.len() == 1 => ' ',
+            Mark::Same => ' ',
+            Mark::Other => '~',
+            Mark::Value => '^',
+        };
+        marks.extend(std::iter::repeat_n(sign, wide));
+    }
+    (text, marks.trim_end().to_owned())
+}
+
+/// Runs that did not end well, with the last they said.
+fn troubled_runs(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let trouble = |run: &&Run| !matches!(run.status, Status::Finished | Status::Stopped);
+    let troubled: Vec<&Run> = audit.runs.iter().filter(trouble).collect();
+    if troubled.is_empty() {
+        return Ok(());
+    }
+    page.heading("Runs that did not end well")?;
+    for run in troubled {
+        let after = words::count(run.points, "point");
+        let seconds = run.duration.as_secs_f64();
+        page.paragraph(
+            "  ",
+            &format!("{} ({}): {} after {seconds:.1} s and {after}", run.id, run.treatment, words::status(run)),
+        )?;
+        page.code("    ", &run.last_words.join("\n"))?;
+    }
+    Ok(())
+}
+
+fn treatments(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let plain = audit.treatments.len() < 2 && audit.treatments.iter().all(|treatment| treatment.notes.is_empty());
+    if plain {
+        return Ok(());
+    }
+    page.heading("Treatments")?;
+    let rows: Vec<Vec<String>> = audit
+        .treatments
+        .iter()
+        .map(|result| {
+            let mut said = vec![words::outcome(result)];
+            said.extend(result.notes.iter().cloned());
+            vec![result.treatment.id.clone(), result.runs.len().to_string(), said.join("; ")]
+        })
+        .collect();
+    let head = ["treatment", "runs", "what they showed"].map(str::to_owned);
+    print_grid(&head, &rows, &[1], page)
+}
+
+fn effects(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    if audit.effects.is_empty() {
+        return Ok(());
+    }
+    page.heading("What the settings do")?;
+    let rows: Vec<Vec<String>> = audit
+        .effects
+        .iter()
+        .map(|effect| {
+            vec![
+                effect.setting.to_string(),
+                effect.levels.join(", "),
+                words::yes(effect.changes_repeatability).to_owned(),
+                words::yes(effect.changes_result).to_owned(),
+                effect.onset.as_ref().map_or(String::new(), words::brief_place),
+            ]
+        })
+        .collect();
+    let head = ["setting", "levels", "changes repeating", "changes the result", "from"].map(str::to_owned);
+    print_grid(&head, &rows, &[], page)?;
+    for effect in audit.effects.iter().filter(|effect| !effect.confounded_with.is_empty()) {
+        page.paragraph("  ", &words::effect(effect))?;
+    }
+    Ok(())
+}
+
+fn print_grid(head: &[String], rows: &[Vec<String>], right: &[usize], page: &mut Page) -> io::Result<()> {
+    let grid = page.grid(head, rows, right, Some(page.width() - 1));
+    for (index, line) in grid.lines.iter().enumerate() {
+        let line = if index < 2 { page.ink(Ink::Dim, line) } else { line.clone() };
+        page.line(&format!(" {line}"))?;
+    }
+    Ok(())
+}
+
+fn blame(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let Some(blame) = &audit.blame else { return Ok(()) };
+    page.heading("Why")?;
+    for (number, of) in (1..).zip(&blame.causes) {
+        cause(number, of, page)?;
+    }
+    if !blame.history.is_empty() {
+        page.inked_paragraph("  ", "How it was found:", Some(Ink::Dim))?;
+    }
+    for tried in &blame.history {
+        page.inked_paragraph("  · ", tried, Some(Ink::Dim))?;
+    }
+    if let Some(pins) = words::pins(audit) {
+        page.paragraph("  ", &pins)?;
+    }
+    Ok(())
+}
+
+fn cause(number: usize, cause: &Cause, page: &mut Page) -> io::Result<()> {
+    let name = page.ink(Ink::Bold, &untrusted::plain(&cause.id));
+    page.line(&format!("  {number}. {name} ({})", cause.grade.word()))?;
+    page.paragraph("     ", &cause.summary)?;
+    if let Some(at) = &cause.location {
+        page.paragraph("     ", &format!("at {}:{}", at.file.display(), at.line))?;
+    }
+    for evidence in &cause.evidence {
+        page.paragraph("     · ", evidence)?;
+    }
+    if !cause.remedy.trim().is_empty() {
+        page.line("     Remedy:")?;
+        page.code("       ", &cause.remedy)?;
+    }
+    if let Some(price) = &cause.price {
+        page.paragraph("     ", &format!("Price: {}.", words::price(price)))?;
+    }
+    Ok(())
+}
+
+/// What the repeats prove, and what the printed digits can show.
+fn proof(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    let confidence = audit.confidence.as_ref().map(|confidence| confidence.statement.as_str());
+    let resolution = audit.resolution.as_ref().map(|resolution| resolution.note.as_str());
+    if confidence.is_none() && resolution.is_none() {
+        return Ok(());
+    }
+    page.heading("What this proves")?;
+    for sentence in [confidence, resolution].into_iter().flatten() {
+        page.paragraph("  ", sentence)?;
+    }
+    Ok(())
+}
+
+fn list(title: &str, lines: &[String], page: &mut Page) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    page.heading(title)?;
+    for line in lines {
+        page.paragraph("  · ", line)?;
+    }
+    Ok(())
+}
+
+fn write_listing(listing: &Listing, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(style, out);
+    if listing.sections.is_empty() {
+        return page.line(listing.empty);
+    }
+    for (index, section) in listing.sections.iter().enumerate() {
+        if index > 0 {
+            page.gap()?;
+        }
+        let name = page.ink(Ink::Bold, &untrusted::plain(&section.name));
+        page.line(&name)?;
+        if !section.about.is_empty() {
+            page.paragraph("", &section.about)?;
+        }
+        if !section.rows.is_empty() {
+            let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+            print_grid(&head, &section.rows, &section.right, &mut page)?;
+        }
+        for note in &section.notes {
+            page.paragraph("  ", note)?;
+        }
+    }
+    Ok(())
+}
