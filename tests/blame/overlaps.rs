@@ -39,15 +39,23 @@ fn entropy_is_blamed_where_nothing_more_specific_cures() {
 }
 
 #[test]
-fn random_file_names_are_named_as_a_file_order() {
+fn random_file_names_are_named_as_a_file_order_even_where_only_entropy_can_hold_them() {
     let mut evidence = honest(&["entropy"]);
     evidence.reads.push(Read { names_differ: Some(true), location: Some(line(70)), ..read(Outside::Listing) });
     let found = audit(&World::with(&["entropy"]), Some(evidence), 8).unwrap();
     assert_eq!(found.graded(Grade::Likely), BTreeSet::from(["order.filesystem"]), "inferred; entropy was proved");
-    assert_eq!(found.blame.causes.len(), 1);
+    assert_eq!(found.blame.causes.len(), 1, "{:?}", found.blame);
     assert_eq!(found.pins(), BTreeSet::from(["entropy"]));
     assert_eq!(found.blame.causes[0].location, Some(line(30)), "the line that makes the names");
-    assert_eq!(found.blame.runs_used, 8);
+}
+
+#[test]
+fn random_file_names_are_proved_where_the_order_of_files_can_be_held() {
+    let mut evidence = honest(&["entropy", "order.filesystem"]);
+    evidence.reads.push(Read { location: Some(line(70)), ..read(Outside::Name) });
+    let found = audit(&World::with(&["order.filesystem"]), Some(evidence), 8).unwrap();
+    assert_eq!((found.proved(), found.blame.runs_used), (BTreeSet::from(["order.filesystem"]), 8));
+    assert_eq!(found.blame.causes[0].location, Some(line(70)), "the line that makes the names");
 }
 
 #[test]
