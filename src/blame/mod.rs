@@ -7,6 +7,7 @@
 mod candidate;
 mod confidence;
 mod effects;
+mod flight;
 mod locate;
 mod luck;
 mod matrix;
@@ -22,6 +23,7 @@ mod testing;
 
 pub use confidence::confidence;
 pub use effects::effects;
+pub use flight::evidence;
 pub use locate::{locate, wants_tracing};
 pub use luck::{Rate, agree_by_luck, repeats_for};
 pub use matrix::{Question, matrix};
