@@ -61,8 +61,7 @@ impl Cards {
 
     /// A card for a trial, unless the trial names its cards itself.
     pub fn take(&self, trial: &Trial) -> Lent {
-        let card =
-            if trial.launch.environment.contains_key(VARIABLE) { None } else { self.free.borrow_mut().pop() };
+        let card = if trial.launch.environment.contains_key(VARIABLE) { None } else { self.free.borrow_mut().pop() };
         Lent { card, free: Rc::clone(&self.free) }
     }
 }

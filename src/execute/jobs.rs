@@ -38,7 +38,9 @@ pub fn sharing(trials: &[Trial], jobs: usize) -> Option<String> {
     let threads = trials.iter().map(|trial| threads(trial, &inherited)).collect::<Option<Vec<usize>>>();
     match threads.and_then(|threads| threads.into_iter().max()) {
         Some(most) if most * jobs <= cores => None,
-        Some(most) => Some(format!("{jobs} runs of {most} threads share {cores} cores: they may slow one another down")),
+        Some(most) => {
+            Some(format!("{jobs} runs of {most} threads share {cores} cores: they may slow one another down"))
+        }
         None => Some(format!(
             "{jobs} runs share {cores} cores, and how many threads each starts is not known: they may slow one another down"
         )),

@@ -222,7 +222,8 @@ impl Life<'_> {
                     break;
                 }
                 if now >= since.max(heard) + DRAIN || now >= since + LONGEST_DRAIN {
-                    self.notes.push("a process that is not of this run holds its output open; no longer read".to_owned());
+                    self.notes
+                        .push("a process that is not of this run holds its output open; no longer read".to_owned());
                     break;
                 }
             }

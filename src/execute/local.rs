@@ -163,7 +163,8 @@ fn tell(watchdog: &RefCell<Option<Watchdog>>, what: impl FnOnce(&mut Watchdog)) 
 }
 
 fn skip(desk: &Desk<'_>, trial: &Trial, node: &str, interrupt: Option<Interrupt>) {
-    let notes: Vec<String> = interrupt.map(|interrupt| format!("the audit was ended by {interrupt}")).into_iter().collect();
+    let notes: Vec<String> =
+        interrupt.map(|interrupt| format!("the audit was ended by {interrupt}")).into_iter().collect();
     unstarted(desk, trial, node, Status::Skipped, &notes);
 }
 

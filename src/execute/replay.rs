@@ -52,9 +52,8 @@ impl Replay {
 
 impl Executor for Replay {
     fn execute(&mut self, trials: &[Trial], listener: &mut dyn Listener) -> Result<Finish> {
-        let (skipped, kept): (Vec<&Trial>, Vec<&Trial>) = trials
-            .iter()
-            .partition(|trial| self.runs.get(&trial.run).is_some_and(|run| run.status == Status::Skipped));
+        let (skipped, kept): (Vec<&Trial>, Vec<&Trial>) =
+            trials.iter().partition(|trial| self.runs.get(&trial.run).is_some_and(|run| run.status == Status::Skipped));
         let kept: Vec<Trial> = kept.into_iter().cloned().collect();
         let finish = Scripted::fallible(|trial| self.script(trial)).execute(&kept, listener)?;
         for trial in skipped {

@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::model::{RunEvent, Status, Stream, Trial};
 
 /// Its line in the list.
-pub const ENTRY: Entry = Entry { id: "scripted", summary: "runs written down beforehand, for tests", selectable: false };
+pub const ENTRY: Entry =
+    Entry { id: "scripted", summary: "runs written down beforehand, for tests", selectable: false };
 
 /// One run, written down.
 pub struct Script {

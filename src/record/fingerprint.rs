@@ -11,7 +11,9 @@ const PASSING: [&str; 10] =
 pub fn fingerprint(variables: impl IntoIterator<Item = (OsString, OsString)>) -> String {
     let mut kept: Vec<(OsString, OsString)> = variables
         .into_iter()
-        .filter(|(name, _)| !PASSING.iter().any(|passing| name == passing) && !name.as_bytes().starts_with(b"REPRO_AUDIT_"))
+        .filter(|(name, _)| {
+            !PASSING.iter().any(|passing| name == passing) && !name.as_bytes().starts_with(b"REPRO_AUDIT_")
+        })
         .collect();
     kept.sort();
     let mut digest = Fnv::default();

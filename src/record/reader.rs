@@ -220,12 +220,15 @@ fn inside(folder: &Path, relative: &Path) -> Result<Option<PathBuf>> {
 
 fn load<T: DeserializeOwned>(path: &Path, longest: u64) -> Result<T> {
     let bytes = read(path, longest)?;
-    let any: AnyFile = serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is not a record: {why}")))?;
+    let any: AnyFile =
+        serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is not a record: {why}")))?;
     let version = any.schema.strip_prefix("repro-audit.record/").and_then(|version| version.parse::<u32>().ok());
     match version {
         Some(version) if version > FORMAT => Err(malformed(
             path,
-            format!("was written by a newer repro-audit (format {version}, this one reads {FORMAT}); update to read it"),
+            format!(
+                "was written by a newer repro-audit (format {version}, this one reads {FORMAT}); update to read it"
+            ),
         )),
         Some(1..) => serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is damaged: {why}"))),
         _ => Err(malformed(path, format!("is not a record: its schema is {:?}", any.schema))),

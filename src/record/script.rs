@@ -25,7 +25,11 @@ pub fn command(trial: &Trial, folder: &Path) -> String {
     let mut text = String::from("#!/bin/sh\n");
     // Ids are plain; a treatment's may hold anything but must not end the comment.
     let treatment = trial.treatment.replace(|c: char| c.is_control(), " ");
-    let _ = writeln!(text, "# Run {}: treatment {treatment}, repeat {}. Does it again by hand.", trial.run, trial.replicate);
+    let _ = writeln!(
+        text,
+        "# Run {}: treatment {treatment}, repeat {}. Does it again by hand.",
+        trial.run, trial.replicate
+    );
     text.push_str("here=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd) || exit\n");
     text.push_str(". \"$here/repro-audit.env\"\n");
     let _ = writeln!(text, "cd -- {} || exit", quoted(&folder));
@@ -72,7 +76,9 @@ mod tests {
 
     #[test]
     fn any_word_comes_back_from_the_shell_unchanged() {
-        for word in ["", "a", "a b", "it's", "$HOME", "`id`", "a\nb", "\\", "*", "--lr=1e-3", "{x}", "\"", "!", "é", "~"] {
+        for word in
+            ["", "a", "a b", "it's", "$HOME", "`id`", "a\nb", "\\", "*", "--lr=1e-3", "{x}", "\"", "!", "é", "~"]
+        {
             let output = Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(word))).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
         }

@@ -209,8 +209,7 @@ struct AttemptShape {
 impl RunFile {
     /// How `run` ended, with what there is to note of it.
     pub fn new(run: &Run, notes: &[String]) -> Self {
-        let attempt =
-            |attempt: &Attempt| AttemptShape { node: attempt.node.clone(), state: attempt.state.clone() };
+        let attempt = |attempt: &Attempt| AttemptShape { node: attempt.node.clone(), state: attempt.state.clone() };
         Self {
             schema: SCHEMA.to_owned(),
             id: run.id.clone(),

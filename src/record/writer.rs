@@ -151,7 +151,8 @@ fn new_folder(base: &Path, now: Utc) -> Result<(String, PathBuf)> {
 
 fn lock(folder: &Path, audit: &str) -> Result<File> {
     let path = folder.join("lock");
-    let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(Error::file("create", &path))?;
+    let file =
+        File::options().create(true).write(true).truncate(false).open(&path).map_err(Error::file("create", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(Error::Misuse(format!("audit {audit} is still going on"))),
