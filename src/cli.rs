@@ -1,1 +1,289 @@
-//! What was typed, nothing more.
+//! What was typed, nothing more: clap definitions. `command/` finds out what it means.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds the first step at which runs of a training job part, and the setting to blame.
+#[derive(Debug, Parser)]
+#[command(name = "repro-audit", version, about, long_about = None, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  repro-audit run --times 3 -- python train.py --seed 1
+  repro-audit run --vary num_workers=0,4 -- python train.py --num-workers {num_workers}
+  repro-audit diff monday.log tuesday.log
+  repro-audit inspect train.log
+
+Exit codes: 0 agreed, 1 diverged, 2 the tool failed or was misused, 3 unresolved (nothing to compare, a crash,
+a setting that did not take effect).";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a job several times, compare, and search for the cause where it does not repeat
+    Run(Box<Run>),
+    /// Compare recorded logs, metric files or run folders; the first one is the reference
+    Diff(Diff),
+    /// Show what the parser sees in a file: format, metrics, steps, digits, noise
+    Inspect(Inspect),
+    /// Render a recorded audit again, in any format
+    Report(Report),
+    /// List what can be set and varied, and how each setting reaches a job
+    Settings(Settings),
+    /// Show this environment, or only what differs between two recorded ones
+    Env(Env),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// How the answer is written.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = formats())]
+    pub format: String,
+    /// Also write the report to FILE, in FORMAT where it is named (may be given several times)
+    #[arg(long, value_name = "[FORMAT=]FILE")]
+    pub output: Vec<String>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Nothing on standard error but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn formats() -> clap::builder::PossibleValuesParser {
+    crate::report::FORMATS.iter().map(|format| format.id()).collect::<Vec<_>>().into()
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What is compared.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Comparison")]
+pub struct Comparison {
+    /// Compare this metric alone, instead of the training loss and all others
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// Read values by this regular expression, with named groups `value` and, where there are any, `step`, `epoch`, `metric`
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+    /// What counts as equal: exact, ulps=N, rel=X or abs=X
+    #[arg(long, value_name = "RULE", default_value = "exact")]
+    pub tolerance: String,
+}
+
+/// `repro-audit run`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// Runs per treatment [default: 3]
+    #[arg(long, short = 'n', value_name = "N", conflicts_with_all = ["confidence", "detect"])]
+    pub times: Option<u32>,
+    /// With --detect, instead of --times: how sure to be, such as 0.95
+    #[arg(long, value_name = "P", requires = "detect")]
+    pub confidence: Option<f64>,
+    /// With --confidence: the share of runs that part which must not go unseen, such as 0.1
+    #[arg(long, value_name = "RATE", requires = "confidence")]
+    pub detect: Option<f64>,
+    /// Hold a setting at a level in every run
+    #[arg(long, value_name = "ID=LEVEL")]
+    pub set: Vec<String>,
+    /// Run at each of these levels; the first one is the reference's
+    #[arg(long, value_name = "ID=L1,L2,...")]
+    pub vary: Vec<String>,
+    /// Which combinations of varied levels to run
+    #[arg(long, value_name = "DESIGN", default_value = "one-at-a-time")]
+    pub design: Design,
+    /// What makes the audit fail: runs that do not repeat, or also a varied setting that changes the result
+    #[arg(long, value_name = "POLICY", default_value = "repeatable")]
+    pub policy: Policy,
+
+    /// Runs at the same time [default: as many as do not disturb each other]
+    #[arg(long, short = 'j', value_name = "N", help_heading = "Execution")]
+    pub jobs: Option<usize>,
+    /// Longest time of one run: 90, 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", help_heading = "Execution")]
+    pub timeout: Option<String>,
+    /// Stop each run after N steps
+    #[arg(long, value_name = "N", help_heading = "Execution")]
+    pub steps: Option<u64>,
+    /// Do not stop runs early once they are known to part
+    #[arg(long, help_heading = "Execution")]
+    pub full_length: bool,
+    /// How far runs go on after they parted
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Execution")]
+    pub max_steps_after: usize,
+    /// Set an environment variable for every run
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Execution")]
+    pub env: Vec<String>,
+    /// Give each run a terminal, as a shell would (progress bars then behave as they do for you)
+    #[arg(long, help_heading = "Execution")]
+    pub pty: bool,
+    /// Keep the audit in this folder
+    #[arg(long, value_name = "DIR", default_value = ".repro-audit", help_heading = "Execution")]
+    pub record: PathBuf,
+    /// Take up an interrupted audit without repeating its finished runs
+    #[arg(long = "continue", value_name = "RECORD", help_heading = "Execution")]
+    pub continue_: Option<PathBuf>,
+    /// Print the treatments with their exact commands and environments, and run nothing
+    #[arg(long, help_heading = "Execution")]
+    pub dry_run: bool,
+
+    /// Do not search for the cause
+    #[arg(long, help_heading = "Blame")]
+    pub no_blame: bool,
+    /// Never enter the job's process: settings then reach it by its command and environment only
+    #[arg(long, help_heading = "Blame")]
+    pub no_shim: bool,
+    /// How much recorded runs record
+    #[arg(long, value_name = "LEVEL", help_heading = "Blame")]
+    pub level: Option<RecordLevel>,
+    /// Prove that recording does not change the job: one run with the shim against one without, bit for bit
+    #[arg(long, help_heading = "Blame")]
+    pub check_observer: bool,
+    /// Most runs in all, the search for the cause included
+    #[arg(long, value_name = "N", default_value_t = 40, help_heading = "Blame")]
+    pub max_runs: usize,
+
+    /// How values are compared.
+    #[command(flatten)]
+    pub comparison: Comparison,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+    /// The job's command, as you would type it; `{NAME}` is replaced by the level of a setting that is set or varied
+    #[arg(last = true, value_name = "CMD", required_unless_present = "continue_")]
+    pub command: Vec<String>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  repro-audit run --times 3 -- python train.py
+  repro-audit run --vary num_workers=0,4 -- python train.py --num-workers {num_workers}
+  repro-audit run --vary hashseed=0,1 --vary threads=1,2 --design full -- python train.py
+  repro-audit run --confidence 0.95 --detect 0.1 -- ./train --seed 1
+  repro-audit run --dry-run --vary arg.lr=0.1,0.01 -- python train.py --lr {lr}";
+
+/// Which combinations of varied levels to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Design {
+    /// The reference, and each other level of each setting alone
+    OneAtATime,
+    /// Every combination
+    Full,
+}
+
+/// What makes an audit fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    /// Runs of one treatment that part
+    Repeatable,
+    /// Also a varied setting that changes the result
+    Invariant,
+}
+
+/// How much recorded runs record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecordLevel {
+    /// Nothing: settings are applied and read back only
+    Off,
+    /// Generators, batches and losses
+    Light,
+    /// Also parameters, gradients and the optimizer's state
+    Full,
+}
+
+/// `repro-audit diff`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit diff a.log b.log
+  repro-audit diff --metric val_loss runs/1/metrics.csv runs/2/metrics.csv
+  repro-audit diff --tolerance rel=1e-6 a.jsonl b.jsonl c.jsonl")]
+pub struct Diff {
+    /// Logs, metric files or run folders; `-` is standard input
+    #[arg(required = true, num_args = 2.., value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How values are compared.
+    #[command(flatten)]
+    pub comparison: Comparison,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `repro-audit inspect`.
+#[derive(Clone, Debug, Args)]
+pub struct Inspect {
+    /// Logs, metric files or run folders; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Take this metric for the primary one
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// Read values by this regular expression, with named groups `value` and, where there are any, `step`, `epoch`, `metric`
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `repro-audit report`.
+#[derive(Clone, Debug, Args)]
+pub struct Report {
+    /// Folders of recorded audits; `.repro-audit` stands for the latest one in it
+    #[arg(required = true, value_name = "RECORD")]
+    pub records: Vec<PathBuf>,
+    /// How values are compared.
+    #[command(flatten)]
+    pub comparison: Comparison,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `repro-audit settings`.
+#[derive(Clone, Debug, Args)]
+pub struct Settings {
+    /// Show this one only, in full
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `repro-audit env`.
+#[derive(Clone, Debug, Args)]
+pub struct Env {
+    /// Recorded audits or runs whose environments are compared
+    #[arg(value_name = "RECORD", num_args = 0..=2)]
+    pub records: Vec<PathBuf>,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+}

@@ -3,5 +3,11 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(repro_audit::command::main(std::env::args_os()))
+    match repro_audit::command::main(std::env::args_os()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            repro_audit::report::error(&error);
+            ExitCode::from(repro_audit::exit::FAILED)
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod price;
 mod remedy;
 mod search;
 mod summary;
+mod witness;
 #[cfg(test)]
 mod testing;
 
@@ -29,3 +30,4 @@ pub use price::price;
 pub use remedy::{function, remedy};
 pub use search::{Answer, Ask, Config, Control, Search, Seen};
 pub use summary::summary;
+pub use witness::{SOURCES, evidence, sentence};

@@ -101,6 +101,17 @@ pub fn variables(texts: &[String]) -> Result<BTreeMap<String, String>> {
         .collect()
 }
 
+/// A word as a shell takes it, quoted where it needs to be.
+pub fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// A command as one line that a shell takes.
+pub fn command(words: &[String]) -> String {
+    words.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +133,12 @@ mod tests {
         for bad in ["", "0", "-1s", "5 fortnights", "nan", "inf", "1e300h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn quotes_what_a_shell_would_take_apart() {
+        let words = ["a b", "it's", "--x=1", ""].map(str::to_owned);
+        assert_eq!(command(&words), r"'a b' 'it'\''s' --x=1 ''");
     }
 
     #[test]

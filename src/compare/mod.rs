@@ -2,6 +2,7 @@
 
 pub mod cursor;
 pub mod distance;
+pub mod flight;
 pub mod readings;
 pub mod replicates;
 pub mod resolution;

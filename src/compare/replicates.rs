@@ -27,6 +27,8 @@ pub struct Group {
     pub points: usize,
     /// Names of the runs that part from the first one.
     pub apart: Vec<String>,
+    /// Sizes of the classes of runs that agree with one another, the reference's first: `[3]` for three that agree.
+    pub classes: Vec<usize>,
 }
 
 /// Compares every member with the first one, the reference.
@@ -44,12 +46,10 @@ pub fn group(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -
     if let Some(reason) = nothing(members) {
         return unresolved(reason);
     }
-    let left = Pair { name: reference.name, reading: reference.reading, end: reference.end };
     let mut found: Vec<Divergence> = Vec::new();
     let (mut points, mut apart) = (0, Vec::new());
     for other in others {
-        let right = Pair { name: other.name, reading: other.reading, end: other.end };
-        let compared = compare(left, right, tolerance, only);
+        let compared = compare(pair(reference), pair(other), tolerance, only);
         points += compared.points;
         if !compared.divergences.is_empty() {
             apart.push(other.name.to_owned());
@@ -69,11 +69,28 @@ pub fn group(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -
         None if points == 0 => Outcome::Unresolved(no_common_point(members)),
         None => Outcome::Agreed,
     };
-    Group { outcome, others: found.collect(), points, apart }
+    Group { outcome, others: found.collect(), points, apart, classes: classes(members, tolerance, only) }
 }
 
 fn unresolved(reason: String) -> Group {
-    Group { outcome: Outcome::Unresolved(reason), others: Vec::new(), points: 0, apart: Vec::new() }
+    Group { outcome: Outcome::Unresolved(reason), others: Vec::new(), points: 0, apart: Vec::new(), classes: Vec::new() }
+}
+
+/// Sorts the members into classes that agree, each known by its first member.
+fn classes(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> Vec<usize> {
+    let mut classes: Vec<(Member<'_>, usize)> = Vec::new();
+    for member in members {
+        let agrees = |known: &Member<'_>| compare(pair(known), pair(member), tolerance, only).divergences.is_empty();
+        match classes.iter_mut().find(|(known, _)| agrees(known)) {
+            Some((_, size)) => *size += 1,
+            None => classes.push((*member, 1)),
+        }
+    }
+    classes.into_iter().map(|(_, size)| size).collect()
+}
+
+fn pair<'a>(member: &Member<'a>) -> Pair<'a> {
+    Pair { name: member.name, reading: member.reading, end: member.end }
 }
 
 /// Why nothing can be compared: every member is without a point.
@@ -167,6 +184,7 @@ mod tests {
         let texts: Vec<&str> = divergence.values.iter().map(|v| v.text.as_ref().unwrap().as_str()).collect();
         assert_eq!(texts, ["2.0", "2.0", "2.5"]);
         assert_eq!(group.apart, ["r2", "r3"]);
+        assert_eq!(group.classes, [1, 1, 1]);
     }
 
     #[test]

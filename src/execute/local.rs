@@ -60,6 +60,11 @@ pub struct Local {
 }
 
 impl Local {
+    /// How many runs go side by side from now on.
+    pub fn set_jobs(&mut self, jobs: usize) {
+        self.options.jobs = jobs;
+    }
+
     /// Gets ready; starts no run yet.
     pub fn new(options: Options) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread()

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod environment;
 pub mod event;
 pub mod evidence;
+pub mod flight;
 pub mod outcome;
 pub mod point;
 pub mod reading;

@@ -1,5 +1,8 @@
 //! This machine and the job's process to facts: environment, read-back of settings, flight record.
 
+pub mod flight;
 pub mod machine;
+pub mod shim;
 
 pub use machine::machine;
+pub use shim::{Detail, Instructions, Shim};

@@ -9,6 +9,7 @@ mod inspect;
 mod json;
 mod listing;
 mod markdown;
+mod planned;
 mod progress;
 mod raw;
 mod rows;
@@ -24,6 +25,7 @@ use std::io::{self, Write};
 pub use environment::{environment, environment_differences};
 pub use inspect::inspect;
 pub use listing::Listing;
+pub use planned::{Planned, planned};
 pub use progress::{Progress, ProgressKind};
 pub use raw::{DiffLine, Mark, Piece, RawDiff, Tag};
 pub use rows::{Row, Rows, Spread};
@@ -80,4 +82,19 @@ pub fn write_listing(
             format.id()
         ))
     })
+}
+
+/// Tells the user that the tool itself failed.
+pub fn error(error: &Error) {
+    let message = error.to_string();
+    // Nothing can be done for a user whose standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "error: {}", untrusted::plain_lines(&message));
+}
+
+/// The JSON document of an audit, as it is kept with the record.
+pub fn json_document(audit: &Audit) -> Vec<u8> {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = json::Json.write(audit, Style::default(), &mut text);
+    text
 }

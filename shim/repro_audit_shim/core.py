@@ -1,0 +1,203 @@
+"""What every part shares: the instructions, the levels, and how we fail.
+
+A fault of ours switches the shim off and leaves a `fault` record; it never
+reaches the job.
+"""
+import os
+import sys
+import types
+
+LEFT_ALONE = ("as-is", "", None)
+
+
+class State:
+    """One per process; forked children inherit it."""
+
+    def __init__(self):
+        self.disabled = False
+        self.version = 1
+        self.record_dir = None
+        self.level = "off"
+        self.settings = {}
+        self.stop_after_step = None
+        self.trace = ()
+        self.drill = None
+        self.leaves = False
+
+
+state = State()
+
+
+def finish_trace():
+    """Replaced by `trace` when it is armed."""
+
+
+def tell_hash_order():
+    """Replaced by `trace` when hash order is traced."""
+
+
+def load(path):
+    """Reads the instructions. Raises on anything unexpected; the door catches it."""
+    import json
+
+    with open(path, encoding="utf-8") as f:
+        told = json.load(f)
+    if told.get("version") != 1:
+        raise ValueError("instructions of another version")
+    state.record_dir = told.get("record")
+    state.level = told.get("level") or "full"
+    state.settings = {
+        k: v for k, v in (told.get("settings") or {}).items() if v not in LEFT_ALONE
+    }
+    state.stop_after_step = told.get("stop_after_step")
+    state.trace = tuple(told.get("trace") or ())
+    state.drill = told.get("drill")
+    state.leaves = bool(told.get("leaves"))
+
+
+def recording():
+    """Are steps to be recorded in this process?"""
+    return state.level in ("light", "full") and not state.disabled
+
+
+def tracing(source):
+    """Is this source of variation to be traced to the user's lines?"""
+    return source in state.trace
+
+
+def asked(setting):
+    """The level asked for, or None where the setting is left alone."""
+    return state.settings.get(setting)
+
+
+def held(setting):
+    """Is the source of this id to be held still?"""
+    level = asked(setting)
+    return level is not None and str(level).lower() not in ("off", "false", "no")
+
+
+def seed_level(setting, default=0):
+    """The level of a `seed.*` setting as the integer to seed with."""
+    try:
+        return int(asked(setting))
+    except (TypeError, ValueError):
+        return default
+
+
+def fault(where, error):
+    """Records an error of our own and switches the shim off for this process."""
+    if state.disabled:
+        return
+    state.disabled = True
+    try:
+        from repro_audit_shim import record
+
+        record.write({"r": "fault", "where": where, "error": repr(error)[:500]}, even_disabled=True)
+    except Exception:
+        pass
+
+
+def guarded(where, function):
+    """`function` wrapped so that its errors become a fault and None is returned."""
+
+    def call(*args, **kwargs):
+        if state.disabled:
+            return None
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            fault(where, error)
+            return None
+
+    return call
+
+
+class Plain:
+    """Stands in for a builtin function: unlike a Python function, it does not bind in a class body."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, *args, **kwargs):
+        return self._function(*args, **kwargs)
+
+    def __repr__(self):
+        return repr(getattr(self, "__wrapped__", self._function))
+
+    def __reduce__(self):
+        return self.__name__
+
+
+def dress(replacement, original):
+    """Makes a replacement look like what it replaces: pickle and help() see the original."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        try:
+            setattr(replacement, name, getattr(original, name))
+        except (AttributeError, TypeError):
+            pass
+    try:
+        replacement.__wrapped__ = original
+    except (AttributeError, TypeError):
+        pass
+    return replacement
+
+
+def replace(owner, name, make):
+    """Replaces `owner.name` by `make(original)`; False where there is no such name."""
+    original = getattr(owner, name, None)
+    if original is None:
+        return False
+    replacement = make(original)
+    if not isinstance(original, (types.FunctionType, type)) and not isinstance(owner, type):
+        replacement = Plain(replacement)
+    setattr(owner, name, dress(replacement, original))
+    return True
+
+
+def replace_in_type(kind, name, make):
+    """Replaces a method of a C type, which setattr refuses.
+
+    The type's own dictionary is reached through the garbage collector; the
+    interpreter is then told that cached lookups are stale. True if it took.
+    """
+    import ctypes
+    import gc
+
+    original = kind.__dict__.get(name)
+    if original is None:
+        return False
+    replacement = make(original)
+    for candidate in gc.get_referents(kind.__dict__):
+        if isinstance(candidate, dict) and candidate.get(name) is original:
+            candidate[name] = replacement
+            ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
+            return kind.__dict__.get(name) is replacement
+    return False
+
+
+def rank():
+    """This process's rank as the launcher set it, or None."""
+    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        value = os.environ.get(name)
+        if value is not None and value.isdigit():
+            return int(value)
+    return None
+
+
+def worker_id():
+    """The DataLoader worker number of this process, or None outside of one."""
+    module = sys.modules.get("torch.utils.data._utils.worker")
+    info = getattr(module, "_worker_info", None)
+    return None if info is None else getattr(info, "id", None)
+
+
+def lineage():
+    """A name for this process that is the same in every run of the job."""
+    worker = worker_id()
+    if worker is not None:
+        return "w%d" % worker
+    module = sys.modules.get("multiprocessing.process")
+    identity = getattr(getattr(module, "_current_process", None), "_identity", ())
+    own = "c" + ".".join(str(i) for i in identity) if identity else "main"
+    number = rank()
+    return own if number is None else "r%d.%s" % (number, own)

@@ -1,0 +1,127 @@
+"""The flight record: one file of JSON lines per process, one write per line.
+
+The file is opened at the first thing worth recording, so that helper processes
+leave nothing behind; a fork opens its own. A process killed in the middle of a
+write tears at most its last line. Where the folder cannot be written the
+record ends silently: the job comes first.
+"""
+import os
+import sys
+
+from repro_audit_shim import core
+
+FORMAT = "repro-audit.flight/1"
+LIMIT = 256 * 1024 * 1024
+
+_open, _write, _close, _getpid = os.open, os.write, os.close, os.getpid
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+
+class _File:
+    pid = None
+    fd = None
+    written = 0
+    dead = False
+
+
+def _line(item):
+    import json
+
+    return (json.dumps(item, separators=(",", ":"), default=str) + "\n").encode("utf-8", "replace")
+
+
+def write(item, even_disabled=False):
+    """Appends one record; opens the file and says hello first where needed."""
+    if core.state.record_dir is None or (core.state.disabled and not even_disabled):
+        return
+    pid = _getpid()
+    if _File.pid != pid:
+        _start(pid)
+    if _File.dead:
+        return
+    _put(_line(item))
+
+
+def _put(data):
+    if _File.written + len(data) > LIMIT:
+        data, _File.dead = b'{"r":"full"}\n', True
+    try:
+        _write(_File.fd, data)
+        _File.written += len(data)
+    except OSError:
+        _File.dead = True
+
+
+def _start(pid):
+    if _File.fd is not None:
+        try:
+            _close(_File.fd)
+        except OSError:
+            pass
+    _File.pid, _File.fd, _File.written, _File.dead = pid, None, 0, False
+    number = core.rank()
+    name = "flight-%s-%d.jsonl" % ("main" if number is None else number, pid)
+    try:
+        _File.fd = _open(os.path.join(core.state.record_dir, name), _FLAGS, 0o600)
+    except OSError:
+        _File.dead = True
+        return
+    _put(_line(_hello(pid, number)))
+
+
+def _hello(pid, number):
+    from repro_audit_shim import digest
+
+    return {
+        "r": "hello",
+        "format": FORMAT,
+        "pid": pid,
+        "ppid": os.getppid(),
+        "rank": number,
+        "local_rank": os.environ.get("LOCAL_RANK"),
+        "role": core.lineage(),
+        "argv": list(getattr(sys, "orig_argv", None) or getattr(sys, "argv", []))[:64],
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "torch": _version("torch"),
+        "numpy": _version("numpy"),
+        "hash_randomization": sys.flags.hash_randomization,
+        "hashseed": os.environ.get("PYTHONHASHSEED"),
+        "optimize": sys.flags.optimize,
+        "level": core.state.level,
+        "digest": digest.algorithm(),
+    }
+
+
+def _version(name):
+    return getattr(sys.modules.get(name), "__version__", None)
+
+
+def entered():
+    """Notes that the shim came into this interpreter, whatever it does later."""
+    if core.state.record_dir is None:
+        return
+    item = {"pid": _getpid(), "ppid": os.getppid(), "python": sys.version.split()[0],
+            "argv": list(getattr(sys, "orig_argv", None) or getattr(sys, "argv", []))[:8]}
+    try:
+        fd = _open(os.path.join(core.state.record_dir, "entered.jsonl"), _FLAGS, 0o600)
+        try:
+            _write(fd, _line(item))
+        finally:
+            _close(fd)
+    except OSError:
+        pass
+
+
+def applied(setting, level, read_back, ok, note=None, phase="import"):
+    """Says how a level asked for turned out, as read back from inside."""
+    write({"r": "apply", "setting": setting, "asked": str(level), "read_back": read_back,
+           "ok": bool(ok), "note": note, "phase": phase})
+
+
+def overridden(setting, value, place):
+    """Says that the job asked for another level, where, and that ours stayed."""
+    item = {"r": "override", "setting": setting, "asked": repr(value)[:100]}
+    if place:
+        item["file"], item["line"], item["function"] = place
+    write(item)

@@ -1,0 +1,90 @@
+"""Applies the levels asked for, one family per file, each alone.
+
+A family is imported only when one of its settings is asked for. A setting whose
+level cannot be applied answers `ok: false` with the reason; nothing is guessed.
+"""
+from repro_audit_shim import core, record
+
+FAMILIES = {
+    "seed.python": "seeds",
+    "seed.numpy": "seeds",
+    "seed.torch": "seeds",
+    "seed.numpy_generator": "entropy",
+    "seed.worker": "entropy",
+    "dataloader.generator": "entropy",
+    "entropy": "entropy",
+    "clock": "clock",
+    "order.filesystem": "files",
+    "race": "race",
+    "num_workers": "loader",
+    "batch_size": "loader",
+    "threads": "flags",
+    "cudnn.enabled": "flags",
+    "cudnn.benchmark": "flags",
+    "cudnn.deterministic": "flags",
+    "deterministic_algorithms": "flags",
+    "cuda.tf32": "flags",
+    "sdpa.backend": "flags",
+    "compile": "flags",
+    "device": "flags",
+    "hashseed": "variables",
+    "cublas_workspace": "variables",
+    "uninitialised": "memory",
+}
+ALIASES = {"dataloader.num_workers": "num_workers", "dataloader.batch_size": "batch_size",
+           "op.nondeterministic": "deterministic_algorithms"}
+OUTSIDE = ("env.", "arg.")
+
+_readers = {}
+
+
+def arm():
+    """Imports the families needed and lets each arm its hooks."""
+    asked = {}
+    for name, level in list(core.state.settings.items()):
+        known = ALIASES.get(name, name)
+        if known != name:
+            core.state.settings[known] = core.state.settings.pop(name)
+        if known.startswith(OUTSIDE):
+            continue
+        family = FAMILIES.get(known)
+        if family is None:
+            record.applied(known, level, None, False, "the shim knows no such setting", "start")
+            continue
+        asked.setdefault(family, {})[known] = level
+    for family in sorted(asked):
+        module = __import__("repro_audit_shim.settings." + family, fromlist=["arm"])
+        module.arm(asked[family])
+
+
+def readable(setting, level, read, expected=None, note=None):
+    """Records the first read-back now and remembers how to read again at the first step and the end.
+
+    `read()` answers the level in effect as text, None where there is none; `expected` is
+    what it should say; `note` is a remark, or a function that makes one.
+    """
+    _readers[setting] = (level, read, expected, note)
+    _read(setting, "import")
+
+
+def refuse(setting, level, why):
+    """Says that this level cannot be applied here."""
+    record.applied(setting, level, None, False, why)
+
+
+def read_back_again(phase="step"):
+    """Reads every level again: at the first step, and at the end."""
+    for setting in list(_readers):
+        _read(setting, phase)
+
+
+def _read(setting, phase):
+    level, read, expected, note = _readers[setting]
+    try:
+        seen = read()
+    except Exception as error:
+        record.applied(setting, level, None, False, "read-back failed: %r" % (error,), phase)
+        return
+    ok = seen is not None and (expected is None or str(seen) == str(expected))
+    note = note() if callable(note) else note
+    record.applied(setting, level, seen, ok, note, phase)

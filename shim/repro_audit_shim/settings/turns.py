@@ -1,0 +1,250 @@
+"""Threads that run the user's code take turns instead of racing.
+
+One baton: whoever holds it runs; it is handed on, in the order of starting,
+only where a thread waits (a condition, an event, a queue, a join, a sleep) or
+ends. A waiting thread looks at what it waits for each time the baton comes by.
+Threads of libraries are left alone.
+"""
+import sys
+import time
+
+from repro_audit_shim import core, frames
+
+_real_sleep = time.sleep
+_POLL = 0.001
+
+
+class _Baton:
+    """Who runs, and who comes next."""
+
+    def __init__(self, threading):
+        self.gate = threading._allocate_lock()
+        self.members = []
+        self.holder = None
+        self.idle = 0
+        self.ident = threading.get_ident
+
+    def join(self, who):
+        with self.gate:
+            if not self.members:
+                self.holder = self.ident()
+                self.members.append(self.holder)
+            self.members.append(who)
+
+    def rename(self, before, after):
+        with self.gate:
+            self.members[self.members.index(before)] = after
+            if self.holder == before:
+                self.holder = after
+
+    def takes_part(self):
+        return len(self.members) > 1 and self.ident() in self.members
+
+    def hand_on(self):
+        with self.gate:
+            me = self.ident()
+            if self.holder == me and me in self.members:
+                at = self.members.index(me)
+                self.holder = self.members[(at + 1) % len(self.members)]
+
+    def wait_turn(self):
+        me = self.ident()
+        pause = 0.0
+        while self.holder != me:
+            _real_sleep(pause)
+            pause = min(_POLL, pause + 0.0001)
+
+    def leave(self):
+        with self.gate:
+            me = self.ident()
+            if me not in self.members:
+                return
+            at = self.members.index(me)
+            self.members.remove(me)
+            if self.holder == me:
+                self.holder = self.members[at % len(self.members)] if self.members else None
+
+    def until(self, ready, timeout):
+        """Waits, in turns, until `ready()`; False where the time ran out."""
+        end = None if timeout is None or timeout < 0 else time.monotonic() + timeout
+        while not ready():
+            if end is not None and time.monotonic() >= end:
+                return False
+            self.hand_on()
+            self.wait_turn()
+            self.idle += 1
+            if self.idle % (4 * max(1, len(self.members))) == 0:
+                _real_sleep(_POLL)
+        return True
+
+
+def arm(threading):
+    """Replaces the places where a thread begins, waits and ends."""
+    baton = _Baton(threading)
+
+    def users(thread):
+        target = getattr(thread, "_target", None)
+        if target is not None:
+            code = getattr(target, "__code__", None) or getattr(getattr(target, "__func__", None), "__code__", None)
+        else:
+            code = type(thread).run.__code__
+        return code is not None and frames.is_user_file(code.co_filename)
+
+    def start(original):
+        def start(self):
+            if core.state.disabled or not users(self):
+                return original(self)
+            from repro_audit_shim.settings import race
+
+            race._counted(None)
+            ticket = object()
+            self._repro_audit_ticket = ticket
+            baton.join(ticket)
+            return original(self)
+
+        return start
+
+    def boot(original):
+        def _bootstrap_inner(self):
+            ticket = getattr(self, "_repro_audit_ticket", None)
+            if ticket is None:
+                return original(self)
+            baton.rename(ticket, baton.ident())
+            try:
+                return original(self)
+            finally:
+                baton.leave()
+
+        return _bootstrap_inner
+
+    def run_turn(original):
+        def run(self):
+            if getattr(self, "_repro_audit_ticket", None) is not None:
+                baton.wait_turn()
+            return original(self)
+
+        return run
+
+    def join(original):
+        def join(self, timeout=None):
+            if baton.takes_part():
+                baton.until(lambda: not self.is_alive(), timeout)
+                if timeout is not None:
+                    return None
+            return original(self, timeout)
+
+        return join
+
+    def wait(original):
+        def wait(self, timeout=None):
+            if not baton.takes_part():
+                return original(self, timeout)
+            return _wait_in_turns(self, threading, baton, timeout)
+
+        return wait
+
+    def sleep(original):
+        def sleep(seconds):
+            if baton.takes_part():
+                baton.hand_on()
+                original(seconds)
+                baton.wait_turn()
+                return None
+            return original(seconds)
+
+        return sleep
+
+    def watched_run(self):
+        """A thread of the user's: its own `run` waits for its turn first."""
+        ticket = getattr(self, "_repro_audit_ticket", None)
+        if ticket is not None:
+            baton.wait_turn()
+
+    def begin(original):
+        def _started_set(self):
+            original(self)
+            watched_run(self)
+
+        return _started_set
+
+    core.replace(threading.Thread, "start", start)
+    core.replace(threading.Thread, "_bootstrap_inner", boot)
+    core.replace(threading.Thread, "run", run_turn)
+    core.replace(threading.Thread, "join", join)
+    core.replace(threading.Condition, "wait", wait)
+    core.replace(time, "sleep", sleep)
+    core.replace(threading, "Lock", _polite_lock(baton))
+
+
+def _wait_in_turns(condition, threading, baton, timeout):
+    """Condition.wait, except that the waiter lock is polled whenever the baton comes by."""
+    if not condition._is_owned():
+        raise RuntimeError("cannot wait on un-acquired lock")
+    waiter = threading._allocate_lock()
+    waiter.acquire()
+    condition._waiters.append(waiter)
+    saved = condition._release_save()
+    got = False
+    try:
+        got = baton.until(lambda: waiter.acquire(False), timeout)
+        return got
+    finally:
+        baton.until(lambda: _try_restore(condition), None)
+        condition._acquire_restore_done = None
+        _restore_count(condition, saved)
+        if not got:
+            try:
+                condition._waiters.remove(waiter)
+            except ValueError:
+                pass
+
+
+def _try_restore(condition):
+    return condition._lock.acquire(False)
+
+
+def _restore_count(condition, saved):
+    """A reentrant lock that was held several times is taken as often again."""
+    count = saved[0] if isinstance(saved, tuple) else 1
+    for _ in range(max(0, int(count) - 1)):
+        condition._lock.acquire()
+
+
+def _polite_lock(baton):
+    """A lock of the user's: waiting for it hands the baton on."""
+
+    def make(original):
+        class Polite:
+            __slots__ = ("_lock", "__weakref__")
+
+            def __init__(self):
+                self._lock = original()
+
+            def acquire(self, blocking=True, timeout=-1):
+                if blocking and baton.takes_part():
+                    return baton.until(lambda: self._lock.acquire(False), timeout)
+                return self._lock.acquire(blocking, timeout)
+
+            def release(self):
+                self._lock.release()
+
+            def locked(self):
+                return self._lock.locked()
+
+            def __enter__(self):
+                return self.acquire()
+
+            def __exit__(self, *exc):
+                self._lock.release()
+
+            def _at_fork_reinit(self):
+                self._lock._at_fork_reinit()
+
+        def Lock():
+            if core.state.disabled or not frames.caller_is_user():
+                return original()
+            return Polite()
+
+        return Lock
+
+    return make

@@ -1,0 +1,353 @@
+"""What each optimizer step saw, in execution order.
+
+Generators, batch, parameters before, inputs of the root module, loss, gradients,
+learning rates, parameters and optimizer state after. The parameters after one
+step are those before the next, unless somebody wrote to them in between, which
+their version counters tell.
+"""
+import struct
+import sys
+import time
+
+from repro_audit_shim import core, digest, guards, record
+from repro_audit_shim.generators import Generators
+
+_now = time.perf_counter_ns
+
+
+class Recorder:
+    """One per process that trains."""
+
+    def __init__(self, torch):
+        self.torch = torch
+        self.own_modes = [0]
+        self.busy = guards.make(torch, self.own_modes)
+        self.full = core.state.level == "full"
+        self.active = core.recording()
+        self.generators = Generators(torch)
+        self.optimizers = {}
+        self.kept = []
+        self.step = 0
+        self.first_steps = 0
+        self.losses = []
+        self.batches = []
+        self.batch_number = 0
+        self.inputs = None
+        self.output_number = 0
+        self.versions = {}
+        self.pending = None
+        self.waiting = []
+        self.said = False
+        self.inside = False
+        self.first_optimizer = None
+        self.scaler = None
+
+    # -- what the parts report -------------------------------------------------
+
+    def saw_optimizer(self, optimizer):
+        """First sight of the generators: when the first optimizer is built."""
+        if self.kept or not self.active or self.busy():
+            return
+        self.kept.append(optimizer)
+        item = {"r": "start", "t": _now(), "items": self._rng_items()}
+        if self.full:
+            item["items"].append(["params", self._text(self._params(optimizer)[1])])
+        self._emit(item)
+
+    def saw_loss(self, tensors):
+        """Keeps the losses of this step; their bits are read when the step is written."""
+        for t in tensors:
+            if len(self.losses) < 64 and isinstance(t, self.torch.Tensor):
+                self.losses.append(Landing(self.torch, t) if t.is_cuda else t.detach())
+
+    def saw_batch(self, batch):
+        """Digests a batch as it leaves its loader."""
+        if not self.active or self.busy():
+            return
+        gather = digest.Gather(self.torch)
+        gather.tree(batch)
+        root = gather.finish()[1]
+        self.batches.append(root)
+        if len(self.batches) > 4096:
+            del self.batches[:2048]
+        self._emit({"r": "batch", "n": self.batch_number, "d": root})
+        self.batch_number += 1
+
+    # -- a step ----------------------------------------------------------------
+
+    def before(self, optimizer, closure_follows):
+        """Called when `optimizer.step` begins."""
+        index = self._index(optimizer)
+        limit = core.state.stop_after_step
+        if index == 0 and limit is not None and self.first_steps >= limit:
+            from repro_audit_shim import finish
+
+            finish.leave("stopped after step %d" % limit)
+        if index == 0:
+            self.first_steps += 1
+        self.pending = None
+        if not self.active or self.busy():
+            return
+        self._say_libraries()
+        started = _now()
+        items = self._rng_items()
+        self.pending = {"items": items, "opt": index, "t": started, "leaves": {}}
+        if self.batches:
+            items.append(["batch", list(self.batches)])
+            del self.batches[:]
+        if self.full:
+            leaves, root = self._params(optimizer)
+            items.append(["params_before", root])
+            if self._wants_leaves():
+                self.pending["leaves"]["params_before"] = leaves
+        if self.inputs is not None:
+            items.append(["inputs", self.inputs])
+            self.inputs = None
+        if not closure_follows:
+            self._losses_and_gradients(optimizer)
+
+    def after_closure(self, optimizer):
+        """A closure has returned: its gradients are the step's."""
+        if self.pending is not None and not self.busy():
+            self._losses_and_gradients(optimizer)
+
+    def _losses_and_gradients(self, optimizer):
+        items = self.pending["items"]
+        if self.losses:
+            items.append(["loss", self.losses])
+            self.losses = []
+        if self.full:
+            gather = digest.Gather(self.torch)
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    gather.tensor(p.grad)
+            leaves, root = gather.finish()
+            items.append(["grads", root])
+            if self._wants_leaves():
+                self.pending["leaves"]["grads"] = leaves
+
+    def after(self, optimizer):
+        """Called when `optimizer.step` has returned."""
+        pending, self.pending = self.pending, None
+        if pending is None or self.busy():
+            return
+        items = pending["items"]
+        items.append(["lr", [_bits(g.get("lr"), self.torch) for g in optimizer.param_groups]])
+        if self.full:
+            leaves, root = self._params(optimizer, fresh=True)
+            items.append(["params", root])
+            if self._wants_leaves():
+                pending["leaves"]["params"] = leaves
+            items.append(["optimizer", self._optimizer_state(optimizer)])
+        item = {"r": "step", "n": self.step, "opt": pending["opt"], "t": pending["t"], "items": items}
+        if pending["leaves"]:
+            item["leaves"] = pending["leaves"]
+        self.step += 1
+        self._emit(item)
+
+    def skipped(self, optimizer):
+        """A gradient scaler left this step out."""
+        if not self.active or self.busy():
+            return
+        items = self._rng_items()
+        if self.losses:
+            items.append(["loss", self.losses])
+            self.losses = []
+        self._emit({"r": "skipped", "n": self.step, "opt": self._index(optimizer), "t": _now(), "items": items})
+
+    # -- pieces ----------------------------------------------------------------
+
+    def _index(self, optimizer):
+        index = self.optimizers.get(id(optimizer))
+        if index is None:
+            index = self.optimizers[id(optimizer)] = len(self.optimizers)
+            if len(self.kept) < 64:
+                self.kept.append(optimizer)
+        return index
+
+    def _wants_leaves(self):
+        return self.step == 0 or core.state.leaves
+
+    def _rng_items(self):
+        return [[name, text, bool(moved), bool(ever)] for name, text, moved, ever in self.generators.look()]
+
+    def _params(self, optimizer, fresh=False):
+        params = [p for g in optimizer.param_groups for p in g["params"]]
+        return self.weights(id(optimizer), params, fresh)
+
+    def weights(self, key, tensors, fresh=False):
+        """(leaves, root) of these tensors; from memory where none was written to since."""
+        try:
+            version = sum([t._version for t in tensors]) + (len(tensors) << 48)
+            where = tensors[0].data_ptr() if tensors else 0
+        except (RuntimeError, AttributeError):
+            version, where = None, 0
+        known = self.versions.get(key)
+        if not fresh and version is not None and known is not None and known[0] == (version, where):
+            return known[1]
+        gather = digest.Gather(self.torch)
+        for t in tensors:
+            gather.tensor(t)
+        result = gather.finish()
+        if len(self.versions) < 256:
+            self.versions[key] = ((version, where), result)
+        return result
+
+    def _optimizer_state(self, optimizer):
+        gather = digest.Gather(self.torch)
+        state = optimizer.state
+        Tensor = self.torch.Tensor
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                entry = state.get(p)
+                if not entry:
+                    continue
+                for value in entry.values():
+                    if isinstance(value, Tensor):
+                        gather.tensor(value)
+                    else:
+                        gather.tree(value)
+        return gather.finish()[1]
+
+    def _say_libraries(self):
+        if self.said:
+            return
+        self.said = True
+        core.tell_hash_order()
+        torch = self.torch
+        numpy = sys.modules.get("numpy")
+        record.write({
+            "r": "libraries", "torch": torch.__version__, "numpy": getattr(numpy, "__version__", None),
+            "cuda": getattr(torch.version, "cuda", None), "device_available": bool(torch.cuda.is_available()),
+            "cudnn": torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None,
+            "flags": {
+                "threads": torch.get_num_threads(),
+                "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+                "cudnn.enabled": torch._C._get_cudnn_enabled(),
+                "cudnn.benchmark": torch._C._get_cudnn_benchmark(),
+                "cudnn.deterministic": torch._C._get_cudnn_deterministic(),
+            }})
+        from repro_audit_shim import settings
+
+        settings.read_back_again()
+
+    # -- writing ---------------------------------------------------------------
+
+    def _emit(self, item):
+        """Writes in order; what still waits for a card holds back what follows it."""
+        self.waiting.append(item)
+        self.flush(wait=len(self.waiting) > 512)
+
+    def flush(self, wait=False):
+        """Writes every record that is complete; with `wait`, also waits for the card."""
+        while self.waiting:
+            item = self.waiting[0]
+            if not wait and not _ready(item):
+                return
+            self.waiting.pop(0)
+            record.write(self._settle(item))
+
+    def _settle(self, item):
+        if "d" in item:
+            item["d"] = self._text(item["d"])
+        items = item.get("items")
+        if items:
+            item["items"] = [self._settled(part) for part in items]
+        leaves = item.get("leaves")
+        if leaves:
+            item["leaves"] = {k: [digest.text(x) for x in v[:4096]] for k, v in leaves.items()}
+        return item
+
+    def _settled(self, part):
+        name, value = part[0], part[1]
+        if name == "loss":
+            return [name, [_bits(t, self.torch) for t in value]]
+        if name == "batch" and isinstance(value, list):
+            roots = [self._number(v) for v in value]
+            return [name, digest.text(roots[0] if len(roots) == 1 else digest.combine(roots)), len(roots)]
+        if name.startswith("rng.") or name == "lr" or isinstance(value, str):
+            return part
+        return [name, self._text(value)]
+
+    def _number(self, value):
+        if isinstance(value, digest.Promise):
+            return value.root()
+        return 0 if value is None else value
+
+    def _text(self, value):
+        return value if value is None or isinstance(value, str) else digest.text(self._number(value))
+
+
+def _ready(item):
+    for part in [[None, item.get("d")]] + list(item.get("items") or ()):
+        value = part[1]
+        for v in value if isinstance(value, list) else (value,):
+            if isinstance(v, (digest.Promise, Landing)) and not v.ready():
+                return False
+    return True
+
+
+class Landing:
+    """A loss on its way from a card, copied without a sync."""
+
+    def __init__(self, torch, t):
+        with torch.no_grad():
+            self.home = torch.empty(t.shape, dtype=t.dtype, pin_memory=True)
+            self.home.copy_(t.detach(), non_blocking=True)
+        self.event = torch.cuda.Event()
+        self.event.record()
+
+    def ready(self):
+        """Has it arrived? Asks without waiting."""
+        return self.event.query()
+
+    def value(self):
+        """The loss on the host; waits only at the very end of the process."""
+        self.event.synchronize()
+        return self.home
+
+
+def _bits(value, torch):
+    """A number's exact bits as hex and its type; a tensor's element bits."""
+    if isinstance(value, Landing):
+        value = value.value()
+    if isinstance(value, torch.Tensor):
+        kind = str(value.dtype).replace("torch.", "")
+        if value.device.type == "meta":
+            return ["meta", kind]
+        flat = value.detach().reshape(-1)
+        if flat.numel() != 1:
+            gather = digest.Gather(torch)
+            gather.tensor(flat.cpu())
+            return [digest.text(gather.finish()[1]), kind + "[]"]
+        raw = flat.cpu().contiguous()
+        import ctypes
+
+        size = raw.element_size()
+        data = ctypes.string_at(raw.data_ptr(), size)
+        return [data[::-1].hex() if sys.byteorder == "little" else data.hex(), kind]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return [str(value)[:64], type(value).__name__]
+    return [struct.pack(">d", float(value)).hex(), "float64"]
+
+
+current = None
+
+
+def arm(torch):
+    """Hooks optimizers, backward, loaders and modules into one recorder."""
+    global current
+    if current is not None:
+        return
+    current = recorder = Recorder(torch)
+    from repro_audit_shim import finish, loaders, outputs, training
+
+    if core.state.drill:
+        from repro_audit_shim import drill
+
+        drill.arm(torch, recorder)
+    training.hook(torch, recorder)
+    if recorder.active:
+        loaders.hook(torch, recorder)
+        outputs.hook(torch, recorder)
+    finish.arm(recorder)

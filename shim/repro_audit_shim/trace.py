@@ -1,0 +1,365 @@
+"""Which of the user's lines created, drew from or read a source of variation.
+
+Armed only in the tracing pass. A place is written when it is first seen, so
+that a killed process still tells, and once more with its count at the end.
+"""
+import os
+import sys
+
+from repro_audit_shim import core, frames, hooks, record
+
+LIMIT = 400
+_places = {}
+_active = [False]
+
+PYTHON = ("random", "uniform", "randint", "randrange", "choice", "choices", "shuffle", "sample", "gauss",
+          "normalvariate", "betavariate", "expovariate", "getrandbits", "triangular", "randbytes", "vonmisesvariate",
+          "lognormvariate", "paretovariate", "weibullvariate", "gammavariate")
+NUMPY = ("random", "rand", "randn", "randint", "permutation", "shuffle", "choice", "uniform", "normal", "random_sample",
+         "standard_normal", "beta", "binomial", "exponential", "poisson", "gamma", "bytes", "multinomial", "dirichlet",
+         "random_integers", "ranf", "sample", "laplace", "multivariate_normal")
+TORCH = ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "rand_like", "randn_like",
+         "randint_like", "poisson", "dropout")
+TENSOR = ("uniform_", "normal_", "random_", "bernoulli_", "exponential_", "cauchy_", "geometric_", "log_normal_",
+          "bernoulli", "multinomial")
+CLOCK = ("time", "perf_counter", "monotonic", "process_time", "thread_time", "time_ns", "perf_counter_ns",
+         "monotonic_ns", "process_time_ns", "thread_time_ns", "localtime", "gmtime", "strftime", "ctime", "asctime")
+
+
+def arm():
+    """Arms the sources that are to be traced."""
+    import atexit
+
+    pid = os.getpid()
+    atexit.register(lambda: os.getpid() == pid and finish())
+    core.finish_trace = finish
+    for source, hook in HOOKS.items():
+        if core.tracing(source):
+            hook()
+
+
+def note(source, what, kind, direct=False, entries=None):
+    """Counts one use of a source at the user's line that caused it; an import causes nothing."""
+    if core.state.disabled or _active[0]:
+        return
+    _active[0] = True
+    try:
+        frame = frames.caller()
+        user = frame if frame is not None and frames.is_user(frame) else None
+        if user is None and not direct and not frames.importing(frame):
+            user = frames.user_frame(frame)
+        if user is None:
+            return
+        file, line, function = frames.place(user)
+        key = (source, what, kind, file, line, function)
+        place = _places.get(key)
+        if place is not None:
+            place["count"] += 1
+            if entries is not None and entries > (place["entries"] or 0):
+                place["entries"] = entries
+        elif len(_places) < LIMIT:
+            _places[key] = place = {"count": 1, "order": len(_places), "entries": entries}
+            _write(key, place)
+    except Exception as error:
+        core.fault("trace", error)
+    finally:
+        _active[0] = False
+
+
+def _write(key, place, final=False):
+    source, what, kind, file, line, function = key
+    item = {"r": "trace", "source": source, "what": what, "kind": kind, "file": file, "line": line,
+            "function": function, "worker": core.worker_id(), "final": final}
+    item.update(place)
+    record.write(item)
+
+
+def finish():
+    """The final counts, and the places that only the source shows."""
+    if core.state.disabled:
+        return
+    try:
+        for key, place in list(_places.items()):
+            if place["count"] > 1:
+                _write(key, place, True)
+        _places.clear()
+    except Exception as error:
+        core.fault("trace", error)
+
+
+def _watch(source, what, kind, direct=False, when=None):
+    def make(original):
+        def call(*args, **kwargs):
+            if when is None or when(*args, **kwargs):
+                note(source, what, kind, direct)
+            return original(*args, **kwargs)
+
+        return call
+
+    return make
+
+
+def _no_seed(*args, **kwargs):
+    value = args[0] if args else kwargs.get("seed", kwargs.get("x", kwargs.get("a")))
+    return value is None
+
+
+def _python():
+    def hook(module):
+        for name in PYTHON:
+            core.replace(module, name, _watch("seed.python", "random." + name, "draw"))
+
+    hooks.after_import("random", hook)
+
+
+def _numpy():
+    def hook(module):
+        for name in NUMPY:
+            core.replace(module, name, _watch("seed.numpy", "numpy.random." + name, "draw"))
+
+    hooks.after_import("numpy.random", hook)
+
+
+def _torch():
+    def hook(torch):
+        def default(*args, **kwargs):
+            return kwargs.get("generator") is None
+
+        for name in TORCH:
+            core.replace(torch, name, _watch("seed.torch", "torch." + name, "draw", when=default))
+        for name in TENSOR:
+            core.replace(torch.Tensor, name, _watch("seed.torch", "Tensor." + name, "draw", when=default))
+        core.replace(torch.nn.functional, "dropout", _watch("seed.torch", "dropout", "draw"))
+
+    hooks.after_import("torch", hook)
+
+
+def _numpy_generator():
+    def hook(module):
+        core.replace(module, "default_rng", _watch("seed.numpy_generator", "numpy.random.default_rng", "create",
+                                                   when=_no_seed))
+        source = sys.modules.get("numpy.random.bit_generator") or sys.modules.get("numpy.random._bit_generator")
+        if source is not None:
+            core.replace(source, "randbits", _watch("seed.numpy_generator", "entropy for a NumPy generator", "create"))
+
+    hooks.after_import("numpy.random", hook)
+
+
+def _generator():
+    def hook(torch):
+        def make(name):
+            def outer(original):
+                def call(self, *args):
+                    if self is not torch.default_generator:
+                        note("dataloader.generator", "Generator." + name, "seed")
+                    return original(self, *args)
+
+                return call
+
+            return outer
+
+        for name in ("seed", "manual_seed"):
+            core.replace_in_type(torch._C.Generator, name, make(name))
+
+    hooks.after_import("torch", hook)
+
+
+def _entropy():
+    _operating_system("entropy", lambda: True)
+
+
+def _worker():
+    _operating_system("seed.worker", lambda: core.worker_id() is not None)
+
+    def numpy(module):
+        source = sys.modules.get("numpy.random.bit_generator") or sys.modules.get("numpy.random._bit_generator")
+        if source is not None:
+            core.replace(source, "randbits", _watch("seed.worker", "entropy for a NumPy generator", "create",
+                                                    when=lambda *a, **k: core.worker_id() is not None))
+
+    hooks.after_import("numpy.random", numpy)
+
+    def clock():
+        import time
+
+        for name in CLOCK:
+            core.replace(time, name, _watch("seed.worker", "time." + name, "read", direct=True,
+                                            when=lambda *a, **k: core.worker_id() is not None))
+
+    clock()
+
+
+def _operating_system(source, here):
+    def when(*args, **kwargs):
+        return here()
+
+    for name in ("urandom", "getrandom"):
+        core.replace(os, name, _watch(source, "os." + name, "read", when=when))
+    for name in ("getpid", "getppid"):
+        core.replace(os, name, _watch(source, "os." + name, "read", direct=True, when=when))
+
+    def uuids(module):
+        for name in ("uuid4", "uuid1"):
+            core.replace(module, name, _watch(source, "uuid." + name, "read", when=when))
+
+    def python(module):
+        core.replace(module, "_urandom", _watch(source, "os.urandom", "read", when=when))
+        original = module.Random.seed
+
+        def seed(self, a=None, version=2):
+            if a is None and here():
+                note(source, "random.Random without a seed", "create")
+            return original(self, a, version)
+
+        module.Random.seed = core.dress(seed, original)
+
+    hooks.after_import("uuid", uuids)
+    hooks.after_import("random", python)
+
+
+def _clock():
+    import time
+
+    for name in CLOCK:
+        core.replace(time, name, _watch("clock", "time." + name, "read", direct=True))
+
+    def dates(module):
+        def make(name, kind):
+            def outer(original):
+                def call(cls, *args, **kwargs):
+                    note("clock", "%s.%s" % (kind, name), "read", True)
+                    return original.__get__(None, cls)(*args, **kwargs)
+
+                return classmethod(call)
+
+            return outer
+
+        for name in ("now", "utcnow"):
+            core.replace_in_type(module.datetime, name, make(name, "datetime"))
+        core.replace_in_type(module.date, "today", make("today", "date"))
+
+    hooks.after_import("datetime", dates)
+
+
+def _files():
+    def listing(original):
+        def listdir(*args, **kwargs):
+            found = original(*args, **kwargs)
+            note("order.filesystem", "os.listdir", "list", entries=len(found))
+            return found
+
+        return listdir
+
+    def scanning(original):
+        def scandir(*args, **kwargs):
+            from repro_audit_shim.settings import files
+
+            with original(*args, **kwargs) as entries:
+                found = list(entries)
+            note("order.filesystem", "os.scandir", "list", entries=len(found))
+            return files._Listing(found)
+
+        return scandir
+
+    core.replace(os, "listdir", listing)
+    core.replace(os, "scandir", scanning)
+
+    def uuids(module):
+        for name in ("uuid4", "uuid1"):
+            core.replace(module, name, _watch("order.filesystem", "uuid." + name, "name"))
+
+    def temporary(module):
+        original = module._RandomNameSequence.__next__
+
+        def __next__(self):
+            note("order.filesystem", "tempfile", "name")
+            return original(self)
+
+        module._RandomNameSequence.__next__ = core.dress(__next__, original)
+
+    def times(module):
+        core.replace(module, "getmtime", _watch("order.filesystem", "os.path.getmtime", "list", direct=True))
+
+    hooks.after_import("uuid", uuids)
+    hooks.after_import("tempfile", temporary)
+    hooks.after_import("os.path", times)
+
+
+def _race():
+    def thread(module):
+        core.replace(module.Thread, "start", _watch("race", "Thread.start", "start", direct=True))
+
+    def pool(module):
+        for name in ("imap_unordered", "apply_async", "map_async"):
+            core.replace(module.Pool, name, _watch("race", "Pool." + name, "start", direct=True))
+
+    def process(module):
+        core.replace(module.BaseProcess, "start", _watch("race", "Process.start", "start", direct=True))
+
+    def futures(module):
+        for name in ("as_completed", "wait"):
+            core.replace(module, name, _watch("race", name, "order", direct=True))
+
+    def executor(module):
+        core.replace(module.ThreadPoolExecutor, "submit", _watch("race", "ThreadPoolExecutor.submit", "start", direct=True))
+
+    def loader(module):
+        core.replace(module.DataLoader, "__init__", _watch(
+            "race", "DataLoader(in_order=False)", "order", when=lambda *a, **k: k.get("in_order", True) is False))
+
+    hooks.after_import("threading", thread)
+    hooks.after_import("multiprocessing.pool", pool)
+    hooks.after_import("multiprocessing.process", process)
+    hooks.after_import("concurrent.futures", futures)
+    hooks.after_import("concurrent.futures.thread", executor)
+    hooks.after_import("torch.utils.data.dataloader", loader)
+
+
+def _uninitialised():
+    def hook(torch):
+        for name in ("empty", "empty_like", "empty_strided"):
+            core.replace(torch, name, _watch("uninitialised", "torch." + name, "create", direct=True))
+        for name in ("new_empty",):
+            core.replace(torch.Tensor, name, _watch("uninitialised", "Tensor." + name, "create", direct=True))
+
+    def numpy(module):
+        for name in ("empty", "empty_like"):
+            core.replace(module, name, _watch("uninitialised", "numpy." + name, "create", direct=True))
+
+    hooks.after_import("torch", hook)
+    hooks.after_import("numpy", numpy)
+
+
+def _hash_order():
+    """Written at the first step or at the end, when the job's own modules are loaded."""
+
+    def write():
+        from repro_audit_shim import hashorder
+
+        if core.lineage().endswith("main"):
+            for order, (file, line, function, what) in enumerate(hashorder.places()[:LIMIT]):
+                record.write({"r": "trace", "source": "hashseed", "what": what, "kind": "source", "file": file,
+                              "line": line, "function": function, "count": 1, "order": order, "entries": None,
+                              "worker": None, "final": True})
+
+    told = [False]
+
+    def once(*_):
+        if not told[0] and not core.state.disabled:
+            told[0] = True
+            try:
+                write()
+            except Exception as error:
+                core.fault("hash order", error)
+
+    core.tell_hash_order = once
+    import atexit
+
+    atexit.register(once)
+
+
+HOOKS = {
+    "seed.python": _python, "seed.numpy": _numpy, "seed.torch": _torch, "seed.numpy_generator": _numpy_generator,
+    "seed.worker": _worker, "dataloader.generator": _generator, "entropy": _entropy, "clock": _clock,
+    "order.filesystem": _files, "race": _race, "uninitialised": _uninitialised, "hashseed": _hash_order,
+}

@@ -1,0 +1,115 @@
+"""Hooks on optimizers, on backward and on the gradient scaler."""
+import os
+import sys
+
+from repro_audit_shim import core, hooks
+
+
+def hook(torch, recorder):
+    """Tells the recorder when a step begins and ends and what the losses were."""
+    hooks.after_import("torch.optim.optimizer", lambda module: _optimizers(module, recorder))
+    if recorder.active:
+        _backward(torch, recorder)
+        hooks.after_import("torch.amp.grad_scaler", lambda module: _scaler(module, recorder))
+
+
+def _optimizers(module, recorder):
+    before = core.guarded("before step", recorder.before)
+    after_closure = core.guarded("after closure", recorder.after_closure)
+    after = core.guarded("after step", recorder.after)
+    saw = core.guarded("optimizer built", recorder.saw_optimizer)
+
+    def pre(optimizer, args, kwargs):
+        if core.state.disabled:
+            return None
+        rest = args[1:] if args and args[0] is optimizer else args
+        closure = rest[0] if rest else kwargs.get("closure")
+        before(optimizer, callable(closure))
+        if not callable(closure) or not recorder.active:
+            return None
+
+        def watched(*a, **k):
+            result = closure(*a, **k)
+            after_closure(optimizer)
+            return result
+
+        core.dress(watched, closure)
+        if rest:
+            head = args[: len(args) - len(rest)]
+            return head + (watched,) + tuple(rest[1:]), kwargs
+        changed = dict(kwargs)
+        changed["closure"] = watched
+        return args, changed
+
+    def post(optimizer, args, kwargs):
+        after(optimizer)
+
+    if hasattr(module, "register_optimizer_step_pre_hook"):
+        module.register_optimizer_step_pre_hook(pre)
+        module.register_optimizer_step_post_hook(post)
+    else:
+        _old_optimizers(module, pre, post)
+
+    def built(original):
+        def __init__(self, *args, **kwargs):
+            original(self, *args, **kwargs)
+            saw(self)
+
+        return __init__
+
+    core.replace(module.Optimizer, "__init__", built)
+
+
+def _old_optimizers(module, pre, post):
+    """torch before 2.0 has no global hooks: wrap what wraps every step for its profiler."""
+    original = module.Optimizer.profile_hook_step
+
+    def profile_hook_step(func):
+        def step(*args, **kwargs):
+            optimizer = args[0]
+            changed = pre(optimizer, args, kwargs)
+            if changed is not None:
+                args, kwargs = changed
+            result = func(*args, **kwargs)
+            post(optimizer, args, kwargs)
+            return result
+
+        return original(core.dress(step, func))
+
+    module.Optimizer.profile_hook_step = staticmethod(profile_hook_step)
+
+
+def _backward(torch, recorder):
+    saw = core.guarded("loss", recorder.saw_loss)
+    depth = [0]
+
+    def make(original):
+        def backward(*args, **kwargs):
+            if not core.state.disabled and depth[0] == 0 and not recorder.busy():
+                first = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
+                saw([first] if isinstance(first, torch.Tensor) else list(first or ()))
+            depth[0] += 1
+            try:
+                return original(*args, **kwargs)
+            finally:
+                depth[0] -= 1
+
+        return backward
+
+    core.replace(torch.autograd, "backward", make)
+    core.replace(torch.autograd, "grad", make)
+
+
+def _scaler(module, recorder):
+    skipped = core.guarded("skipped step", recorder.skipped)
+    def make(original):
+        def step(self, optimizer, *args, **kwargs):
+            seen = recorder.step
+            result = original(self, optimizer, *args, **kwargs)
+            if not core.state.disabled and recorder.step == seen and self.is_enabled():
+                skipped(optimizer)
+            return result
+
+        return step
+
+    core.replace(module.GradScaler, "step", make)

@@ -1,0 +1,471 @@
+//! Carries treatments out and keeps what came of them: the one place where trials become runs with readings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::compare::{self, End, Group, Member};
+use crate::error::Result;
+use crate::execute::{self, Executor, Finish, Interrupt, Local};
+use crate::model::flight::Flight;
+use crate::model::{Level, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
+use crate::plan::{self, Applied, Job};
+use crate::probe::{Detail, Instructions, Shim};
+use crate::record::{self, Header, Record, Recorded};
+use crate::report::{Progress, ProgressKind};
+use crate::{parse, probe};
+
+use super::findings::{self, Compared};
+use super::request::Request;
+use super::watch::{Ending, StopRule, Watch};
+
+/// An audit that is going on.
+pub struct Campaign<'a> {
+    request: &'a Request,
+    record: Record,
+    executor: Local,
+    progress: Progress,
+    recorded: Option<Recorded>,
+    runs: Vec<Run>,
+    readings: BTreeMap<String, Reading>,
+    flights: BTreeMap<String, Flight>,
+    step_times: BTreeMap<String, Vec<Duration>>,
+    shim: Option<Shim>,
+    notes: Vec<String>,
+    interrupted: Option<Interrupt>,
+}
+
+/// What is asked of one treatment.
+pub struct Order<'o> {
+    /// The treatment.
+    pub treatment: &'o Treatment,
+    /// How often.
+    pub repeats: u32,
+    /// When a run has shown enough.
+    pub stop: StopRule,
+    /// What the shim records; `None` where it is to enter only if a level needs it.
+    pub recording: Option<Recording>,
+}
+
+/// What the shim records in a run.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// How much of each step.
+    pub detail: Detail,
+    /// Sources of variation whose lines in the user's code are wanted.
+    pub trace: Vec<String>,
+    /// The step whose operations are wanted one by one.
+    pub drill: Option<u64>,
+}
+
+/// What came of the repeats of one treatment.
+pub struct Batch {
+    /// Ids of the runs.
+    pub runs: Vec<String>,
+    /// What their comparison gave.
+    pub group: Group,
+    /// Settings that did not take effect, each with the reason.
+    pub not_applied: Vec<(SettingId, String)>,
+}
+
+impl<'a> Campaign<'a> {
+    /// Opens a record, new or to be continued, and stands ready.
+    ///
+    /// # Errors
+    /// Where the record cannot be made or the system refuses what running processes needs.
+    pub fn start(request: &'a Request, progress: ProgressKind, continued: Option<&Path>) -> Result<Self> {
+        let (record, recorded) = match continued {
+            Some(path) => Record::resume(path).map(|(record, recorded)| (record, Some(recorded)))?,
+            None => (Record::create(&request.record, header(request))?, None),
+        };
+        let planned = request.treatments.len() * request.times as usize;
+        Ok(Self {
+            request,
+            executor: Local::new(execute::Options { sole: true, pty: request.pty, ..execute::Options::default() })?,
+            progress: Progress::new(progress, planned),
+            record,
+            recorded,
+            runs: Vec::new(),
+            readings: BTreeMap::new(),
+            flights: BTreeMap::new(),
+            step_times: BTreeMap::new(),
+            shim: None,
+            notes: Vec::new(),
+            interrupted: None,
+        })
+    }
+
+    /// The audit's folder.
+    pub fn folder(&self) -> &Path {
+        self.record.folder()
+    }
+
+    /// All runs so far.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// What a reader should know of the runs, one line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// When a run has shown enough, as the user asked.
+    pub fn stop(&self) -> StopRule {
+        self.request.stop
+    }
+
+    /// Whether every value of the primary metric of these runs is NaN.
+    pub fn all_nan(&self, ids: &[String]) -> bool {
+        let series = ids.iter().filter_map(|id| self.readings.get(id)?.primary());
+        let mut values = series.flat_map(|series| &series.points).map(|point| point.value).peekable();
+        values.peek().is_some() && values.all(f64::is_nan)
+    }
+
+    /// The flight record of a run that was entered.
+    pub fn flight(&self, run: &str) -> Option<&Flight> {
+        self.flights.get(run)
+    }
+
+    /// Times between successive points of a run, as they arrived.
+    pub fn step_times(&self, run: &str) -> Vec<Duration> {
+        self.step_times.get(run).cloned().unwrap_or_default()
+    }
+
+    /// Whether the user or the system asked the audit to end.
+    pub fn interrupted(&self) -> Option<Interrupt> {
+        self.interrupted
+    }
+
+    /// Runs of these ids with their readings and logs.
+    pub fn compared(&self, ids: &[String]) -> Vec<Compared<'_>> {
+        ids.iter().filter_map(|id| self.one(id)).collect()
+    }
+
+    fn one(&self, id: &str) -> Option<Compared<'_>> {
+        let run = self.runs.iter().find(|run| run.id == id)?;
+        Some(Compared { name: &run.id, reading: self.readings.get(id)?, log: &run.log })
+    }
+
+    /// Runs a treatment as ordered and compares the runs, with earlier ones where `beside` names them.
+    ///
+    /// # Errors
+    /// Where the job cannot be started at all or the record cannot be written.
+    pub fn repeat(&mut self, order: &Order<'_>, beside: &[String]) -> Result<Batch> {
+        let levels = self.request.levels(&order.treatment.settings)?;
+        let applied = plan::apply(&self.request.command, &levels, self.request.shim);
+        if !applied.unapplied.is_empty() {
+            return Ok(Batch::not_applied(Vec::new(), applied.unapplied));
+        }
+        let job = Job {
+            environment: self.environment(),
+            timeout: self.request.timeout,
+            runs: self.record.folder().join("runs"),
+        };
+        let mut trials = plan::trials(&job, order.treatment, &applied, order.repeats, self.runs.len() + 1);
+        let entered = order.recording.is_some() || !applied.shim.is_empty();
+        if entered {
+            self.enter(&mut trials, &applied, order.recording.clone().unwrap_or_default())?;
+        }
+        self.carry_out(order, &trials)?;
+        let ids: Vec<String> = trials.into_iter().map(|trial| trial.run).collect();
+        if entered {
+            self.read_flights(&ids);
+        }
+        let not_applied = self.read_back(&ids, &applied);
+        let runs: Vec<String> = beside.iter().chain(&ids).cloned().collect();
+        if not_applied.is_empty() {
+            return Ok(Batch { group: self.compare(&runs), runs: ids, not_applied });
+        }
+        Ok(Batch::not_applied(ids, not_applied))
+    }
+
+    /// Lets the shim into each trial, with its own instructions.
+    fn enter(&mut self, trials: &mut [Trial], applied: &Applied, recording: Recording) -> Result<()> {
+        let shim = match &self.shim {
+            Some(shim) => shim.clone(),
+            None => Shim::unpack(&self.record.folder().join("shim"))?,
+        };
+        self.shim = Some(shim.clone());
+        let instructions = Instructions {
+            detail: recording.detail,
+            settings: applied.shim.clone(),
+            trace: recording.trace,
+            drill: recording.drill,
+            ..Instructions::default()
+        };
+        for trial in trials {
+            let asked = trial.launch.environment.get("PYTHONPATH").cloned();
+            let python_path = asked.unwrap_or_else(|| std::env::var("PYTHONPATH").ok());
+            // Its folder is made by `begin`; the flight record goes below it, and is put aside with it.
+            let folder = self.record.folder().join("flights").join(&trial.run);
+            let variables = shim.enter(&folder, &instructions, python_path.as_deref())?;
+            trial.launch.environment.extend(variables.into_iter().map(|(name, value)| (name, Some(value))));
+        }
+        Ok(())
+    }
+
+    fn read_flights(&mut self, ids: &[String]) {
+        for id in ids {
+            match probe::flight::read(&self.record.folder().join("flights").join(id)) {
+                Ok(flight) => {
+                    self.flights.insert(id.clone(), flight);
+                }
+                Err(error) => self.notes.push(format!("{id}: its flight record could not be read: {error}")),
+            }
+        }
+    }
+
+    /// Enters the levels that are known to be in effect, and gives those that are not, with the reason.
+    fn read_back(&mut self, ids: &[String], applied: &Applied) -> Vec<(SettingId, String)> {
+        let mut failed: Vec<(SettingId, String)> = Vec::new();
+        let flights = &self.flights;
+        for run in self.runs.iter_mut().filter(|run| ids.contains(&run.id) && run.status != Status::Skipped) {
+            run.read_back.extend(applied.read_back.clone());
+            for (setting, level) in &applied.shim {
+                match proof(flights.get(&run.id), setting, level) {
+                    Ok(level) => {
+                        run.read_back.insert(setting.clone(), level);
+                    }
+                    Err(_) if failed.iter().any(|(known, _)| known == setting) => {}
+                    Err(reason) => failed.push((setting.clone(), format!("{setting}={level} did not take effect in {}: {reason}", run.id))),
+                }
+            }
+        }
+        failed
+    }
+
+    /// Variables set for every run. Without PYTHONUNBUFFERED a Python job's lines arrive hundreds at a time, long after
+    /// they were printed, and a run could not be stopped when it parts.
+    fn environment(&self) -> BTreeMap<String, String> {
+        let mut environment = BTreeMap::from([("PYTHONUNBUFFERED".to_owned(), "1".to_owned())]);
+        environment.extend(self.request.environment.clone());
+        environment
+    }
+
+    fn carry_out(&mut self, order: &Order<'_>, trials: &[Trial]) -> Result<()> {
+        let open: Vec<Trial> = trials.iter().filter(|trial| !self.take_recorded(trial)).cloned().collect();
+        if open.is_empty() || self.interrupted.is_some() {
+            return Ok(());
+        }
+        self.record.plan(std::slice::from_ref(order.treatment), &open)?;
+        for trial in &open {
+            self.record.begin(trial)?;
+        }
+        let jobs = self.request.jobs.unwrap_or_else(|| execute::default_jobs(&open));
+        self.notes.extend(execute::sharing(&open, jobs).filter(|note| !self.notes.contains(note)));
+        self.executor.set_jobs(jobs);
+        self.progress.plan(self.runs.len() + open.len());
+        let mut watch = Watch::new(order.stop, self.request.reading.clone(), &mut self.progress);
+        let finish = self.executor.execute(&open, &mut watch)?;
+        let mut endings = std::mem::take(&mut watch.endings);
+        if let Finish::Interrupted(interrupt) = finish {
+            self.interrupted = Some(interrupt);
+        }
+        for trial in &open {
+            let ending = endings.remove(&trial.run).unwrap_or_default();
+            self.keep(trial, ending)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a run that an interrupted audit had finished, instead of repeating it.
+    fn take_recorded(&mut self, trial: &Trial) -> bool {
+        let Some(recorded) = &self.recorded else { return false };
+        let finished = |run: &&Run| {
+            run.id == trial.run
+                && run.treatment == trial.treatment
+                && run.settings == trial.settings
+                && !matches!(run.status, Status::Lost | Status::Skipped)
+        };
+        let Some(run) = recorded.runs.iter().find(finished).cloned() else { return false };
+        let run = Run { log: recorded.folder.join(&run.log), ..run };
+        if let Ok(reading) = read(&run.log, &self.request.reading) {
+            self.readings.insert(run.id.clone(), reading);
+            self.runs.push(run);
+            return true;
+        }
+        false
+    }
+
+    /// Reads a run's log in full, and writes down how the run ended.
+    fn keep(&mut self, trial: &Trial, ending: Ending) -> Result<()> {
+        let log = trial.launch.record.join("stdout.log");
+        let reading = read(&log, &self.request.reading)
+            .unwrap_or_else(|error| Reading::nothing("", format!("its output could not be read: {error}")));
+        let status = ending.status.unwrap_or(Status::Lost);
+        let run = Run {
+            id: trial.run.clone(),
+            treatment: trial.treatment.clone(),
+            replicate: trial.replicate,
+            settings: trial.settings.clone(),
+            read_back: BTreeMap::new(),
+            status,
+            exit_code: ending.exit_code,
+            signal: ending.signal,
+            points: reading.primary().map_or(0, |series| series.points.len()),
+            duration: ending.duration,
+            node: if ending.node.is_empty() { probe::machine::host() } else { ending.node },
+            attempts: Vec::new(),
+            last_words: if status == Status::Crashed { last_words(&log.with_file_name("stderr.log")) } else { Vec::new() },
+            log,
+        };
+        let shown = Run { log: findings::relative(&run.log, self.record.folder()), ..run.clone() };
+        self.record.end(&shown, &ending.notes)?;
+        self.step_times.insert(run.id.clone(), ending.step_times);
+        self.notes.extend(ending.notes.iter().map(|note| format!("{}: {note}", run.id)));
+        self.readings.insert(run.id.clone(), reading);
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// Compares runs by their ids, the first being the reference. Agreement of runs that did not end well is unresolved.
+    pub fn compare(&self, ids: &[String]) -> Group {
+        let members: Vec<Member<'_>> = ids.iter().filter_map(|id| self.member(id)).collect();
+        let mut group = compare::group(&members, self.request.tolerance, self.metric().as_deref());
+        if group.outcome == Outcome::Agreed
+            && let Some(reason) = self.cut_short(ids)
+        {
+            group.outcome = Outcome::Unresolved(reason);
+        }
+        group
+    }
+
+    fn member(&self, id: &str) -> Option<Member<'_>> {
+        let run = self.runs.iter().find(|run| run.id == id)?;
+        let end = if run.status == Status::Finished { End::Complete } else { End::Cut };
+        Some(Member { name: &run.id, reading: self.readings.get(id)?, end })
+    }
+
+    /// The metric to compare alone, where one was asked for, as the logs spell it.
+    fn metric(&self) -> Option<String> {
+        self.request.metric.as_ref()?;
+        self.readings.values().find_map(|reading| Some(reading.primary()?.metric.clone()))
+    }
+
+    /// Why the agreement of these runs proves nothing: one of them crashed, timed out or was lost.
+    fn cut_short(&self, ids: &[String]) -> Option<String> {
+        let runs: Vec<&Run> = self.runs.iter().filter(|run| ids.contains(&run.id)).collect();
+        let bad: Vec<&&Run> = runs.iter().filter(|run| !matches!(run.status, Status::Finished | Status::Stopped)).collect();
+        let first = bad.first()?;
+        let alike = bad.iter().all(|run| {
+            (run.status, run.exit_code, run.signal, run.points) == (first.status, first.exit_code, first.signal, first.points)
+        });
+        let how = how(first);
+        Some(match (bad.len() == runs.len(), alike) {
+            (true, true) => format!("every run {how} in the same way after {} points; they agree as far as they got", first.points),
+            (true, false) => "every run failed, not in the same way; they agree as far as they got".to_owned(),
+            (false, _) => format!(
+                "{} of {} runs failed ({} {how} after {} points); the points they share agree",
+                bad.len(),
+                runs.len(),
+                first.id,
+                first.points
+            ),
+        })
+    }
+
+    /// A treatment's result for the report.
+    pub fn result(treatment: &Treatment, batch: &Batch) -> TreatmentResult {
+        TreatmentResult {
+            treatment: treatment.clone(),
+            outcome: Some(batch.group.outcome.clone()),
+            notes: batch.not_applied.iter().map(|(_, reason)| reason.clone()).collect(),
+            runs: batch.runs.clone(),
+        }
+    }
+
+    /// Shows a line beside the progress.
+    pub fn say(&mut self, text: &str) {
+        self.progress.message(text);
+    }
+
+    /// Ends the progress display and keeps the report with the record.
+    ///
+    /// # Errors
+    /// Where the record cannot be written.
+    pub fn finish(&mut self, report: &[u8]) -> Result<PathBuf> {
+        self.progress.finish();
+        self.record.write_document("report.json", report)
+    }
+}
+
+impl Batch {
+    fn not_applied(runs: Vec<String>, not_applied: Vec<(SettingId, String)>) -> Self {
+        let mut reasons: Vec<&str> = not_applied.iter().map(|(_, reason)| reason.as_str()).collect();
+        reasons.dedup();
+        let group = Group {
+            outcome: Outcome::Unresolved(reasons.join("; ")),
+            others: Vec::new(),
+            points: 0,
+            apart: Vec::new(),
+            classes: Vec::new(),
+        };
+        Self { runs, group, not_applied }
+    }
+}
+
+/// The level in effect, as the flight record proves it, or why it is not.
+fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::result::Result<Level, String> {
+    let Some(flight) = flight.filter(|flight| flight.entered > 0) else {
+        return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)".to_owned());
+    };
+    let told: Vec<_> = flight.read_back(setting.as_str()).collect();
+    if let Some(bad) = told.iter().find(|applied| !applied.ok) {
+        return Err(bad.note.clone().unwrap_or_else(|| "the job overrode it".to_owned()));
+    }
+    match told.first() {
+        Some(applied) => Ok(applied.read_back.as_deref().map_or_else(|| asked.clone(), Level::new)),
+        None => Err("nothing in the process uses it".to_owned()),
+    }
+}
+
+fn how(run: &Run) -> String {
+    match (run.status, run.exit_code, run.signal) {
+        (Status::TimedOut, ..) => "ran into its time limit".to_owned(),
+        (Status::Lost, ..) => "was lost".to_owned(),
+        (Status::Skipped, ..) => "was never started".to_owned(),
+        (_, Some(code), _) => format!("ended with exit code {code}"),
+        (_, None, Some(signal)) => format!("was killed by signal {signal}"),
+        _ => "failed".to_owned(),
+    }
+}
+
+/// Reads a run's log: what it wrote to standard output, or to standard error where only that holds any result.
+pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
+    let output = parse::read_path(log, options)?;
+    if output.primary().is_some_and(|series| !series.points.is_empty()) {
+        return Ok(output);
+    }
+    let error = parse::read_path(&log.with_file_name("stderr.log"), options);
+    Ok(error.ok().filter(|reading| reading.primary().is_some_and(|series| !series.points.is_empty())).unwrap_or(output))
+}
+
+/// The last lines of a log.
+fn last_words(log: &Path) -> Vec<String> {
+    use std::io::{Read, Seek, SeekFrom};
+    const TAIL: u64 = 4096;
+    let read = || -> std::io::Result<String> {
+        let mut file = std::fs::File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(5)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn header(request: &Request) -> Header {
+    Header {
+        command_line: std::env::args().collect(),
+        job: request.command.clone(),
+        folder: std::env::current_dir().unwrap_or_default(),
+        metric: request.metric.clone(),
+        inherited: record::fingerprint(std::env::vars_os()),
+        environment: probe::machine(),
+        ..Header::default()
+    }
+}

@@ -1,0 +1,54 @@
+//! `repro-audit diff`: compares recorded logs, metric files or run folders.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli;
+use crate::compare::{self, End, Member};
+use crate::error::{Error, Result};
+use crate::model::Verdict;
+use crate::{exit, parse};
+
+use super::findings::{self, Compared};
+use super::output::Output;
+use super::request::reading_options;
+use super::words;
+
+/// Compares files; the first is the reference.
+pub fn diff(typed: &cli::Diff) -> Result<u8> {
+    let output = Output::new(&typed.output)?;
+    let tolerance = words::tolerance(&typed.comparison.tolerance)?;
+    let metric = typed.comparison.metric.as_deref();
+    let options = reading_options(metric, typed.comparison.pattern.as_deref())?;
+    if typed.files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+        return Err(Error::Misuse("standard input, `-`, can be read once only".to_owned()));
+    }
+    let logs: Vec<PathBuf> = typed.files.iter().map(|file| log_of(file)).collect();
+    let names: Vec<String> = typed.files.iter().map(|file| file.display().to_string()).collect();
+    let readings = logs.iter().map(|log| parse::read_path(log, &options)).collect::<Result<Vec<_>>>()?;
+    let only = match metric {
+        Some(_) => readings.iter().find_map(|reading| Some(reading.primary()?.metric.clone())),
+        None => None,
+    };
+    let members: Vec<Member<'_>> = names
+        .iter()
+        .zip(&readings)
+        .map(|(name, reading)| Member { name, reading, end: End::Complete })
+        .collect();
+    let compared: Vec<Compared<'_>> =
+        members.iter().zip(&logs).map(|(m, log)| Compared { name: m.name, reading: m.reading, log }).collect();
+    let group = compare::group(&members, tolerance, only.as_deref());
+    let mut audit = findings::blank("diff");
+    findings::conclude(&mut audit, &group, &compared);
+    audit.curves = findings::curves(&compared);
+    if audit.verdict == Verdict::Unresolved {
+        audit.next.push(format!("repro-audit inspect {}   # what the parser sees", names.join(" ")));
+    }
+    output.audit(&audit)?;
+    Ok(exit::code(audit.verdict))
+}
+
+/// The log of a run's folder in a record; any other path stays as it is.
+pub fn log_of(path: &Path) -> PathBuf {
+    let log = path.join("stdout.log");
+    if path.join("run.json").is_file() && log.is_file() { log } else { path.to_owned() }
+}

@@ -1,0 +1,104 @@
+//! `repro-audit report`: renders a recorded audit again.
+
+use std::path::Path;
+
+use crate::cli;
+use crate::compare::{self, End, Member};
+use crate::error::Result;
+use crate::model::{Audit, Outcome, Reading, Run, Status, Tolerance, TreatmentResult, Verdict};
+use crate::record::{self, Recorded};
+use crate::{blame, exit, parse};
+
+use super::findings::{self, Compared};
+use super::output::Output;
+use super::request::reading_options;
+use super::words;
+
+/// Reads the records, compares their runs again, and renders the result. Several records are taken as one audit.
+pub fn report(typed: &cli::Report) -> Result<u8> {
+    let output = Output::new(&typed.output)?;
+    let tolerance = words::tolerance(&typed.comparison.tolerance)?;
+    let options = reading_options(typed.comparison.metric.as_deref(), typed.comparison.pattern.as_deref())?;
+    let records = typed.records.iter().map(|path| record::open(path)).collect::<Result<Vec<_>>>()?;
+    let audit = again(&records, &options, tolerance)?;
+    output.audit(&audit)?;
+    Ok(exit::code(audit.verdict))
+}
+
+/// A recorded run with what the parser sees in its log today.
+struct Replayed {
+    run: Run,
+    reading: Reading,
+    log: std::path::PathBuf,
+}
+
+fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -> Result<Audit> {
+    let mut audit = findings::blank("run");
+    let mut replayed: Vec<Replayed> = Vec::new();
+    for (number, recorded) in (1..).zip(records) {
+        for run in &recorded.runs {
+            replayed.push(replay(recorded, run, options, if records.len() > 1 { Some(number) } else { None })?);
+        }
+        audit.warnings.extend(recorded.warnings.iter().cloned());
+    }
+    let treatments: Vec<_> = records.iter().flat_map(|r| &r.treatments).collect();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut first: Option<(compare::Group, Vec<usize>)> = None;
+    for treatment in treatments {
+        if seen.contains(&treatment.id.as_str()) {
+            continue;
+        }
+        seen.push(&treatment.id);
+        let members: Vec<usize> = (0..replayed.len()).filter(|i| replayed[*i].run.treatment == treatment.id).collect();
+        let group = group(&replayed, &members, tolerance);
+        audit.treatments.push(TreatmentResult {
+            treatment: treatment.clone(),
+            outcome: Some(group.outcome.clone()),
+            notes: Vec::new(),
+            runs: members.iter().map(|i| replayed[*i].run.id.clone()).collect(),
+        });
+        let parts = matches!(group.outcome, Outcome::Diverged(_));
+        if first.as_ref().is_none_or(|(known, _)| parts && !matches!(known.outcome, Outcome::Diverged(_))) {
+            first = Some((group, members));
+        }
+    }
+    if let Some((group, members)) = first {
+        let compared: Vec<Compared<'_>> = members
+            .iter()
+            .map(|i| Compared { name: &replayed[*i].run.id, reading: &replayed[*i].reading, log: &replayed[*i].log })
+            .collect();
+        findings::conclude(&mut audit, &group, &compared);
+        audit.curves = findings::curves(&compared);
+        audit.confidence = Some(blame::confidence(&group.classes));
+    } else {
+        audit.reason = "the record holds no run".to_owned();
+        audit.verdict = Verdict::Unresolved;
+    }
+    audit.environment = records.first().map(|recorded| recorded.header.environment.clone());
+    audit.record = records.first().map(|recorded| recorded.folder.clone());
+    audit.runs = replayed.into_iter().map(|one| one.run).collect();
+    Ok(audit)
+}
+
+fn replay(recorded: &Recorded, run: &Run, options: &parse::Options, number: Option<usize>) -> Result<Replayed> {
+    let log = recorded.folder.join(&run.log);
+    let reading = read(&log, options)?;
+    let id = number.map_or_else(|| run.id.clone(), |number| format!("{number}/{}", run.id));
+    Ok(Replayed { run: Run { id, ..run.clone() }, reading, log })
+}
+
+fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
+    if log.is_file() { super::campaign::read(log, options) } else { Ok(Reading::nothing("", "it left no log")) }
+}
+
+fn group(replayed: &[Replayed], members: &[usize], tolerance: Tolerance) -> compare::Group {
+    let members: Vec<Member<'_>> = members
+        .iter()
+        .map(|i| {
+            let Replayed { run, reading, .. } = &replayed[*i];
+            let end = if run.status == Status::Finished { End::Complete } else { End::Cut };
+            Member { name: &run.id, reading, end }
+        })
+        .collect();
+    compare::group(&members, tolerance, None)
+}

@@ -1,0 +1,171 @@
+//! What was typed to what it means: options and defaults resolved once, before anything runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli;
+use crate::error::{Error, Result};
+use crate::model::{Level, Setting, SettingId, Tolerance, Treatment};
+use crate::plan::{self, Catalogue, Design};
+use crate::{blame, parse};
+
+use super::watch::StopRule;
+use super::words;
+
+/// A resolved `run`.
+pub struct Request {
+    /// The job's command, placeholders as typed.
+    pub command: Vec<String>,
+    /// What can be set and varied.
+    pub catalogue: Catalogue,
+    /// The treatments, reference first.
+    pub treatments: Vec<Treatment>,
+    /// The varied settings with their levels, the reference's first.
+    pub varied: Vec<(SettingId, Vec<Level>)>,
+    /// Runs per treatment.
+    pub times: u32,
+    /// Whether a varied setting that changes the result makes the audit fail.
+    pub invariant: bool,
+    /// Runs at the same time; `None` for the default.
+    pub jobs: Option<usize>,
+    /// Longest time of one run.
+    pub timeout: Option<Duration>,
+    /// Variables for every run.
+    pub environment: BTreeMap<String, String>,
+    /// Whether each run gets a terminal.
+    pub pty: bool,
+    /// Where audits are kept.
+    pub record: PathBuf,
+    /// When a run has shown enough.
+    pub stop: StopRule,
+    /// How logs are read.
+    pub reading: parse::Options,
+    /// What counts as equal.
+    pub tolerance: Tolerance,
+    /// The single metric to compare, where one was asked for.
+    pub metric: Option<String>,
+    /// Whether the cause is searched for.
+    pub blame: bool,
+    /// Whether the job's process may be entered.
+    pub shim: bool,
+    /// How sure an acquittal has to be, where that was asked for.
+    pub confidence: Option<f64>,
+    /// Most runs in all.
+    pub max_runs: usize,
+    /// How much recorded runs record, where that was asked for.
+    pub level: Option<cli::RecordLevel>,
+    /// Whether to prove that recording does not change the job.
+    pub check_observer: bool,
+}
+
+impl Request {
+    /// Resolves the options of `run`.
+    ///
+    /// # Errors
+    /// Where they make no sense: the message says what to type instead.
+    pub fn new(typed: &cli::Run) -> Result<Self> {
+        let catalogue = Catalogue::built_in()?;
+        let set = typed.set.iter().map(|text| words::set(text, &catalogue)).collect::<Result<Vec<_>>>()?;
+        let vary = typed.vary.iter().map(|text| words::vary(text, &catalogue)).collect::<Result<Vec<_>>>()?;
+        check_once(set.iter().map(|(setting, _)| setting).chain(vary.iter().map(|(setting, _)| setting)))?;
+        check_placeholders(set.iter().map(|(s, _)| s).chain(vary.iter().map(|(s, _)| s)), &typed.command)?;
+        let set: Vec<(SettingId, Level)> = set.into_iter().map(|(setting, level)| (setting.id, level)).collect();
+        let varied: Vec<(SettingId, Vec<Level>)> = vary.into_iter().map(|(setting, levels)| (setting.id, levels)).collect();
+        let design = match typed.design {
+            cli::Design::OneAtATime => Design::OneAtATime,
+            cli::Design::Full => Design::Full,
+        };
+        let tolerance = words::tolerance(&typed.comparison.tolerance)?;
+        Ok(Self {
+            command: typed.command.clone(),
+            treatments: plan::treatments(&set, &varied, design),
+            varied,
+            times: times(typed)?,
+            invariant: typed.policy == cli::Policy::Invariant,
+            jobs: jobs(typed.jobs)?,
+            timeout: typed.timeout.as_deref().map(words::duration).transpose()?,
+            environment: words::variables(&typed.env)?,
+            pty: typed.pty,
+            record: typed.record.clone(),
+            stop: StopRule {
+                after_divergence: (!typed.full_length).then_some(typed.max_steps_after),
+                first_divergence_ends_all: false,
+                after_points: typed.steps,
+                tolerance,
+            },
+            reading: reading_options(typed.comparison.metric.as_deref(), typed.comparison.pattern.as_deref())?,
+            tolerance,
+            metric: typed.comparison.metric.clone(),
+            blame: !typed.no_blame,
+            shim: !typed.no_shim,
+            confidence: typed.confidence,
+            max_runs: typed.max_runs,
+            level: typed.level,
+            check_observer: typed.check_observer,
+            catalogue,
+        })
+    }
+
+    /// The catalogue's entries for the levels of a treatment.
+    ///
+    /// # Errors
+    /// Where a setting is not in the catalogue.
+    pub fn levels(&self, settings: &BTreeMap<SettingId, Level>) -> Result<Vec<(Setting, Level)>> {
+        settings.iter().map(|(id, level)| Ok((self.catalogue.find(id.as_str())?, level.clone()))).collect()
+    }
+}
+
+/// How logs are read.
+///
+/// # Errors
+/// Where the pattern is no regular expression or lacks the group `value`.
+pub fn reading_options(metric: Option<&str>, pattern: Option<&str>) -> Result<parse::Options> {
+    let pattern = pattern.map(parse::Pattern::new).transpose()?;
+    Ok(parse::Options { metric: metric.map(str::to_owned), pattern })
+}
+
+fn times(typed: &cli::Run) -> Result<u32> {
+    match (typed.times, typed.confidence, typed.detect) {
+        (Some(times), ..) if times >= 2 => Ok(times),
+        (Some(_), ..) => Err(Error::Misuse("--times needs at least 2: one run has nothing to be compared with".to_owned())),
+        (None, Some(confidence), Some(detect)) => {
+            let share = |x: f64| x > 0.0 && x < 1.0;
+            if !share(confidence) || !share(detect) {
+                return Err(Error::Misuse("--confidence and --detect take shares between 0 and 1".to_owned()));
+            }
+            let repeats = blame::repeats_for(confidence, detect).and_then(|repeats| u32::try_from(repeats).ok());
+            repeats.ok_or_else(|| Error::Misuse("no sane number of repeats shows so rare a divergence".to_owned()))
+        }
+        _ => Ok(3),
+    }
+}
+
+fn jobs(typed: Option<usize>) -> Result<Option<usize>> {
+    match typed {
+        Some(0) => Err(Error::Misuse("--jobs needs at least 1".to_owned())),
+        jobs => Ok(jobs),
+    }
+}
+
+fn check_once<'a>(settings: impl Iterator<Item = &'a Setting>) -> Result<()> {
+    let mut seen: Vec<&SettingId> = Vec::new();
+    for setting in settings {
+        if seen.contains(&&setting.id) {
+            return Err(Error::Misuse(format!("{} is set or varied twice", setting.id)));
+        }
+        seen.push(&setting.id);
+    }
+    Ok(())
+}
+
+/// To set or vary `arg.NAME` without `{NAME}` in the command can only be a mistake.
+fn check_placeholders<'a>(settings: impl Iterator<Item = &'a Setting>, command: &[String]) -> Result<()> {
+    for setting in settings {
+        let Some(name) = setting.id.argument() else { continue };
+        if !command.iter().any(|word| word.contains(&format!("{{{name}}}"))) {
+            return Err(Error::Misuse(format!("{} is set or varied, but the command has no {{{name}}}", setting.id)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! `repro-audit run`: repeats the job at every treatment, compares, and says what makes the difference.
+
+use std::path::Path;
+
+use clap::Parser;
+
+use crate::cli::{self, Cli, Command};
+use crate::error::{Error, Result};
+use crate::model::{Audit, Outcome, TreatmentResult, Verdict};
+use crate::{blame, exit, probe, record, report};
+
+use super::campaign::{Batch, Campaign, Order};
+use super::findings;
+use super::output::Output;
+use super::request::Request;
+use super::{dry_run, words};
+
+/// Runs an audit and writes its report.
+pub fn run(typed: &cli::Run) -> Result<u8> {
+    match &typed.continue_ {
+        Some(path) => {
+            let typed = cli::Run { output: typed.output.clone(), ..recorded_command(path)? };
+            audit(&typed, Some(path))
+        }
+        None => audit(typed, None),
+    }
+}
+
+fn audit(typed: &cli::Run, continued: Option<&Path>) -> Result<u8> {
+    let output = Output::new(&typed.output)?;
+    let request = Request::new(typed)?;
+    if typed.dry_run {
+        output.listing(&dry_run::listing(&request)?)?;
+        return Ok(exit::AGREED);
+    }
+    let mut campaign = Campaign::start(&request, output.progress(), continued)?;
+    let mut audit = carry_out(&request, &mut campaign)?;
+    audit.record = Some(campaign.folder().to_owned());
+    campaign.finish(&report::json_document(&audit))?;
+    output.audit(&audit)?;
+    Ok(exit::code(audit.verdict))
+}
+
+/// The options of the `run` that a record holds.
+fn recorded_command(path: &Path) -> Result<cli::Run> {
+    let header = record::open(path)?.header;
+    match Cli::try_parse_from(&header.command_line) {
+        Ok(Cli { command: Command::Run(typed) }) => Ok(*typed),
+        _ => Err(Error::Malformed { path: path.to_owned(), what: "it is no record of a `run`".to_owned() }),
+    }
+}
+
+/// Repeats the job at every treatment and puts together what came of it.
+fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Result<Audit> {
+    let mut batches: Vec<Batch> = Vec::new();
+    let mut results: Vec<TreatmentResult> = Vec::new();
+    for treatment in &request.treatments {
+        let order = Order { treatment, repeats: request.times, stop: request.stop, recording: None };
+        let batch = campaign.repeat(&order, &[])?;
+        results.push(Campaign::result(treatment, &batch));
+        batches.push(batch);
+        if campaign.interrupted().is_some() {
+            break;
+        }
+    }
+    let mut audit = findings::blank("run");
+    audit.effects = effects(campaign, &results);
+    conclude(request, campaign, &mut audit, &results, &batches);
+    audit.blame = blame_from_matrix(request, &results, &audit);
+    search_for_cause(request, campaign, &mut audit, &results, &batches)?;
+    audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
+    audit.treatments = results;
+    audit.warnings.extend(campaign.notes().iter().cloned());
+    audit.environment = Some(probe::machine());
+    Ok(audit)
+}
+
+/// A run with its log relative to the audit's folder.
+fn shown(run: &crate::model::Run, folder: &Path) -> crate::model::Run {
+    crate::model::Run { log: findings::relative(&run.log, folder), ..run.clone() }
+}
+
+/// What each varied setting does, from pairs of treatments that differ in it alone.
+fn effects(campaign: &Campaign<'_>, results: &[TreatmentResult]) -> Vec<crate::model::Effect> {
+    let first_run = |id: &str| results.iter().find(|r| r.treatment.id == id).and_then(|r| r.runs.first().cloned());
+    let cross = |a: &str, b: &str| Some(campaign.compare(&[first_run(a)?, first_run(b)?]).outcome);
+    blame::effects(results, &cross)
+}
+
+/// Searches for the cause where repeats of a treatment part: of the reference if it does, else of the first that does.
+fn search_for_cause(
+    request: &Request,
+    campaign: &mut Campaign<'_>,
+    audit: &mut Audit,
+    results: &[TreatmentResult],
+    batches: &[Batch],
+) -> Result<()> {
+    let parts = batches.iter().position(|batch| matches!(batch.group.outcome, Outcome::Diverged(_)));
+    let Some((result, batch)) = parts.and_then(|at| results.get(at).zip(batches.get(at))) else { return Ok(()) };
+    if !request.blame || campaign.interrupted().is_some() {
+        return Ok(());
+    }
+    let found = super::blame::search(request, campaign, &result.treatment, batch)?;
+    if let Some(divergence) = &mut audit.divergence {
+        divergence.stage = found.stage;
+    }
+    audit.warnings.extend(found.notes);
+    audit.not_checked.extend(found.not_checked);
+    audit.blame = Some(merge(found.blame, audit.blame.take()));
+    Ok(())
+}
+
+/// The search's answer; the effect table's where the search found nothing.
+fn merge(searched: crate::model::Blame, matrix: Option<crate::model::Blame>) -> crate::model::Blame {
+    let found = searched.causes.iter().any(|cause| cause.id != "unknown");
+    match matrix {
+        Some(matrix) if !found && !matrix.causes.is_empty() => {
+            crate::model::Blame { causes: matrix.causes, ..searched }
+        }
+        _ => searched,
+    }
+}
+
+fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Audit) -> Option<crate::model::Blame> {
+    if !request.blame {
+        return None;
+    }
+    let question = if request.invariant { blame::Question::Invariance } else { blame::Question::Repeats };
+    blame::matrix(results, &audit.effects, question)
+}
+
+/// Verdict, reason and what a reader sees first.
+fn conclude(request: &Request, campaign: &Campaign<'_>, audit: &mut Audit, results: &[TreatmentResult], batches: &[Batch]) {
+    let parts = |result: &&TreatmentResult| matches!(result.outcome, Some(Outcome::Diverged(_)));
+    let shown = results.iter().position(|result| parts(&result)).unwrap_or(0);
+    let Some(batch) = batches.get(shown) else {
+        audit.reason = "nothing was run".to_owned();
+        return;
+    };
+    let compared = campaign.compared(&batch.runs);
+    findings::conclude(audit, &batch.group, &compared);
+    audit.curves = findings::curves(&compared);
+    if shown > 0 {
+        // `divergence` is the reference's; that of another treatment stands with the treatment.
+        audit.divergence = None;
+        audit.reason = format!("at {} {}", results[shown].treatment.id, audit.reason);
+    }
+    let others = results.iter().find_map(|result| match &result.outcome {
+        Some(Outcome::Unresolved(why)) => Some((result.treatment.id.clone(), why.clone())),
+        _ => None,
+    });
+    if let (Verdict::Agreed, Some((treatment, why))) = (audit.verdict, others) {
+        audit.verdict = Verdict::Unresolved;
+        audit.reason = format!("{treatment}: {why}");
+    }
+    if let Some(effect) = audit.effects.iter().find(|effect| effect.changes_result == Some(true))
+        && audit.verdict == Verdict::Agreed
+    {
+        let sentence = format!("every treatment repeats, and the result depends on {}", effect.setting);
+        audit.verdict = if request.invariant { Verdict::Diverged } else { Verdict::Agreed };
+        audit.reason = sentence;
+    }
+    audit.confidence = Some(blame::confidence(&batch.group.classes));
+    if campaign.interrupted().is_some() {
+        audit.verdict = if audit.verdict == Verdict::Diverged { Verdict::Diverged } else { Verdict::Unresolved };
+        audit.reason = "the audit was interrupted".to_owned();
+        audit.next.push(format!("repro-audit run --continue {}", words::shell(&campaign.folder().display().to_string())));
+    }
+}

@@ -1,0 +1,221 @@
+//! Reads runs while they write, shows their progress, and stops those whose answer is known.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::compare::{Cursor, End, Rule};
+use crate::execute::Listener;
+use crate::model::{Control, Point, RunEvent, Source, Status, Stream, Tolerance};
+use crate::parse::{self, Observation};
+use crate::report::Progress;
+
+/// When a run has shown enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StopRule {
+    /// Stop runs this many points after their group was seen to part; `None` lets them run to their end.
+    pub after_divergence: Option<usize>,
+    /// Once two runs part, start no further one either.
+    pub first_divergence_ends_all: bool,
+    /// Stop a run after this many points of the primary metric.
+    pub after_points: Option<u64>,
+    /// What counts as equal.
+    pub tolerance: Tolerance,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub status: Option<Status>,
+    /// The exit code, where it ended with one.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// From start to end.
+    pub duration: Duration,
+    /// Host it ran on.
+    pub node: String,
+    /// Anything a reader must know.
+    pub notes: Vec<String>,
+    /// Times between successive points, as they arrived.
+    pub step_times: Vec<Duration>,
+}
+
+/// Watches a group of replicates.
+pub struct Watch<'a> {
+    rule: StopRule,
+    progress: &'a mut Progress,
+    options: parse::Options,
+    /// Runs in the order in which they started; the first is what the others are compared with.
+    runs: Vec<Live>,
+    /// Index of the first point at which any two runs part.
+    parted: Option<usize>,
+    /// How each run ended.
+    pub endings: BTreeMap<String, Ending>,
+    /// What [`Status::Finished`] runs beyond the group may be compared with while they run.
+    fresh: Vec<Observation>,
+}
+
+/// A run that is being read.
+struct Live {
+    run: String,
+    output: parse::Live,
+    points: Vec<Point>,
+    metric: Option<usize>,
+    /// Points seen before the metric was chosen.
+    early: Vec<Observation>,
+    sampled: bool,
+    cursor: Cursor,
+    last: Option<Instant>,
+    step_times: Vec<Duration>,
+    open: bool,
+    stopped: bool,
+}
+
+/// Points of any metric after which the one to follow is chosen.
+const ENOUGH_TO_CHOOSE: usize = 4;
+/// Most step times kept of one run: their median needs no more.
+const MOST_TIMES: usize = 10_000;
+
+impl Live {
+    /// Takes a point of the metric that is followed, with the time at which it was seen.
+    fn take(&mut self, point: Point, now: Instant) {
+        let last = self.last.replace(now);
+        if let Some(last) = last.filter(|_| self.step_times.len() < MOST_TIMES) {
+            self.step_times.push(now.duration_since(last));
+        }
+        self.points.push(point);
+    }
+}
+
+impl<'a> Watch<'a> {
+    /// Watches the runs of one treatment, read with `options`.
+    pub fn new(rule: StopRule, options: parse::Options, progress: &'a mut Progress) -> Self {
+        Self {
+            rule,
+            progress,
+            options,
+            runs: Vec::new(),
+            parted: None,
+            endings: BTreeMap::new(),
+            fresh: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, run: &str, bytes: &[u8]) -> Control {
+        let Some(live) = self.runs.iter_mut().find(|live| live.run == run) else { return Control::Continue };
+        let now = Instant::now();
+        self.fresh.clear();
+        live.output.push(bytes, &mut self.fresh);
+        live.early.append(&mut self.fresh);
+        if live.metric.is_none() && live.early.len() >= ENOUGH_TO_CHOOSE {
+            // The whole log is read again, in full, once it is there: this choice only decides when to stop.
+            live.metric = live.output.summary().primary;
+        }
+        let Some(metric) = live.metric else { return Control::Continue };
+        let (name, sampled) = match live.output.metrics().get(metric) {
+            Some(known) => (known.name.clone(), known.sampled),
+            None => return Control::Continue,
+        };
+        live.sampled |= sampled;
+        for observation in std::mem::take(&mut live.early) {
+            if observation.metric == metric {
+                self.progress.point(run, &name, &observation.point);
+                live.take(observation.point, now);
+            }
+        }
+        self.compare();
+        if self.rule.first_divergence_ends_all && self.parted.is_some() {
+            return Control::StopAll;
+        }
+        Control::Stop(self.finished_early()).or_continue()
+    }
+
+    /// Advances every run against the first one, as far as both have come.
+    fn compare(&mut self) {
+        if self.parted.is_some() || self.rule.after_divergence.is_none() {
+            return;
+        }
+        let Some((first, others)) = self.runs.split_first_mut() else { return };
+        for other in others {
+            let sampled = first.sampled || other.sampled;
+            let rule = Rule { tolerance: self.rule.tolerance, source: Source::Printed, sampled };
+            if let Some(gap) = other.cursor.advance(&first.points, &other.points, (End::Open, End::Open), rule) {
+                self.parted = Some(self.parted.map_or(gap.left, |known| known.min(gap.left)));
+            }
+        }
+    }
+
+    /// Runs that have shown enough and were not stopped yet.
+    fn finished_early(&mut self) -> Vec<String> {
+        let limit_by_divergence =
+            self.parted.zip(self.rule.after_divergence).map(|(index, after)| (index + after) as u64 + 1);
+        let limit = [limit_by_divergence, self.rule.after_points].into_iter().flatten().min();
+        let Some(limit) = limit else { return Vec::new() };
+        let enough = self.runs.iter_mut().filter(|live| live.open && !live.stopped && live.points.len() as u64 >= limit);
+        enough
+            .map(|live| {
+                live.stopped = true;
+                live.run.clone()
+            })
+            .collect()
+    }
+}
+
+trait OrContinue {
+    fn or_continue(self) -> Self;
+}
+
+impl OrContinue for Control {
+    /// Stopping nobody is going on.
+    fn or_continue(self) -> Self {
+        match self {
+            Control::Stop(runs) if runs.is_empty() => Control::Continue,
+            control => control,
+        }
+    }
+}
+
+impl Listener for Watch<'_> {
+    fn on(&mut self, event: &RunEvent<'_>) -> Control {
+        self.progress.event(event);
+        match event {
+            RunEvent::Started { run, .. } => {
+                self.runs.push(Live {
+                    run: (*run).to_owned(),
+                    output: parse::Live::new(self.options.clone()),
+                    points: Vec::new(),
+                    metric: None,
+                    early: Vec::new(),
+                    sampled: false,
+                    cursor: Cursor::default(),
+                    last: None,
+                    step_times: Vec::new(),
+                    open: true,
+                    stopped: false,
+                });
+                Control::Continue
+            }
+            RunEvent::Wrote { run, stream: Stream::Output, bytes } => self.read(run, bytes),
+            RunEvent::Wrote { .. } => Control::Continue,
+            RunEvent::Ended { run, status, exit_code, signal, duration, node, notes } => {
+                if let Some(live) = self.runs.iter_mut().find(|live| live.run == *run) {
+                    live.open = false;
+                }
+                let step_times = self.runs.iter_mut().find(|live| live.run == *run);
+                let step_times = step_times.map(|live| std::mem::take(&mut live.step_times)).unwrap_or_default();
+                let ending = Ending {
+                    status: Some(*status),
+                    exit_code: *exit_code,
+                    signal: *signal,
+                    duration: *duration,
+                    node: (*node).to_owned(),
+                    notes: notes.to_vec(),
+                    step_times,
+                };
+                self.endings.insert((*run).to_owned(), ending);
+                Control::Continue
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The Python shim: unpacked into the record of an audit, told what to do, and let in through the environment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::model::{Level, SettingId};
+
+/// A file of the package: its path below the unpacked folder, and its text.
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shim/", $path)))),*]
+    };
+}
+
+/// The package, every file listed: a test compares the list with the folder.
+const FILES: &[(&str, &str)] = files![
+    "sitecustomize.py",
+    "repro_audit_shim/__init__.py",
+    "repro_audit_shim/alerts.py",
+    "repro_audit_shim/chain.py",
+    "repro_audit_shim/core.py",
+    "repro_audit_shim/digest.py",
+    "repro_audit_shim/drill.py",
+    "repro_audit_shim/entry.py",
+    "repro_audit_shim/finish.py",
+    "repro_audit_shim/frames.py",
+    "repro_audit_shim/generators.py",
+    "repro_audit_shim/guards.py",
+    "repro_audit_shim/hashorder.py",
+    "repro_audit_shim/hooks.py",
+    "repro_audit_shim/loaders.py",
+    "repro_audit_shim/outputs.py",
+    "repro_audit_shim/record.py",
+    "repro_audit_shim/seeds.py",
+    "repro_audit_shim/steps.py",
+    "repro_audit_shim/trace.py",
+    "repro_audit_shim/training.py",
+    "repro_audit_shim/settings/__init__.py",
+    "repro_audit_shim/settings/clock.py",
+    "repro_audit_shim/settings/entropy.py",
+    "repro_audit_shim/settings/files.py",
+    "repro_audit_shim/settings/flags.py",
+    "repro_audit_shim/settings/loader.py",
+    "repro_audit_shim/settings/memory.py",
+    "repro_audit_shim/settings/race.py",
+    "repro_audit_shim/settings/seeds.py",
+    "repro_audit_shim/settings/turns.py",
+    "repro_audit_shim/settings/variables.py",
+];
+
+/// The native digest for the machine this binary was built for; empty where it did not compile.
+const DIGEST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/repro_audit_digest.bin"));
+
+/// The name under which the package looks for its digest.
+const DIGEST_NAME: &str = if cfg!(target_os = "macos") {
+    "librepro_audit_digest.dylib"
+} else if cfg!(windows) {
+    "repro_audit_digest.dll"
+} else {
+    "librepro_audit_digest.so"
+};
+
+/// The name of the instructions in a run's record folder.
+const INSTRUCTIONS: &str = "instructions.json";
+
+/// How much is recorded of each step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Detail {
+    /// Nothing: levels are applied and read back.
+    Off,
+    /// Generators, batch, loss and learning rates.
+    Light,
+    /// Everything.
+    #[default]
+    Full,
+}
+
+impl Detail {
+    /// The word in the instructions and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Light => "light",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What the shim is to do in one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instructions {
+    /// How much is recorded.
+    pub detail: Detail,
+    /// The levels to apply from inside.
+    pub settings: BTreeMap<SettingId, Level>,
+    /// End the process quietly after this many steps of its first optimizer.
+    pub stop_after_step: Option<u64>,
+    /// Sources of variation whose lines in the user's code are wanted.
+    pub trace: Vec<String>,
+    /// The step, counted from 0, whose operations are wanted one by one.
+    pub drill: Option<u64>,
+    /// Digests of every single tensor at every step, not only at the first.
+    pub leaves: bool,
+}
+
+/// The shim on disk, unpacked once per audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shim {
+    folder: PathBuf,
+}
+
+impl Shim {
+    /// Unpacks the package into `folder`, which only this user may enter.
+    pub fn unpack(folder: &Path) -> Result<Self> {
+        private_folder(folder)?;
+        private_folder(&folder.join("repro_audit_shim"))?;
+        private_folder(&folder.join("repro_audit_shim/settings"))?;
+        for (path, text) in FILES {
+            private_file(&folder.join(path), text.as_bytes())?;
+        }
+        if !DIGEST.is_empty() {
+            private_file(&folder.join("repro_audit_shim").join(DIGEST_NAME), DIGEST)?;
+        }
+        let folder = fs::canonicalize(folder).map_err(Error::file("find", folder))?;
+        Ok(Self { folder })
+    }
+
+    /// Writes the instructions of one run into `record` and gives the variables that let the shim into its job.
+    ///
+    /// `python_path` is the `PYTHONPATH` that the job would have had.
+    pub fn enter(
+        &self,
+        record: &Path,
+        instructions: &Instructions,
+        python_path: Option<&str>,
+    ) -> Result<BTreeMap<String, String>> {
+        private_folder(record)?;
+        let record = fs::canonicalize(record).map_err(Error::file("find", record))?;
+        let path = record.join(INSTRUCTIONS);
+        private_file(&path, written(&record, instructions).as_bytes())?;
+        let own = self.folder.display().to_string();
+        let separator = if cfg!(windows) { ';' } else { ':' };
+        let python_path = match python_path {
+            Some(rest) if !rest.is_empty() => format!("{own}{separator}{rest}"),
+            _ => own,
+        };
+        Ok(BTreeMap::from([
+            ("PYTHONPATH".to_owned(), python_path),
+            ("REPRO_AUDIT_SHIM".to_owned(), path.display().to_string()),
+        ]))
+    }
+}
+
+/// The instructions as the shim reads them.
+fn written(record: &Path, instructions: &Instructions) -> String {
+    let settings: BTreeMap<String, String> =
+        instructions.settings.iter().map(|(id, level)| (id.to_string(), level.to_string())).collect();
+    json!({
+        "version": 1,
+        "record": record.display().to_string(),
+        "level": instructions.detail.word(),
+        "settings": settings,
+        "stop_after_step": instructions.stop_after_step,
+        "trace": instructions.trace,
+        "drill": instructions.drill.map(|step| json!({ "step": step })),
+        "leaves": instructions.leaves,
+        "kill": null,
+    })
+    .to_string()
+}
+
+/// Creates a folder that only this user may enter.
+fn private_folder(path: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(Error::file("create", path))
+}
+
+/// Writes a new file that only this user may read, replacing an older one of the same name.
+fn private_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = || -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(bytes)
+    };
+    written().map_err(Error::file("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn python_files(folder: &Path, below: &str, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).expect("the shim's folder is there") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if path.is_dir() && name != "__pycache__" {
+                python_files(&path, &format!("{below}{name}/"), found);
+            } else if name.ends_with(".py") {
+                found.push(format!("{below}{name}"));
+            }
+        }
+    }
+
+    #[test]
+    fn carries_every_file_of_the_package() {
+        let mut found = Vec::new();
+        python_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("shim"), "", &mut found);
+        found.sort();
+        let mut listed: Vec<String> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        listed.sort();
+        assert_eq!(listed, found);
+    }
+
+    #[test]
+    fn keeps_the_users_python_path_behind_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shim = Shim::unpack(&folder.path().join("shim")).expect("unpacked");
+        let variables = shim
+            .enter(&folder.path().join("r1"), &Instructions::default(), Some("/opt/lib"))
+            .expect("instructions written");
+        assert!(variables["PYTHONPATH"].ends_with("shim:/opt/lib"));
+        assert!(Path::new(&variables["REPRO_AUDIT_SHIM"]).is_file());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn lets_nobody_else_read_what_it_unpacks() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("shim");
+        Shim::unpack(&place).expect("unpacked");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&place), 0o700);
+        assert_eq!(mode(&place.join("sitecustomize.py")), 0o600);
+    }
+}

@@ -1,0 +1,60 @@
+//! What would be run, as a listing: `run --dry-run`.
+
+use serde_json::{Value, json};
+
+use super::listing::{Listing, Section};
+
+/// A treatment that would be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Its id.
+    pub treatment: String,
+    /// How often.
+    pub repeats: u32,
+    /// The exact command, as a shell takes it.
+    pub command: String,
+    /// Variables that would be set, in order.
+    pub environment: Vec<(String, String)>,
+    /// Why it cannot be run as asked; empty where it can.
+    pub problems: Vec<String>,
+}
+
+/// The listing of `run --dry-run`.
+pub fn planned(treatments: &[Planned]) -> Listing {
+    let json = json!({
+        "schema": "repro-audit.dry-run/1",
+        "treatments": treatments.iter().map(document).collect::<Vec<_>>(),
+    });
+    Listing {
+        title: "the planned runs",
+        key: Some("treatment"),
+        sections: treatments.iter().map(section).collect(),
+        empty: "Nothing would be run.",
+        json,
+    }
+}
+
+fn document(one: &Planned) -> Value {
+    let environment: serde_json::Map<String, Value> =
+        one.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "id": one.treatment,
+        "repeats": one.repeats,
+        "command": one.command,
+        "environment": environment,
+        "problems": one.problems,
+    })
+}
+
+fn section(one: &Planned) -> Section {
+    let mut rows = vec![vec!["command".to_owned(), one.command.clone()]];
+    rows.extend(one.environment.iter().map(|(name, value)| vec![name.clone(), value.clone()]));
+    Section {
+        name: one.treatment.clone(),
+        about: format!("{} runs", one.repeats),
+        head: vec!["what", "value"],
+        rows,
+        right: Vec::new(),
+        notes: one.problems.clone(),
+    }
+}
