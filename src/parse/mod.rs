@@ -8,7 +8,10 @@
 mod bar;
 mod console;
 mod csv;
+mod encoding;
 mod envelope;
+mod events;
+mod folder;
 mod format;
 mod frames;
 mod json;
@@ -18,13 +21,16 @@ mod number;
 mod open;
 mod options;
 mod pattern;
+mod protobuf;
 mod scan;
 mod select;
 mod sink;
+mod source;
 mod stream;
 mod table;
 mod text;
 mod walk;
+mod wandb;
 
 pub use format::{LogFormat, Reader, Sample};
 pub use live::{Live, Summary};
@@ -34,4 +40,5 @@ pub use sink::{Metric, Observation, Sink};
 pub use stream::Stream;
 
 /// Every log format, the most particular first.
-pub const FORMATS: &[&dyn LogFormat] = &[&csv::Csv, &json::Json, &text::JsonLines, &text::Text];
+pub const FORMATS: &[&dyn LogFormat] =
+    &[&events::Events, &wandb::Wandb, &csv::Csv, &json::Json, &text::JsonLines, &text::Text];

@@ -1,69 +1,92 @@
 //! From a path or bytes to a reading: which format, then the whole log through its reader.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use super::FORMATS;
+use super::encoding;
+use super::folder;
 use super::format::{Reader, Sample};
 use super::options::Options;
 use super::pattern::PatternReader;
 use super::select;
 use super::sink::Sink;
+use super::source;
 use crate::error::{Error, Result};
-use crate::model::{Candidate, Reading, Series};
+use crate::model::{Candidate, Reading, Role, Series};
 
 /// Bytes by which a format is chosen.
 pub(crate) const HEAD: usize = 64 << 10;
 
 const BLOCK: usize = 256 << 10;
 
-/// Reads a log or metric file of any format; `-` is standard input.
+/// Reads a log or metric file of any format, or a folder that holds some; `-` is standard input.
 pub fn read_path(path: &Path, options: &Options) -> Result<Reading> {
-    let mut source = source(path)?;
-    read_source(&mut source, Some(path), options).map_err(Error::file("read", path))
+    if path.is_dir() { folder::read(path, options) } else { read_file(path, options) }
 }
 
-/// Opens a file, or standard input.
-pub(crate) fn source(path: &Path) -> Result<Box<dyn Read>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(std::io::stdin()));
-    }
-    Ok(Box::new(File::open(path).map_err(Error::file("read", path))?))
+/// Reads one file.
+pub(crate) fn read_file(path: &Path, options: &Options) -> Result<Reading> {
+    let mut source = source::open(path)?;
+    read_source(&mut source.bytes, source.encoding, Some(path), options).map_err(Error::file("read", path))
 }
 
 /// Reads a log that is in memory.
 pub fn read_bytes(bytes: &[u8], options: &Options) -> Reading {
-    let mut rest = bytes;
+    let guess = encoding::guess(&bytes[..bytes.len().min(HEAD)]);
+    let read = if guess.is_utf8() {
+        read_source(&mut &bytes[..], guess.name, None, options)
+    } else {
+        read_source(&mut encoding::Converted::new(bytes, guess), guess.name, None, options)
+    };
     // Reading from memory cannot fail.
-    read_source(&mut rest, None, options).unwrap_or_else(|e| Reading::nothing("utf-8", e.to_string()))
+    read.unwrap_or_else(|e| Reading::nothing("utf-8", e.to_string()))
 }
 
-fn read_source(source: &mut dyn Read, path: Option<&Path>, options: &Options) -> std::io::Result<Reading> {
+fn read_source(
+    source: &mut dyn Read,
+    encoding: &str,
+    path: Option<&Path>,
+    options: &Options,
+) -> std::io::Result<Reading> {
     let mut block = vec![0; BLOCK];
     let mut head = 0;
     while head < HEAD {
-        match source.read(&mut block[head..])? {
+        match source.read(&mut block[head..HEAD])? {
             0 => break,
             n => head += n,
         }
     }
     let sample = Sample { path, head: &block[..head], whole: head < HEAD };
-    let (mut reader, candidates) = choose(&sample, options);
+    let (mut reader, mut candidates) = choose(&sample, options);
     let mut sink = Sink::default();
-    let mut collected = Vec::new();
+    let mut gathered = Gathered::default();
     reader.push(&block[..head], &mut sink);
-    collect(&mut sink, &mut collected);
+    gathered.take(&mut sink);
     loop {
-        match source.read(&mut block)? {
-            0 => break,
-            n => reader.push(&block[..n], &mut sink),
+        match source.read(&mut block) {
+            Ok(0) => break,
+            Ok(n) => reader.push(&block[..n], &mut sink),
+            // A compressed file that ends early is like a log that was cut.
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData) =>
+            {
+                sink.warn(format!("the file ends early or is damaged: {error}"));
+                break;
+            }
+            Err(error) => return Err(error),
         }
-        collect(&mut sink, &mut collected);
+        gathered.take(&mut sink);
     }
     reader.finish(&mut sink);
-    collect(&mut sink, &mut collected);
-    Ok(reading(sink, collected, candidates, reader.as_ref(), options))
+    gathered.take(&mut sink);
+    if let Some(chosen) = candidates.first_mut() {
+        let detail = reader.detail();
+        if !detail.is_empty() {
+            chosen.why = format!("{}; {detail}", chosen.why);
+        }
+    }
+    Ok(gathered.into_reading(sink, candidates, encoding, options))
 }
 
 /// The reader that fits best, and all candidates, best first.
@@ -79,52 +102,55 @@ pub(crate) fn choose(sample: &Sample<'_>, options: &Options) -> (Box<dyn Reader>
     (reader, scored.into_iter().map(|(candidate, _)| candidate).collect())
 }
 
-fn collect(sink: &mut Sink, collected: &mut Vec<Series>) {
-    for (index, metric) in sink.metrics.iter().enumerate().skip(collected.len()) {
-        debug_assert_eq!(index, collected.len());
-        let mut series = Series::new(&metric.name, crate::model::Role::Other);
-        series.source = metric.source;
-        collected.push(series);
-    }
-    for observation in sink.out.drain(..) {
-        collected[observation.metric].points.push(observation.point);
-    }
+/// Observations, gathered into series.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    series: Vec<Series>,
 }
 
-fn reading(
-    sink: Sink,
-    collected: Vec<Series>,
-    mut candidates: Vec<Candidate>,
-    reader: &dyn Reader,
-    options: &Options,
-) -> Reading {
-    let selection = select::select(&sink.metrics, options.metric.as_deref());
-    if let Some(chosen) = candidates.first_mut() {
-        let detail = reader.detail();
-        if !detail.is_empty() {
-            chosen.why = format!("{}; {detail}", chosen.why);
+impl Gathered {
+    /// Takes what the sink has ready.
+    pub(crate) fn take(&mut self, sink: &mut Sink) {
+        for metric in sink.metrics.iter().skip(self.series.len()) {
+            let mut series = Series::new(&metric.name, Role::Other);
+            series.source = metric.source;
+            self.series.push(series);
+        }
+        for observation in sink.out.drain(..) {
+            self.series[observation.metric].points.push(observation.point);
         }
     }
-    let mut warnings = sink.warnings;
-    let mut primary = None;
-    let mut series = Vec::new();
-    for (index, mut one) in collected.into_iter().enumerate() {
-        if !selection.kept[index] {
-            continue;
+
+    /// Chooses roles and the primary metric.
+    pub(crate) fn into_reading(
+        self,
+        sink: Sink,
+        candidates: Vec<Candidate>,
+        encoding: &str,
+        options: &Options,
+    ) -> Reading {
+        let selection = select::select(&sink.metrics, options.metric.as_deref());
+        let mut warnings = sink.warnings;
+        let mut primary = None;
+        let mut series = Vec::new();
+        for (index, mut one) in self.series.into_iter().enumerate() {
+            if !selection.kept[index] {
+                continue;
+            }
+            if selection.primary == Some(index) {
+                primary = Some(series.len());
+            }
+            one.role = selection.roles[index];
+            one.sampled = sink.metrics[index].sampled;
+            series.push(one);
         }
-        if selection.primary == Some(index) {
-            primary = Some(series.len());
+        if let (Some(asked), None) = (&options.metric, primary) {
+            let known: Vec<&str> = series.iter().map(|s: &Series| s.metric.as_str()).collect();
+            warnings.push(format!("no metric is called `{asked}`; found: {}", known.join(", ")));
+        } else if series.is_empty() {
+            warnings.push("no metric was recognised; name one with --pattern".into());
         }
-        one.role = selection.roles[index];
-        one.sampled = sink.metrics[index].sampled;
-        series.push(one);
+        let format = candidates.first().map(|c| c.format.clone()).unwrap_or_default();
+        Reading { format, encoding: encoding.to_owned(), series, primary, noise: sink.noise, warnings, candidates }
     }
-    if let (Some(asked), None) = (&options.metric, primary) {
-        let known: Vec<&str> = series.iter().map(|s| s.metric.as_str()).collect();
-        warnings.push(format!("no metric is called `{asked}`; found: {}", known.join(", ")));
-    } else if series.is_empty() {
-        warnings.push("no metric was recognised; name one with --pattern".into());
-    }
-    let format = candidates.first().map(|c| c.format.clone()).unwrap_or_default();
-    Reading { format, encoding: "utf-8".into(), series, primary, noise: sink.noise, warnings, candidates }
 }

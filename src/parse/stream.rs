@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::live::{Live, Summary};
-use super::open;
 use super::options::Options;
 use super::sink::{Metric, Observation};
+use super::source;
 use crate::error::{Error, Result};
 
 const BLOCK: usize = 128 << 10;
@@ -23,9 +23,9 @@ pub struct Stream {
 impl Stream {
     /// Opens a log; `-` is standard input.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
-        let source = open::source(path)?;
+        let source = source::open(path)?;
         Ok(Self {
-            source,
+            source: source.bytes,
             path: path.to_owned(),
             block: vec![0; BLOCK],
             live: Live::new(options.clone()),

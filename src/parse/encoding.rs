@@ -1,0 +1,175 @@
+//! Which encoding a text is in, told by its bytes, and a reader that turns it into UTF-8.
+
+use std::io::{self, Read};
+
+use encoding_rs::{Decoder, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// What the first bytes of a text tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Guess {
+    /// The name shown to the user.
+    pub(crate) name: &'static str,
+    encoding: &'static Encoding,
+}
+
+/// Guesses the encoding of a text from its first bytes.
+pub(crate) fn guess(head: &[u8]) -> Guess {
+    let named = |name, encoding| Guess { name, encoding };
+    if head.starts_with(&[0xFF, 0xFE]) {
+        return named("utf-16le", UTF_16LE);
+    }
+    if head.starts_with(&[0xFE, 0xFF]) {
+        return named("utf-16be", UTF_16BE);
+    }
+    if let Some(wide) = wide(head) {
+        return wide;
+    }
+    if is_utf8(head) {
+        return named("utf-8", UTF_8);
+    }
+    let high = head.iter().filter(|&&b| b >= 0x80).count();
+    let valid_wide = String::from_utf8_lossy(head).chars().filter(|c| !c.is_ascii() && *c != '\u{fffd}').count();
+    let broken = String::from_utf8_lossy(head).chars().filter(|c| *c == '\u{fffd}').count();
+    if valid_wide > broken * 2 || head.contains(&0) {
+        return named("utf-8", UTF_8);
+    }
+    let controls = head.iter().filter(|b| matches!(b, 0x81..=0x9F)).count();
+    if controls * 5 >= high && decodes(head, SHIFT_JIS) {
+        return named("shift_jis", SHIFT_JIS);
+    }
+    if even_runs(head) {
+        let korean = decoded(head, EUC_KR).chars().filter(|c| ('가'..='힣').contains(c)).count();
+        if decodes(head, EUC_KR)
+            && ["손실", "에포크", "학습", "정확도", "스텝"].iter().any(|w| decoded(head, EUC_KR).contains(w))
+            && korean > 0
+        {
+            return named("euc-kr", EUC_KR);
+        }
+        if decodes(head, GBK) {
+            return named("gbk", GBK);
+        }
+    }
+    named("latin-1", WINDOWS_1252)
+}
+
+/// UTF-16 without a mark: every other byte of plain text is zero.
+fn wide(head: &[u8]) -> Option<Guess> {
+    let pairs = head.len() / 2;
+    if pairs < 8 {
+        return None;
+    }
+    let zero = |offset: usize| head.iter().skip(offset).step_by(2).filter(|&&b| b == 0).count();
+    let (even, odd) = (zero(0), zero(1));
+    if odd * 10 > pairs * 6 && even * 20 < pairs {
+        return Some(Guess { name: "utf-16le", encoding: UTF_16LE });
+    }
+    (even * 10 > pairs * 6 && odd * 20 < pairs).then_some(Guess { name: "utf-16be", encoding: UTF_16BE })
+}
+
+/// Whether the bytes are UTF-8, a character cut at the end aside.
+fn is_utf8(head: &[u8]) -> bool {
+    match std::str::from_utf8(head) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    }
+}
+
+fn decoded(head: &[u8], encoding: &'static Encoding) -> String {
+    encoding.decode_without_bom_handling(head).0.into_owned()
+}
+
+fn decodes(head: &[u8], encoding: &'static Encoding) -> bool {
+    let text = decoded(head, encoding);
+    // The last character of the head may be cut.
+    text.chars().filter(|c| *c == '\u{fffd}').count() <= 1
+}
+
+/// Whether nearly all runs of high bytes have an even length, as in two-byte encodings.
+fn even_runs(head: &[u8]) -> bool {
+    let (mut even, mut all) = (0, 0);
+    for run in head.split(|b| *b < 0x80).filter(|run| !run.is_empty()) {
+        all += 1;
+        even += usize::from(run.len() % 2 == 0);
+    }
+    all > 0 && even * 10 >= all * 9
+}
+
+impl Guess {
+    /// Whether the text needs no conversion.
+    pub(crate) fn is_utf8(self) -> bool {
+        self.encoding == UTF_8
+    }
+}
+
+/// Turns a text into UTF-8 while it is read.
+pub(crate) struct Converted<R> {
+    source: R,
+    decoder: Decoder,
+    raw: Vec<u8>,
+    ready: Vec<u8>,
+    at: usize,
+    done: bool,
+}
+
+impl<R: Read> Converted<R> {
+    /// Reads `source`, which is in the guessed encoding.
+    pub(crate) fn new(source: R, guess: Guess) -> Self {
+        let decoder = guess.encoding.new_decoder_with_bom_removal();
+        Self { source, decoder, raw: vec![0; 64 << 10], ready: Vec::new(), at: 0, done: false }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let read = self.source.read(&mut self.raw)?;
+        self.done = read == 0;
+        let room = self.decoder.max_utf8_buffer_length(read).unwrap_or(read * 4 + 16);
+        self.ready.resize(room, 0);
+        let (_, _, written, _) = self.decoder.decode_to_utf8(&self.raw[..read], &mut self.ready, self.done);
+        self.ready.truncate(written);
+        self.at = 0;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Converted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.ready.len() && !self.done {
+            self.fill()?;
+        }
+        let count = out.len().min(self.ready.len() - self.at);
+        out[..count].copy_from_slice(&self.ready[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_encodings_by_their_bytes() {
+        let utf16: Vec<u8> = "step 1 loss 0.5\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(guess(&utf16).name, "utf-16le");
+        assert_eq!(guess("步 1 损失 0.5".as_bytes()).name, "utf-8");
+        for (text, encoding, name) in [
+            ("エポック 1 損失: 0.5\nエポック 2 損失: 0.4\n", SHIFT_JIS, "shift_jis"),
+            ("第1轮 损失: 0.5 准确率: 0.3\n", GBK, "gbk"),
+            ("에포크 1 손실: 0.5\n", EUC_KR, "euc-kr"),
+            ("époque 1 perte: 0.5 précision: 0.3\n", WINDOWS_1252, "latin-1"),
+            ("Época 1 pérdida: 0,5\n", WINDOWS_1252, "latin-1"),
+        ] {
+            assert_eq!(guess(&encoding.encode(text).0).name, name, "{text}");
+        }
+        assert_eq!(guess("loss 0.5 ✓ fine ✓ good ✓ \u{fffd}".replace('\u{fffd}', "").as_bytes()).name, "utf-8");
+    }
+
+    #[test]
+    fn converts_while_reading() {
+        let text = "第1轮 损失: 0.5\n".repeat(20_000);
+        let bytes = GBK.encode(&text).0.into_owned();
+        let mut out = String::new();
+        let mut reader = Converted::new(&bytes[..], guess(&bytes));
+        reader.read_to_string(&mut out).expect("reads");
+        assert_eq!(out, text);
+    }
+}
