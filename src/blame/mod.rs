@@ -14,10 +14,10 @@ mod matrix;
 mod name;
 mod nominate;
 mod price;
+mod recorded;
 mod remedy;
 mod search;
 mod summary;
-mod witness;
 #[cfg(test)]
 mod testing;
 
@@ -29,7 +29,7 @@ pub use luck::{Rate, agree_by_luck, repeats_for};
 pub use matrix::{Question, matrix};
 pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
+pub use recorded::{SOURCES, sentence};
 pub use remedy::{function, remedy};
 pub use search::{Answer, Ask, Config, Control, Search, Seen};
 pub use summary::summary;
-pub use witness::{SOURCES, evidence, sentence};
