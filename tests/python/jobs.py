@@ -31,11 +31,29 @@ def ordered(order):
 '''
 
 
+LIGHT = '''
+def train(batches, lr=0.1, seed=1):
+    for step, x in enumerate(batches):
+        print("step", step, "loss", x, lr() if callable(lr) else lr, seed, flush=True)
+
+
+def data(scale=1.0):
+    return [scale * (i + 1) for i in range(4)]
+
+
+def ordered(order):
+    return list(order)
+
+'''
+
+
 class Case:
-    """A planted cause."""
+    """A planted cause. What does not need torch is tested without it, which is far quicker."""
 
     def __init__(self, name, cause, text, cures, spares, stage=None, parts_often=True):
-        self.name, self.cause, self.text = name, cause, TRAIN + text
+        self.name, self.cause, self.full = name, cause, TRAIN + text
+        light = "torch" not in text and "seed=" not in text
+        self.text = (LIGHT if light else TRAIN) + text
         self.cures, self.spares, self.stage, self.parts_often = cures, spares, stage, parts_often
 
 
