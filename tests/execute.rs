@@ -379,6 +379,15 @@ fn what_a_run_leaves_behind_is_ended_and_counted() {
 }
 
 #[test]
+fn what_a_run_leaves_in_its_session_is_found_without_a_name() {
+    let word = unusual();
+    let mut case = Case::new(&[&format!("env -i sleep {word} & echo off")]);
+    case.run();
+    assert_eq!(case.heard.end("r1").notes, ["left 1 process behind, ended"]);
+    assert_eq!(carrying(&word), [0; 0]);
+}
+
+#[test]
 fn descendants_in_sessions_of_their_own_end_with_a_run_that_is_stopped() {
     let word = unusual();
     // The grandchild ignores the request, has lost its parent and its place in the run's session.
