@@ -381,7 +381,7 @@ fn what_a_run_leaves_behind_is_ended_and_counted() {
 #[test]
 fn what_a_run_leaves_in_its_session_is_found_without_a_name() {
     let word = unusual();
-    let mut case = Case::new(&[&format!("env -i sleep {word} & echo off")]);
+    let mut case = Case::new(&[&format!("env -i sleep {word} & sleep 0.2; echo off")]);
     case.run();
     assert_eq!(case.heard.end("r1").notes, ["left 1 process behind, ended"]);
     assert_eq!(carrying(&word), [0; 0]);
