@@ -315,6 +315,15 @@ fn the_environment_is_set_and_unset_as_asked() {
 }
 
 #[test]
+fn a_run_leads_a_session_and_a_group_of_its_own() {
+    // Otherwise Ctrl-C in a terminal would reach the run past the audit.
+    let mut case = Case::new(&["read -r _ _ _ _ group session _ < /proc/$$/stat; echo $$ $group $session"]);
+    case.run();
+    let process = case.heard.processes["r1"];
+    assert_eq!(case.heard.text("r1"), format!("{process} {process} {process}\n"));
+}
+
+#[test]
 fn standard_input_is_empty() {
     let mut case = Case::new(&["cat; echo end"]).timeout(Duration::from_secs(10));
     case.run();
@@ -366,6 +375,15 @@ fn what_a_run_leaves_behind_is_ended_and_counted() {
     let end = case.heard.end("r1");
     assert_eq!((end.status, end.exit_code), (Some(Status::Finished), Some(0)));
     assert_eq!(end.notes, ["left 2 processes behind, ended"]);
+    assert_eq!(carrying(&word), [0; 0]);
+}
+
+#[test]
+fn what_a_run_leaves_in_its_session_is_found_without_a_name() {
+    let word = unusual();
+    let mut case = Case::new(&[&format!("env -i sleep {word} & sleep 0.2; echo off")]);
+    case.run();
+    assert_eq!(case.heard.end("r1").notes, ["left 1 process behind, ended"]);
     assert_eq!(carrying(&word), [0; 0]);
 }
 
@@ -669,6 +687,17 @@ fn a_killed_audit_leaves_no_watchdog() {
     auditor.signal("-KILL");
     // This process may have become its parent, and does not wait for it.
     soon("the watchdog's end", || state(watchdogs[0]).is_none_or(|state| state == 'Z'));
+}
+
+#[test]
+fn a_run_dies_with_its_audit_even_without_a_watchdog() {
+    let word = unusual();
+    let auditor = Auditor::start(&[&format!("echo ready; exec sleep {word}")], 5000).after(&[("r1", "ready")]);
+    let own = auditor.process.id();
+    let watchdog = carrying("repro-audit-watchdog").into_iter().find(|id| parent(*id) == Some(own)).unwrap();
+    assert!(Command::new("kill").args(["-KILL", &watchdog.to_string()]).status().unwrap().success());
+    auditor.signal("-KILL");
+    soon("the end of the run", || carrying(&word).is_empty());
 }
 
 #[test]
