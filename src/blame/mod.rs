@@ -16,9 +16,9 @@ mod price;
 mod remedy;
 mod search;
 mod summary;
-mod witness;
 #[cfg(test)]
 mod testing;
+mod witness;
 
 pub use confidence::confidence;
 pub use effects::effects;

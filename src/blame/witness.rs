@@ -2,8 +2,8 @@
 
 use crate::model::flight::{Flight, FlightDivergence, FlightProcess, GuiltyOperation, SeedCall, TracedPlace};
 use crate::model::{
-    Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator, Read,
-    Seeding, SourceLine, Stage,
+    Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
+    Read, Seeding, SourceLine, Stage,
 };
 
 /// The sources whose places in the user's code the evidence is made of; what a recorded run is asked to trace.
@@ -34,7 +34,10 @@ pub fn evidence(
         first: first.map(|first| first_difference(first, [a, b])),
         initial_parameters_differ: initial_parameters_differ([a, b]),
         only_length_differs: length_only,
-        generators: LIBRARIES.iter().filter_map(|(library, name)| generator(*library, name, flights, [a, b], first)).collect(),
+        generators: LIBRARIES
+            .iter()
+            .filter_map(|(library, name)| generator(*library, name, flights, [a, b], first))
+            .collect(),
         own_generators: own_generators(flights[0]),
         loaders: loaders(flights, [a, b]),
         reads: reads(flights),
@@ -104,7 +107,11 @@ fn generator(
     let differs = at_start || first.is_some_and(|first| first.differing.iter().any(|other| other.starts_with(&item)));
     let places = flights[0].places(&format!("seed.{name}"));
     let moved = [a, b].iter().any(|process| {
-        process.start.iter().chain(&process.steps).any(|step| step.items.iter().any(|i| i.name.starts_with(&item) && i.moved))
+        process
+            .start
+            .iter()
+            .chain(&process.steps)
+            .any(|step| step.items.iter().any(|i| i.name.starts_with(&item) && i.moved))
     });
     let (seeding, seeded_at) = seeding(name, [a, b]);
     let drawn = moved || !places.is_empty();
@@ -136,7 +143,8 @@ fn seeding(name: &str, [a, b]: [&FlightProcess; 2]) -> (Seeding, Option<SourceLi
 /// Generators that the user's code made without a seed of its own.
 fn own_generators(flight: &Flight) -> Vec<OwnGenerator> {
     let numpy = flight.places("seed.numpy_generator").into_iter().map(|place| (Library::Numpy, place));
-    let python = flight.places("entropy").into_iter().filter(|place| place.kind == "create").map(|p| (Library::Python, p));
+    let python =
+        flight.places("entropy").into_iter().filter(|place| place.kind == "create").map(|p| (Library::Python, p));
     let worker = flight.places("seed.worker").into_iter().filter(|place| place.worker.is_some() && is_source(place));
     numpy
         .chain(python)
@@ -229,10 +237,11 @@ fn orders(flight: &Flight) -> Vec<Order> {
         };
         Some(Order { decider, differs: None, location: Some(place.at.clone()) })
     });
-    let hashes = flight
-        .places("hashseed")
-        .into_iter()
-        .map(|place| Order { decider: Decider::StringHashes, differs: None, location: Some(place.at.clone()) });
+    let hashes = flight.places("hashseed").into_iter().map(|place| Order {
+        decider: Decider::StringHashes,
+        differs: None,
+        location: Some(place.at.clone()),
+    });
     race.chain(hashes).collect()
 }
 
@@ -248,9 +257,11 @@ fn operation_at(name: &str, process: &FlightProcess, location: Option<SourceLine
 
 /// Whether the process drew from or trained with a card.
 fn on_card(process: &FlightProcess) -> bool {
-    process.steps.first().or(process.start.as_ref()).is_some_and(|step| {
-        step.items.iter().any(|item| item.name.starts_with("rng.cuda"))
-    })
+    process
+        .steps
+        .first()
+        .or(process.start.as_ref())
+        .is_some_and(|step| step.items.iter().any(|item| item.name.starts_with("rng.cuda")))
 }
 
 fn fact<'p>(process: &'p FlightProcess, name: &str) -> Option<&'p str> {
@@ -270,5 +281,8 @@ pub fn sentence(first: &FlightDivergence) -> String {
         Stage::Output => "the output",
     };
     let rank = first.rank.map(|rank| format!(" of rank {rank}")).unwrap_or_default();
-    format!("to the bit, two recorded runs part first at optimizer step {}{rank}, in {stage} ({})", first.step, first.item)
+    format!(
+        "to the bit, two recorded runs part first at optimizer step {}{rank}, in {stage} ({})",
+        first.step, first.item
+    )
 }

@@ -228,7 +228,10 @@ impl<'a> Campaign<'a> {
                         run.read_back.insert(setting.clone(), level);
                     }
                     Err(_) if failed.iter().any(|(known, _)| known == setting) => {}
-                    Err(reason) => failed.push((setting.clone(), format!("{setting}={level} did not take effect in {}: {reason}", run.id))),
+                    Err(reason) => failed.push((
+                        setting.clone(),
+                        format!("{setting}={level} did not take effect in {}: {reason}", run.id),
+                    )),
                 }
             }
         }
@@ -307,7 +310,11 @@ impl<'a> Campaign<'a> {
             duration: ending.duration,
             node: if ending.node.is_empty() { probe::machine::host() } else { ending.node },
             attempts: Vec::new(),
-            last_words: if status == Status::Crashed { last_words(&log.with_file_name("stderr.log")) } else { Vec::new() },
+            last_words: if status == Status::Crashed {
+                last_words(&log.with_file_name("stderr.log"))
+            } else {
+                Vec::new()
+            },
             log,
         };
         let shown = Run { log: findings::relative(&run.log, self.record.folder()), ..run.clone() };
@@ -346,14 +353,18 @@ impl<'a> Campaign<'a> {
     /// Why the agreement of these runs proves nothing: one of them crashed, timed out or was lost.
     fn cut_short(&self, ids: &[String]) -> Option<String> {
         let runs: Vec<&Run> = self.runs.iter().filter(|run| ids.contains(&run.id)).collect();
-        let bad: Vec<&&Run> = runs.iter().filter(|run| !matches!(run.status, Status::Finished | Status::Stopped)).collect();
+        let bad: Vec<&&Run> =
+            runs.iter().filter(|run| !matches!(run.status, Status::Finished | Status::Stopped)).collect();
         let first = bad.first()?;
         let alike = bad.iter().all(|run| {
-            (run.status, run.exit_code, run.signal, run.points) == (first.status, first.exit_code, first.signal, first.points)
+            (run.status, run.exit_code, run.signal, run.points)
+                == (first.status, first.exit_code, first.signal, first.points)
         });
         let how = how(first);
         Some(match (bad.len() == runs.len(), alike) {
-            (true, true) => format!("every run {how} in the same way after {} points; they agree as far as they got", first.points),
+            (true, true) => {
+                format!("every run {how} in the same way after {} points; they agree as far as they got", first.points)
+            }
             (true, false) => "every run failed, not in the same way; they agree as far as they got".to_owned(),
             (false, _) => format!(
                 "{} of {} runs failed ({} {how} after {} points); the points they share agree",
@@ -408,7 +419,8 @@ impl Batch {
 /// The level in effect, as the flight record proves it, or why it is not.
 fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::result::Result<Level, String> {
     let Some(flight) = flight.filter(|flight| flight.entered > 0) else {
-        return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)".to_owned());
+        return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)"
+            .to_owned());
     };
     let told: Vec<_> = flight.read_back(setting.as_str()).collect();
     if let Some(bad) = told.iter().find(|applied| !applied.ok) {

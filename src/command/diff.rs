@@ -29,11 +29,8 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
         Some(_) => readings.iter().find_map(|reading| Some(reading.primary()?.metric.clone())),
         None => None,
     };
-    let members: Vec<Member<'_>> = names
-        .iter()
-        .zip(&readings)
-        .map(|(name, reading)| Member { name, reading, end: End::Complete })
-        .collect();
+    let members: Vec<Member<'_>> =
+        names.iter().zip(&readings).map(|(name, reading)| Member { name, reading, end: End::Complete }).collect();
     let compared: Vec<Compared<'_>> =
         members.iter().zip(&logs).map(|(m, log)| Compared { name: m.name, reading: m.reading, log }).collect();
     let group = compare::group(&members, tolerance, only.as_deref());

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::compare::{self, Group};
-use crate::model::{
-    Audit, Comparison, Curve, Divergence, Outcome, Point, Reading, Resolution, Role, Series, Verdict,
-};
+use crate::model::{Audit, Comparison, Curve, Divergence, Outcome, Point, Reading, Resolution, Role, Series, Verdict};
 
 use super::window;
 
@@ -119,7 +117,10 @@ fn series<'a>(reading: &'a Reading, metric: &str) -> Option<&'a Series> {
 }
 
 fn warnings(compared: &[Compared<'_>]) -> Vec<String> {
-    compared.iter().flat_map(|one| one.reading.warnings.iter().map(move |warning| format!("{}: {warning}", one.name))).collect()
+    compared
+        .iter()
+        .flat_map(|one| one.reading.warnings.iter().map(move |warning| format!("{}: {warning}", one.name)))
+        .collect()
 }
 
 /// For each run, the points and raw lines around the divergence, or its first points where there is none.
@@ -139,7 +140,10 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
 }
 
 fn empty_like(series: &Series) -> Series {
-    Series { points: Vec::new(), ..Series::clone(&Series { points: Vec::new(), metric: series.metric.clone(), ..*series }) }
+    Series {
+        points: Vec::new(),
+        ..Series::clone(&Series { points: Vec::new(), metric: series.metric.clone(), ..*series })
+    }
 }
 
 /// Index of the divergent point in a series, or where it would be.
@@ -151,7 +155,9 @@ fn index_of(series: &Series, divergence: &Divergence) -> usize {
 
 /// Raw lines around a point; none for files that have no lines of text.
 fn raw(log: &Path, series: &Series, centre: usize) -> Vec<crate::model::RawLine> {
-    let Some(line) = series.points.get(centre).or(series.points.last()).map(|point| point.line) else { return Vec::new() };
+    let Some(line) = series.points.get(centre).or(series.points.last()).map(|point| point.line) else {
+        return Vec::new();
+    };
     if is_text(log) { window::lines(log, line.saturating_sub(CONTEXT).max(1), line + CONTEXT) } else { Vec::new() }
 }
 

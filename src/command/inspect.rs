@@ -12,8 +12,11 @@ use super::request::reading_options;
 pub fn inspect(typed: &cli::Inspect) -> Result<u8> {
     let output = Output::new(&typed.output)?;
     let options = reading_options(typed.metric.as_deref(), typed.pattern.as_deref())?;
-    let readings =
-        typed.files.iter().map(|file| parse::read_path(&super::diff::log_of(file), &options)).collect::<Result<Vec<_>>>()?;
+    let readings = typed
+        .files
+        .iter()
+        .map(|file| parse::read_path(&super::diff::log_of(file), &options))
+        .collect::<Result<Vec<_>>>()?;
     let named = typed.files.iter().map(std::path::PathBuf::as_path).zip(&readings);
     output.listing(&report::inspect(named))?;
     let all_seen = readings.iter().all(|reading| reading.series.iter().any(|series| !series.points.is_empty()));

@@ -71,7 +71,8 @@ impl Request {
         check_once(set.iter().map(|(setting, _)| setting).chain(vary.iter().map(|(setting, _)| setting)))?;
         check_placeholders(set.iter().map(|(s, _)| s).chain(vary.iter().map(|(s, _)| s)), &typed.command)?;
         let set: Vec<(SettingId, Level)> = set.into_iter().map(|(setting, level)| (setting.id, level)).collect();
-        let varied: Vec<(SettingId, Vec<Level>)> = vary.into_iter().map(|(setting, levels)| (setting.id, levels)).collect();
+        let varied: Vec<(SettingId, Vec<Level>)> =
+            vary.into_iter().map(|(setting, levels)| (setting.id, levels)).collect();
         let design = match typed.design {
             cli::Design::OneAtATime => Design::OneAtATime,
             cli::Design::Full => Design::Full,
@@ -128,7 +129,9 @@ pub fn reading_options(metric: Option<&str>, pattern: Option<&str>) -> Result<pa
 fn times(typed: &cli::Run) -> Result<u32> {
     match (typed.times, typed.confidence, typed.detect) {
         (Some(times), ..) if times >= 2 => Ok(times),
-        (Some(_), ..) => Err(Error::Misuse("--times needs at least 2: one run has nothing to be compared with".to_owned())),
+        (Some(_), ..) => {
+            Err(Error::Misuse("--times needs at least 2: one run has nothing to be compared with".to_owned()))
+        }
         (None, Some(confidence), Some(detect)) => {
             let share = |x: f64| x > 0.0 && x < 1.0;
             if !share(confidence) || !share(detect) {

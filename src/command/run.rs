@@ -130,7 +130,13 @@ fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Aud
 }
 
 /// Verdict, reason and what a reader sees first.
-fn conclude(request: &Request, campaign: &Campaign<'_>, audit: &mut Audit, results: &[TreatmentResult], batches: &[Batch]) {
+fn conclude(
+    request: &Request,
+    campaign: &Campaign<'_>,
+    audit: &mut Audit,
+    results: &[TreatmentResult],
+    batches: &[Batch],
+) {
     let parts = |result: &&TreatmentResult| matches!(result.outcome, Some(Outcome::Diverged(_)));
     let shown = results.iter().position(|result| parts(&result)).unwrap_or(0);
     let Some(batch) = batches.get(shown) else {
@@ -164,6 +170,8 @@ fn conclude(request: &Request, campaign: &Campaign<'_>, audit: &mut Audit, resul
     if campaign.interrupted().is_some() {
         audit.verdict = if audit.verdict == Verdict::Diverged { Verdict::Diverged } else { Verdict::Unresolved };
         audit.reason = "the audit was interrupted".to_owned();
-        audit.next.push(format!("repro-audit run --continue {}", words::shell(&campaign.folder().display().to_string())));
+        audit
+            .next
+            .push(format!("repro-audit run --continue {}", words::shell(&campaign.folder().display().to_string())));
     }
 }

@@ -91,15 +91,7 @@ impl Live {
 impl<'a> Watch<'a> {
     /// Watches the runs of one treatment, read with `options`.
     pub fn new(rule: StopRule, options: parse::Options, progress: &'a mut Progress) -> Self {
-        Self {
-            rule,
-            progress,
-            options,
-            runs: Vec::new(),
-            parted: None,
-            endings: BTreeMap::new(),
-            fresh: Vec::new(),
-        }
+        Self { rule, progress, options, runs: Vec::new(), parted: None, endings: BTreeMap::new(), fresh: Vec::new() }
     }
 
     fn read(&mut self, run: &str, bytes: &[u8]) -> Control {
@@ -152,7 +144,8 @@ impl<'a> Watch<'a> {
             self.parted.zip(self.rule.after_divergence).map(|(index, after)| (index + after) as u64 + 1);
         let limit = [limit_by_divergence, self.rule.after_points].into_iter().flatten().min();
         let Some(limit) = limit else { return Vec::new() };
-        let enough = self.runs.iter_mut().filter(|live| live.open && !live.stopped && live.points.len() as u64 >= limit);
+        let enough =
+            self.runs.iter_mut().filter(|live| live.open && !live.stopped && live.points.len() as u64 >= limit);
         enough
             .map(|live| {
                 live.stopped = true;

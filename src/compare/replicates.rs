@@ -73,7 +73,13 @@ pub fn group(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -
 }
 
 fn unresolved(reason: String) -> Group {
-    Group { outcome: Outcome::Unresolved(reason), others: Vec::new(), points: 0, apart: Vec::new(), classes: Vec::new() }
+    Group {
+        outcome: Outcome::Unresolved(reason),
+        others: Vec::new(),
+        points: 0,
+        apart: Vec::new(),
+        classes: Vec::new(),
+    }
 }
 
 /// Sorts the members into classes that agree, each known by its first member.

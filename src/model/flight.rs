@@ -23,9 +23,9 @@ impl Flight {
 
     /// What became of one setting: the last read-back of every process that was asked for it.
     pub fn read_back<'a>(&'a self, setting: &'a str) -> impl Iterator<Item = &'a AppliedLevel> {
-        self.processes.iter().filter_map(move |process| {
-            process.applied.iter().rev().find(|applied| applied.setting == setting)
-        })
+        self.processes
+            .iter()
+            .filter_map(move |process| process.applied.iter().rev().find(|applied| applied.setting == setting))
     }
 
     /// The user's lines that brought a source in, the most telling first.

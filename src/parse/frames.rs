@@ -116,7 +116,9 @@ impl Frames {
                     }
                     // Backspaces count characters, the buffer bytes: a bar of wide glyphs is longer than its run.
                     let keep = characters_back(&clean, run);
-                    clean.truncate(keep);
+                    // A bar drawn anew leaves at most a whole word before it.
+                    let whole = keep == 0 || clean[keep - 1] == b' ' || run == 1;
+                    clean.truncate(if whole { keep } else { 0 });
                     i += run;
                 }
                 byte => {

@@ -19,6 +19,8 @@ pub(crate) enum Meaning {
     Noise,
     /// Sizes and totals that do not change, progress in percent.
     Config,
+    /// Numbers of a line that inference prints, without a name.
+    Output,
     /// Nothing that is known.
     Unknown,
 }
@@ -114,6 +116,10 @@ const STEPS: &[(&str, u8)] = &[
     ("sample", 2),
     ("example", 2),
     ("tick", 3),
+    ("image", 2),
+    ("item", 2),
+    ("prompt", 2),
+    ("question", 2),
     ("kimg", 2),
     ("generation", 3),
     ("trial", 2),

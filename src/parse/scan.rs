@@ -198,6 +198,9 @@ impl Scan {
         {
             state.stack.push(state.group.clone());
             state.group = words;
+            if !number_follows(line, at + 1) {
+                state.words = None;
+            }
             state.bracket = line[at];
             return at + 1;
         }

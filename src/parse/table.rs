@@ -133,7 +133,11 @@ impl Header {
         let rising = placed.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let filled = placed.iter().filter(|(_, cell)| !cell.is_empty()).count();
         let numeric = placed.iter().filter(|(_, cell)| cell_number(&line[cell.clone()]).is_some()).count();
-        (rising && numeric >= 1 && numeric * 2 >= filled).then_some(placed)
+        let counter = |column: usize| matches!(names::meaning(&self.names[column]), Meaning::Epoch | Meaning::Step(_));
+        let counted = (0..self.names.len()).any(counter);
+        let placed_by =
+            placed.iter().any(|(column, cell)| counter(*column) && cell_number(&line[cell.clone()]).is_some());
+        (rising && (placed_by || !counted) && numeric >= 1 && numeric * 2 >= filled).then_some(placed)
     }
 
     /// The column that a cell stands under: the one it overlaps, else the nearest.

@@ -308,7 +308,8 @@ mod tests {
     use super::*;
 
     const HELLO: &str = r#"{"r":"hello","format":"repro-audit.flight/1","pid":7,"ppid":1,"rank":null,"role":"main"}"#;
-    const STEP: &str = r#"{"r":"step","n":0,"opt":0,"t":5,"items":[["rng.torch","ab",true,true],["loss",[["3f800000","float32"]]]]}"#;
+    const STEP: &str =
+        r#"{"r":"step","n":0,"opt":0,"t":5,"items":[["rng.torch","ab",true,true],["loss",[["3f800000","float32"]]]]}"#;
 
     fn read(text: &str) -> FlightProcess {
         process(Path::new("flight-main-7.jsonl"), text.as_bytes())
