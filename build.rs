@@ -14,7 +14,16 @@ fn main() {
     let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC");
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let compiled = Command::new(rustc)
-        .args(["--edition", "2021", "--crate-type", "cdylib", "--crate-name", "repro_audit_digest", "--target", &target])
+        .args([
+            "--edition",
+            "2021",
+            "--crate-type",
+            "cdylib",
+            "--crate-name",
+            "repro_audit_digest",
+            "--target",
+            &target,
+        ])
         .args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "strip=symbols", "-o"])
         .arg(&out)
         .arg("shim/digest/digest.rs")

@@ -42,7 +42,7 @@ pub enum Error {
 }
 
 /// The result of anything that can fail by our own or the user's fault.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// For use in `map_err`: a file could not be read, written or created.

@@ -5,7 +5,6 @@ reaches the job.
 """
 import os
 import sys
-import types
 
 LEFT_ALONE = ("as-is", "", None)
 
@@ -36,12 +35,31 @@ def tell_hash_order():
     """Replaced by `trace` when hash order is traced."""
 
 
+class _Plainly:
+    """How the C scanner of `json` is to read: as `json.loads` does."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int, parse_constant = float, int, None
+    memo = {}
+
+
+def parse(text):
+    """`json.loads`, without its 5 ms of imports where the interpreter allows it."""
+    try:
+        from _json import make_scanner
+
+        return make_scanner(_Plainly)(text.strip(), 0)[0]
+    except (ImportError, AttributeError, TypeError, StopIteration):
+        import json
+
+        return json.loads(text)
+
+
 def load(path):
     """Reads the instructions. Raises on anything unexpected; the door catches it."""
-    import json
-
     with open(path, encoding="utf-8") as f:
-        told = json.load(f)
+        told = parse(f.read())
     if told.get("version") != 1:
         raise ValueError("instructions of another version")
     state.record_dir = told.get("record")
@@ -148,7 +166,7 @@ def replace(owner, name, make):
     if original is None:
         return False
     replacement = make(original)
-    if not isinstance(original, (types.FunctionType, type)) and not isinstance(owner, type):
+    if not isinstance(original, (type(fault), type)) and not isinstance(owner, type):
         replacement = Plain(replacement)
     setattr(owner, name, dress(replacement, original))
     return True

@@ -112,6 +112,9 @@ class Gather:
                 return self.value("%s%s" % (kind.__name__, tuple(t.shape)))
         if t.device.type == "meta":
             return self.value("meta%s" % (tuple(t.shape),))
+        if t.layout is torch.sparse_coo:
+            self.tensor(t._indices())
+            return self.tensor(t._values())
         if t.layout is not torch.strided:
             return self.value("%s%s" % (t.layout, tuple(t.shape)))
         if t.device.type != "cpu":

@@ -48,6 +48,10 @@ def leave(why):
     children = sys.modules.get("multiprocessing")
     if children is not None:
         try:
+            import signal
+
+            # the loaders' own handler would raise here, as if a worker had crashed
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for child in children.active_children():
                 child.terminate()
         except Exception:

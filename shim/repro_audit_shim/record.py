@@ -101,12 +101,17 @@ def entered():
     """Notes that the shim came into this interpreter, whatever it does later."""
     if core.state.record_dir is None:
         return
-    item = {"pid": _getpid(), "ppid": os.getppid(), "python": sys.version.split()[0],
-            "argv": list(getattr(sys, "orig_argv", None) or getattr(sys, "argv", []))[:8]}
+    arguments = list(getattr(sys, "orig_argv", None) or getattr(sys, "argv", []))[:8]
+    try:
+        from _json import encode_basestring_ascii as quoted
+    except ImportError:
+        from json.encoder import encode_basestring_ascii as quoted
+    line = '{"pid":%d,"ppid":%d,"python":%s,"argv":[%s]}\n' % (
+        _getpid(), os.getppid(), quoted(sys.version.split()[0]), ",".join(quoted(a[:1000]) for a in arguments))
     try:
         fd = _open(os.path.join(core.state.record_dir, "entered.jsonl"), _FLAGS, 0o600)
         try:
-            _write(fd, _line(item))
+            _write(fd, line.encode())
         finally:
             _close(fd)
     except OSError:

@@ -5,6 +5,7 @@ learning rates, parameters and optimizer state after. The parameters after one
 step are those before the next, unless somebody wrote to them in between, which
 their version counters tell.
 """
+import os
 import struct
 import sys
 import time
@@ -37,10 +38,8 @@ class Recorder:
         self.versions = {}
         self.pending = None
         self.waiting = []
+        self.pid = os.getpid()
         self.said = False
-        self.inside = False
-        self.first_optimizer = None
-        self.scaler = None
 
     # -- what the parts report -------------------------------------------------
 
@@ -235,6 +234,9 @@ class Recorder:
 
     def _emit(self, item):
         """Writes in order; what still waits for a card holds back what follows it."""
+        if self.waiting and self.pid != os.getpid():
+            self.waiting = []  # a forked child inherits what its parent is about to write
+        self.pid = os.getpid()
         self.waiting.append(item)
         self.flush(wait=len(self.waiting) > 512)
 

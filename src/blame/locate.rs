@@ -95,7 +95,7 @@ fn order(evidence: &Evidence, deciders: &[Decider]) -> Option<SourceLine> {
 fn files(evidence: &Evidence) -> Option<SourceLine> {
     let random = evidence.reads.iter().any(|read| read.what == Outside::Listing && read.names_differ == Some(true));
     let made = if random { read(evidence, Outside::Entropy, Some(false)) } else { None };
-    made.or_else(|| read(evidence, Outside::Listing, None))
+    read(evidence, Outside::Name, None).or(made).or_else(|| read(evidence, Outside::Listing, None))
 }
 
 fn clock_seed(evidence: &Evidence) -> Option<SourceLine> {

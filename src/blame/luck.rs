@@ -16,7 +16,8 @@ pub fn agree_by_luck(rate: f64, repeats: usize) -> f64 {
 /// Rates above one half mean the same as one half: then no outcome is the rule. Answers at least 2, and `None` where
 /// the numbers make no sense or no sane number of repeats is enough.
 pub fn repeats_for(confidence: f64, detect: f64) -> Option<usize> {
-    if !(0.0..1.0).contains(&confidence) || !(detect > 0.0 && detect <= 1.0) {
+    let sane = (0.0..1.0).contains(&confidence) && detect > 0.0 && detect <= 1.0;
+    if !sane {
         return None;
     }
     let rate = detect.min(0.5);
@@ -47,12 +48,18 @@ impl Rate {
     }
 
     /// The chance that `repeats` further runs all agree although nothing has changed, averaged over all true rates that
-    /// fit what was seen (each rate equally likely beforehand): few sightings say little about the rate, and this says so.
+    /// fit what was seen: few sightings say little about the rate, and this says so. The first sighting is what brought
+    /// us to ask and does not count as one; otherwise rare causes, seen by luck, would be taken for frequent ones.
     pub fn agree_by_luck(self, repeats: usize) -> f64 {
-        let (usual, other) = (self.usual as f64 + 1.0, self.other as f64 + 1.0);
+        let (usual, other) = (self.usual as f64 + 1.0, self.other.max(1) as f64);
         let all =
             |outcome: f64| (0..repeats).map(|k| (outcome + k as f64) / (usual + other + k as f64)).product::<f64>();
         (all(usual) + all(other)).min(1.0)
+    }
+
+    /// This and what was seen elsewhere of the same cause.
+    pub fn and(self, more: Self) -> Self {
+        Self { usual: self.usual + more.usual, other: self.other + more.other }
     }
 
     /// The fewest repeats that all agree by luck with at most `risk`.

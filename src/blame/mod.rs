@@ -7,27 +7,29 @@
 mod candidate;
 mod confidence;
 mod effects;
+mod flight;
 mod locate;
 mod luck;
 mod matrix;
 mod name;
 mod nominate;
 mod price;
+mod recorded;
 mod remedy;
 mod search;
 mod summary;
 #[cfg(test)]
 mod testing;
-mod witness;
 
 pub use confidence::confidence;
 pub use effects::effects;
+pub use flight::evidence;
 pub use locate::{locate, wants_tracing};
 pub use luck::{Rate, agree_by_luck, repeats_for};
 pub use matrix::{Question, matrix};
 pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
+pub use recorded::{SOURCES, sentence};
 pub use remedy::{function, remedy};
 pub use search::{Answer, Ask, Config, Control, Search, Seen};
 pub use summary::summary;
-pub use witness::{SOURCES, evidence, sentence};

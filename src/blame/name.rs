@@ -4,7 +4,7 @@
 //! record shows decides between them.
 
 use super::nominate;
-use crate::model::{Evidence, Library, Operation, Outside, Seeding};
+use crate::model::{Evidence, GlobalGenerator, Library, Operation, Outside, Seeding};
 
 /// The cause that a held setting stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,12 @@ pub(super) fn name(
 
 fn what_entropy_feeds(evidence: &Evidence, could_hold: &dyn Fn(&str) -> bool) -> Named {
     let mut fed: Vec<(&str, &str)> = Vec::new();
-    if evidence.reads.iter().any(|read| read.what == Outside::Listing && read.names_differ == Some(true)) {
+    let listings = || evidence.reads.iter().filter(|read| read.what == Outside::Listing);
+    let names_differ = listings().any(|read| read.names_differ == Some(true));
+    if names_differ {
         fed.push(("order.filesystem", "the names in a directory that the job lists differ from run to run"));
+    } else if listings().next().is_some() && nominate::makes_names(evidence) {
+        fed.push(("order.filesystem", "the job makes up names and lists a directory"));
     }
     if evidence.own_generators.iter().any(|own| own.in_worker && is_random(own.seeding))
         || evidence.reads.iter().any(|read| read.what == Outside::Entropy && read.in_worker)
@@ -65,7 +69,7 @@ fn what_entropy_feeds(evidence: &Evidence, could_hold: &dyn Fn(&str) -> bool) ->
     }
     fed.extend(unseeded_globals(evidence));
     // A listing may follow random names, which no sorting cures; all others would have been cured by their own setting.
-    fed.retain(|(id, _)| *id == "order.filesystem" || !could_hold(id));
+    fed.retain(|(id, _)| (*id == "order.filesystem" && names_differ) || !could_hold(id));
     match fed.as_slice() {
         [(id, because)] => Named::inferred(id, because),
         _ => Named::sure("entropy"),
@@ -73,13 +77,12 @@ fn what_entropy_feeds(evidence: &Evidence, could_hold: &dyn Fn(&str) -> bool) ->
 }
 
 fn unseeded_globals(evidence: &Evidence) -> impl Iterator<Item = (&'static str, &'static str)> {
-    evidence.generators.iter().filter(|global| global.differs && global.drawn && is_random(global.seeding)).filter_map(
-        |global| match global.library {
-            Library::Python => Some(("seed.python", "Python's generator is used and never seeded")),
-            Library::Numpy => Some(("seed.numpy", "NumPy's generator is used and never seeded")),
-            Library::Torch | Library::Cuda => Some(("seed.torch", "torch's generator is used and never seeded")),
-        },
-    )
+    let unseeded = |global: &&GlobalGenerator| global.differs && global.drawn && is_random(global.seeding);
+    evidence.generators.iter().filter(unseeded).map(|global| match global.library {
+        Library::Python => ("seed.python", "Python's generator is used and never seeded"),
+        Library::Numpy => ("seed.numpy", "NumPy's generator is used and never seeded"),
+        Library::Torch | Library::Cuda => ("seed.torch", "torch's generator is used and never seeded"),
+    })
 }
 
 fn what_the_clock_feeds(evidence: &Evidence, could_hold: &dyn Fn(&str) -> bool) -> Named {

@@ -80,6 +80,13 @@ impl Nominations {
                     format!("{name}'s generator is seeded, yet differs: more likely a consequence"),
                 );
             }
+            (Seeding::Never, false) => {
+                self.add(
+                    setting,
+                    Weak,
+                    format!("{name}'s generator is never seeded, though nothing was seen to use it"),
+                );
+            }
             (_, false) => {}
         }
     }
@@ -141,15 +148,20 @@ impl Nominations {
             }
             Outside::Entropy => self.add("entropy", Fair, "the job reads entropy: random bytes, ids or names"),
             Outside::Listing if read.names_differ == Some(true) => {
-                self.add("entropy", Strong, "the names in a directory that the job lists differ from run to run");
+                let why = "the names in a directory that the job lists differ from run to run";
+                self.add("order.filesystem", Strong, why);
+                self.add("entropy", Fair, why);
             }
             Outside::Listing if read.order_differs == Some(true) => {
                 self.add("order.filesystem", Strong, "a directory lists the same names in another order");
             }
+            Outside::Listing if read.order_differs.is_none() && makes_names(evidence) => {
+                self.add("order.filesystem", Fair, "the job makes up names and lists a directory");
+            }
             Outside::Listing if read.order_differs.is_none() => {
                 self.add("order.filesystem", Weak, "the job lists a directory");
             }
-            Outside::Listing => {}
+            Outside::Listing | Outside::Name => {}
         }
     }
 
@@ -209,11 +221,11 @@ impl Nominations {
         }
         let size = evidence.first.as_ref().and_then(|first| first.relative);
         let strength = match first_stage(evidence) {
-            Some(Stage::Rng | Stage::Environment) => Weak,
+            Some(Stage::Rng | Stage::Environment) | None => Weak,
             Some(Stage::Loss | Stage::Gradients | Stage::Optimizer) if size.is_some_and(|s| s < ROUNDING) => Weak,
-            None => Weak,
-            Some(_) if self.names_a_seed() => Fair,
-            Some(_) => Strong,
+            // Weights that differ before the first step, though every generator agrees, come from nowhere else.
+            Some(Stage::Parameters) if !self.names_a_seed() => Strong,
+            Some(_) => Fair,
         };
         self.add("uninitialised", strength, "the job makes tensors without writing them");
     }
@@ -222,7 +234,7 @@ impl Nominations {
         let fits =
             matches!(first_stage(evidence), Some(Stage::Batch | Stage::Parameters | Stage::Loss | Stage::Output));
         if fits && evidence.hashes_randomised != Some(false) {
-            let strength = if self.0.iter().any(|n| n.strength == Strong) { Weak } else { Fair };
+            let strength = if self.0.iter().any(|n| n.strength == Fair) { Weak } else { Fair };
             self.add("hashseed", strength, "the inputs differ, the generators agree, and string hashes are random");
         }
     }
@@ -239,6 +251,11 @@ fn seed_setting(library: Library) -> (&'static str, &'static str) {
         Library::Numpy => ("seed.numpy", "NumPy"),
         Library::Torch | Library::Cuda => ("seed.torch", "torch"),
     }
+}
+
+/// Whether the job makes up names at random, which files may have.
+pub(super) fn makes_names(evidence: &Evidence) -> bool {
+    evidence.reads.iter().any(|read| read.what == Outside::Name)
 }
 
 /// Whether an operation hands out memory as it finds it.

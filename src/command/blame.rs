@@ -47,11 +47,18 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
     let mut search = Search::new(config(request, campaign, base, control, &recorded)?);
     let mut tried: Vec<(BTreeMap<SettingId, Level>, Vec<String>)> = Vec::new();
     let mut found = loop {
-        match search.next() {
+        match search.next_ask() {
             Ask::Done(found) => break *found,
-            Ask::Run { treatment, repeats, why } => {
+            Ask::Run { treatment, repeats, full_length, all, why } => {
                 campaign.say(&why);
-                let answer = ask(campaign, &control.runs, treatment, repeats, &mut tried)?;
+                let enough = divergence.as_ref().filter(|_| !full_length).map(|parts| (parts.index + 1 + AFTER) as u64);
+                let stop = StopRule {
+                    after_divergence: Some(0),
+                    first_divergence_ends_all: !all,
+                    after_points: enough.or(request.stop.after_points),
+                    ..request.stop
+                };
+                let answer = ask(campaign, &control.runs, treatment, (repeats, stop), &mut tried)?;
                 if campaign.interrupted().is_some() {
                     break Blame { history: vec!["the search was interrupted".to_owned()], ..Blame::default() };
                 }
@@ -107,7 +114,7 @@ fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Div
         ),
         None => {}
     }
-    let evidence = blame::evidence([a, b], first.as_ref(), None, length_only);
+    let evidence = blame::evidence(a, b, first.as_ref(), None);
     Ok(Recorded { evidence: Some(evidence), first, entered: true, notes })
 }
 
@@ -148,7 +155,16 @@ fn config(
         },
         evidence: recorded.evidence.clone(),
         command: words::command(&request.command),
+        shorten: worth_shortening(campaign, control),
     })
+}
+
+/// Whether questions on the way are worth asking of shortened runs: the job takes long and parts in its first quarter.
+fn worth_shortening(campaign: &Campaign<'_>, control: &Batch) -> bool {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+    let Some(divergence) = control.group.outcome.divergence() else { return false };
+    let longest = campaign.runs().iter().filter(|run| control.runs.contains(&run.id)).max_by_key(|run| run.points);
+    longest.is_some_and(|run| run.duration > LONG && divergence.index * 4 < run.points)
 }
 
 /// The settings that can be held for this job: all of them where it can be entered, else those that its command or
@@ -168,13 +184,12 @@ fn ask(
     campaign: &mut Campaign<'_>,
     control: &[String],
     settings: BTreeMap<SettingId, Level>,
-    repeats: usize,
+    (repeats, stop): (usize, StopRule),
     tried: &mut Vec<(BTreeMap<SettingId, Level>, Vec<String>)>,
 ) -> Result<Answer> {
     let treatment = Treatment { id: treatment_id(&settings), settings };
     let known = tried.iter().position(|(settings, _)| *settings == treatment.settings);
     let beside = known.and_then(|at| tried.get(at)).map(|(_, runs)| runs.clone()).unwrap_or_default();
-    let stop = StopRule { after_divergence: Some(0), first_divergence_ends_all: true, ..campaign.stop() };
     let order =
         Order { treatment: &treatment, repeats: u32::try_from(repeats).unwrap_or(u32::MAX), stop, recording: None };
     let batch = campaign.repeat(&order, &beside)?;

@@ -10,7 +10,7 @@ use crate::model::Trial;
 /// The variable that shows a process some cards and hides the others.
 pub const VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
 
-/// The cards that a job started from here would see, as [`VARIABLE`] names them.
+/// The cards that a job started from here would see, as `CUDA_VISIBLE_DEVICES` names them.
 pub fn visible_cards() -> Vec<String> {
     match std::env::var(VARIABLE) {
         Ok(list) => named(&list),

@@ -1,5 +1,6 @@
 //! The life of one run, from the start of its process to the last byte and the last process of it.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -44,6 +45,8 @@ pub struct Common<'a> {
     pub node: &'a str,
     /// Whether a process is somebody else's: the watchdog, the main process of another run.
     pub others: &'a dyn Fn(u32, &str) -> bool,
+    /// Processes that the kernel had ended for want of memory when this was last looked at.
+    pub killed: &'a Cell<Option<u64>>,
     /// Whether every orphan must be this run's, since no other run is going.
     pub sole: &'a dyn Fn() -> bool,
 }
@@ -58,7 +61,6 @@ pub struct Life<'a> {
     error: Capture,
     orders: Rc<Orders>,
     notes: Vec<String>,
-    kills_before: Option<u64>,
 }
 
 /// How far its end has come.
@@ -85,7 +87,6 @@ pub fn start<'a>(
     let mut command = command(launch, &nonce, card)?;
     let terminal = if pty { Some(Terminal::open(&mut command)?) } else { None };
     let program = launch.command.first().cloned().unwrap_or_default();
-    let kills_before = out_of_memory_kills();
     let mut child = tokio::process::Command::from(command)
         .kill_on_drop(true)
         .spawn()
@@ -106,7 +107,6 @@ pub fn start<'a>(
         error: Capture::new(Stream::Error, error, &launch.record),
         orders,
         notes,
-        kills_before,
     })
 }
 
@@ -296,8 +296,11 @@ impl Life<'_> {
         };
         if let (None, Some(number)) = (cause, signal) {
             self.notes.push(format!("ended by {}, which the audit did not send", signal::name(number)));
-            if signal::may_be_out_of_memory(number) && out_of_memory_kills() > self.kills_before {
-                self.notes.push("meanwhile the kernel ended a process for want of memory".to_owned());
+            if signal::may_be_out_of_memory(number) {
+                let killed = out_of_memory_kills();
+                if killed > common.killed.replace(killed) {
+                    self.notes.push("the kernel has ended a process for want of memory".to_owned());
+                }
             }
         }
         self.notes.extend(self.output.trouble());
@@ -331,7 +334,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// How many processes the kernel has ended for want of memory since it was started.
-fn out_of_memory_kills() -> Option<u64> {
+pub fn out_of_memory_kills() -> Option<u64> {
     let counters = fs::read_to_string("/proc/vmstat").ok()?;
     counters.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }

@@ -1,6 +1,6 @@
 //! Real processes on this machine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::future::Future;
@@ -56,6 +56,7 @@ pub struct Local {
     watchdog: RefCell<Option<Watchdog>>,
     nonce: String,
     node: String,
+    killed: Cell<Option<u64>>,
     started: u64,
 }
 
@@ -80,7 +81,16 @@ impl Local {
         kernel::adopt_orphans();
         let nonce = nonce();
         let watchdog = RefCell::new(Watchdog::start(&nonce));
-        Ok(Self { options, runtime, interrupts, watchdog, nonce, node: node(), started: 0 })
+        Ok(Self {
+            options,
+            runtime,
+            interrupts,
+            watchdog,
+            nonce,
+            node: node(),
+            killed: Cell::new(life::out_of_memory_kills()),
+            started: 0,
+        })
     }
 }
 
@@ -95,6 +105,7 @@ impl Executor for Local {
             desk: &desk,
             grace: self.options.grace,
             node: &self.node,
+            killed: &self.killed,
             others: &|process, run| {
                 Some(process) == guard || going.borrow().get(&process).is_some_and(|owner: &String| owner != run)
             },

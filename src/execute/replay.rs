@@ -93,3 +93,82 @@ fn blocks(stream: Stream, path: &Path) -> Result<impl Iterator<Item = (Stream, V
         }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Control, Launch, RunEvent};
+    use std::time::Duration;
+
+    fn run(id: &str, status: Status) -> Run {
+        Run {
+            id: id.to_owned(),
+            treatment: "reference".to_owned(),
+            replicate: 1,
+            settings: BTreeMap::new(),
+            read_back: BTreeMap::new(),
+            status,
+            exit_code: None,
+            signal: Some(11),
+            points: 0,
+            duration: Duration::from_secs(7),
+            node: "elsewhere".to_owned(),
+            attempts: Vec::new(),
+            log: Path::new("runs").join(id).join("stdout.log"),
+            last_words: Vec::new(),
+        }
+    }
+
+    fn trial(run: &str) -> Trial {
+        Trial {
+            run: run.to_owned(),
+            treatment: "reference".to_owned(),
+            replicate: 1,
+            settings: BTreeMap::new(),
+            launch: Launch::default(),
+        }
+    }
+
+    #[test]
+    fn tells_what_was_recorded_and_how_it_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("runs/r1")).unwrap();
+        let output = "step 1 loss 0.5\n".repeat(10_000);
+        std::fs::write(folder.path().join("runs/r1/stdout.log"), &output).unwrap();
+        std::fs::write(folder.path().join("runs/r1/stderr.log"), "trouble\n").unwrap();
+        let runs = [run("r1", Status::Crashed), run("r2", Status::Lost), run("r3", Status::Skipped)];
+        let notes = [("r1".to_owned(), vec!["a note".to_owned()])].into();
+        let (mut heard, mut errors, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let mut listener = |event: &RunEvent<'_>| {
+            match event {
+                RunEvent::Wrote { stream: Stream::Output, bytes, .. } => heard.extend_from_slice(bytes),
+                RunEvent::Wrote { stream: Stream::Error, bytes, .. } => errors.extend_from_slice(bytes),
+                RunEvent::Ended { run, status, signal, duration, node, notes, .. } => {
+                    ends.push(format!("{run} {status:?} {signal:?} {duration:?} {node} {notes:?}"));
+                }
+                RunEvent::Started { .. } => {}
+            }
+            Control::Continue
+        };
+        let trials = ["r1", "r2", "r3"].map(trial);
+        Replay::new(folder.path(), runs, notes).execute(&trials, &mut listener).unwrap();
+        assert_eq!(heard, output.as_bytes());
+        assert_eq!(errors, b"trouble\n");
+        ends.sort();
+        assert_eq!(
+            ends,
+            [
+                "r1 Crashed Some(11) 7s elsewhere [\"a note\"]",
+                "r2 Lost Some(11) 7s elsewhere []",
+                "r3 Skipped None 0ns  []"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_that_is_not_in_the_record_is_an_error() {
+        let mut listener = |_: &RunEvent<'_>| Control::Continue;
+        let error = Replay::new(Path::new("/tmp"), [], BTreeMap::new()).execute(&[trial("r1")], &mut listener);
+        assert!(error.unwrap_err().to_string().contains("r1"));
+    }
+}

@@ -71,9 +71,11 @@ impl Script {
     }
 }
 
+type Writer<'a> = dyn FnMut(&Trial) -> Result<Script, Error> + 'a;
+
 /// Plays a script for each trial, `together` of them side by side, one piece of output each in turn.
 pub struct Scripted<'a> {
-    write: Box<dyn FnMut(&Trial) -> Result<Script, Error> + 'a>,
+    write: Box<Writer<'a>>,
     together: usize,
 }
 
@@ -169,4 +171,91 @@ fn tell_end(desk: &Desk<'_>, run: &str, ending: &Ending) {
         node: &ending.node,
         notes: &ending.notes,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Control, Launch};
+
+    fn trials(count: usize) -> Vec<Trial> {
+        let trial = |index: usize| Trial {
+            run: format!("r{index}"),
+            treatment: "reference".to_owned(),
+            replicate: index as u32,
+            settings: Default::default(),
+            launch: Launch::default(),
+        };
+        (1..=count).map(trial).collect()
+    }
+
+    /// What is heard, one word an event.
+    fn word(event: &RunEvent<'_>) -> String {
+        match event {
+            RunEvent::Started { run, .. } => format!("+{run}"),
+            RunEvent::Wrote { run, bytes, .. } => format!("{run}:{}", String::from_utf8_lossy(bytes).trim()),
+            RunEvent::Ended { run, status, .. } => format!("-{run} {status:?}"),
+        }
+    }
+
+    #[test]
+    fn runs_side_by_side_write_in_turn() {
+        let mut heard = Vec::new();
+        let mut listener = |event: &RunEvent<'_>| {
+            heard.push(word(event));
+            Control::Continue
+        };
+        let mut scripted = Scripted::by_run([
+            ("r1", Script::lines(["a", "b"])),
+            ("r2", Script::lines(["a"]).exiting(1)),
+            ("r3", Script::lines(["a"])),
+        ])
+        .together(2);
+        assert_eq!(scripted.execute(&trials(4), &mut listener).unwrap(), Finish::Complete);
+        assert_eq!(
+            heard,
+            [
+                "+r1",
+                "+r2",
+                "r1:a",
+                "r2:a",
+                "r1:b",
+                "-r2 Crashed",
+                "+r3",
+                "-r1 Finished",
+                "r3:a",
+                "+r4",
+                "-r3 Finished",
+                "-r4 Lost",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_endless_run_ends_when_it_is_stopped() {
+        let mut points = 0_u32;
+        let mut listener = |event: &RunEvent<'_>| {
+            points += u32::from(matches!(event, RunEvent::Wrote { .. }));
+            if points == 1000 { Control::StopAll } else { Control::Continue }
+        };
+        let mut scripted = Scripted::new(|_| Script::lines((0_u64..).map(|step| format!("step {step} loss 1.0"))));
+        assert_eq!(scripted.execute(&trials(20), &mut listener).unwrap(), Finish::Stopped);
+        assert_eq!(points, 1000);
+    }
+
+    #[test]
+    fn every_trial_ends_once_even_those_that_never_start() {
+        let mut ended = Vec::new();
+        let mut listener = |event: &RunEvent<'_>| match event {
+            RunEvent::Ended { run, status, .. } => {
+                ended.push((run.to_string(), *status));
+                Control::Continue
+            }
+            RunEvent::Started { .. } => Control::Stop(vec!["r1".to_owned(), "r3".to_owned(), "r9".to_owned()]),
+            RunEvent::Wrote { .. } => Control::Continue,
+        };
+        Scripted::new(|_| Script::lines(["a"])).together(1).execute(&trials(3), &mut listener).unwrap();
+        let expected = [("r1", Status::Stopped), ("r2", Status::Finished), ("r3", Status::Skipped)];
+        assert_eq!(ended, expected.map(|(run, status)| (run.to_owned(), status)));
+    }
 }

@@ -1,11 +1,14 @@
 //! The only place that knows signals: what the audit is told by them, and what it tells others.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigAction, Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::signal::unix::{self, SignalKind};
 
+use super::kernel;
 use crate::error::Error;
 
 /// What a process gets that did not end when asked.
@@ -50,7 +53,7 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Listens from now on, until the process ends. Must be called inside a runtime.
+    /// Listens from now on, until this is dropped: then a signal ends the process again. Must be called inside a runtime.
     ///
     /// A signal that was ignored when the audit was started (`nohup`, a background job of a script) stays ignored.
     pub fn listen() -> Result<Self, Error> {
@@ -62,6 +65,10 @@ impl Interrupts {
             }
             let source = unix::signal(SignalKind::from_raw(interrupt.number()))
                 .map_err(|source| Error::System { doing: format!("listen to {interrupt}"), source })?;
+            // The runtime puts its handler in place once in the life of a process.
+            if let Some(handler) = taken().remove(&interrupt.number()) {
+                kernel::earlier_effect(interrupt.signal(), &handler);
+            }
             sources.push((interrupt, source));
         }
         Ok(Self { sources })
@@ -79,6 +86,22 @@ impl Interrupts {
         })
         .await
     }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        for (interrupt, _) in &self.sources {
+            if let Some(handler) = kernel::default_effect(interrupt.signal()) {
+                taken().insert(interrupt.number(), handler);
+            }
+        }
+    }
+}
+
+/// The runtime's handlers that were taken out, by the signal's number.
+fn taken() -> MutexGuard<'static, BTreeMap<i32, SigAction>> {
+    static TAKEN: Mutex<BTreeMap<i32, SigAction>> = Mutex::new(BTreeMap::new());
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The set of ignored signals, bit `n - 1` for signal `n`.

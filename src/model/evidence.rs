@@ -94,6 +94,8 @@ pub enum Outside {
     Entropy,
     /// The names in a directory.
     Listing,
+    /// A name made up at random: a uuid, a token.
+    Name,
 }
 
 /// A read of the outside by the user's code.

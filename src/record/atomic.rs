@@ -1,6 +1,7 @@
 //! Files that are there whole or not at all.
 
 use std::fs::{self, DirBuilder, File};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let other = beside(path);
-    let whole = File::options().write(true).create(true).truncate(true).mode(mode).open(&other).and_then(|mut file| {
+    let whole = File::options().write(true).create_new(true).mode(mode).open(&other).and_then(|mut file| {
         file.write_all(bytes)?;
         fs::rename(&other, path)
     });
@@ -55,8 +56,15 @@ fn builder() -> DirBuilder {
     builder
 }
 
-/// The name under which `path` is written at first; two processes never share it.
+/// The name under which `path` is written at first; two writers never share it, wherever they are.
 fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}", std::process::id()))
+    path.with_file_name(format!(".{name}.{:016x}", random()))
+}
+
+/// A number that nobody else has.
+pub fn random() -> u64 {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.finish()
 }

@@ -21,7 +21,7 @@ pub struct Header {
     pub folder: PathBuf,
     /// The metric asked for, where one was.
     pub metric: Option<String>,
-    /// Digest of the variables that the runs inherit; see [`super::fingerprint`].
+    /// Digest of the variables that the runs inherit; see [`fingerprint`](fn@super::fingerprint).
     pub inherited: String,
     /// Machine and software, where they were probed.
     pub environment: Environment,

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! .repro-audit/
+//!   .gitignore                 keeps all of it out of version control
 //!   latest                     the newest audit's id (a link to its folder)
 //!   20260131-093012-5be1/      one audit
 //!     audit.json               who started it and how
@@ -30,7 +31,7 @@ mod writer;
 
 pub use fingerprint::fingerprint;
 pub use header::Header;
-pub use reader::{Recorded, open};
+pub use reader::{Recorded, last_lines, open};
 pub use writer::Record;
 
 /// The version of the folder's format that is written, and the newest that can be read.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub const RUN: &str = "run.json";
 
 const LONGEST_JSON: u64 = 256 << 20;
 const LONGEST_RUN: u64 = 4 << 20;
+const LONGEST_TAIL: u64 = 16 << 10;
+const LONGEST_LINE: usize = 400;
 const MOST_PLANS: u32 = 100_000;
 
 /// An audit as its folder tells it.
@@ -72,7 +74,7 @@ impl Recorded {
 /// Opens the record at `path`: an audit's folder, its `audit.json`, or a folder of audits, whose newest is meant.
 pub fn open(path: &Path) -> Result<Recorded> {
     let folder = find(path)?;
-    let header: Header = load::<AuditFile>(&folder.join("audit.json"), LONGEST_JSON)?.into();
+    let header: Header = load_or_fail::<AuditFile>(&folder.join("audit.json"))?.into();
     let mut recorded = Recorded {
         folder,
         header,
@@ -89,6 +91,24 @@ pub fn open(path: &Path) -> Result<Recorded> {
         recorded.runs.push(run);
     }
     Ok(recorded)
+}
+
+/// The last lines of a log, for a run that crashed: `most` at most, each cut to a sane length; untrusted text.
+///
+/// Empty where there is no log: what is to be said of a crash must not fail for that.
+pub fn last_lines(log: &Path, most: usize) -> Vec<String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(LONGEST_TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let cut = |line: &&str| line.chars().take(LONGEST_LINE).collect();
+    lines[lines.len().saturating_sub(most)..].iter().map(cut).collect()
 }
 
 /// Name of the file that holds a plan, counted from 1.
@@ -124,7 +144,7 @@ fn read_plans(recorded: &mut Recorded) -> Result<()> {
         if fs::symlink_metadata(&path).is_err() {
             break;
         }
-        let plan: PlanFile = load(&path, LONGEST_JSON)?;
+        let plan: PlanFile = load_or_fail(&path)?;
         for treatment in plan.treatments.into_iter().map(Treatment::from) {
             if treatments.insert(treatment.id.clone()) {
                 recorded.treatments.push(treatment);
@@ -156,8 +176,8 @@ fn read_run(recorded: &mut Recorded, index: usize) -> Result<Run> {
     let read = match load::<RunFile>(&path, LONGEST_RUN) {
         Ok(file) => file.into_run(),
         // A machine that lost power may leave a file empty that was renamed a moment before.
-        Err(Error::Malformed { what, .. }) if !what.contains("newer") => Err(what),
-        Err(why) => return Err(why),
+        Err(Flaw::Damaged(what)) => Err(what),
+        Err(flaw) => return Err(flaw.of(&path)),
     };
     match read {
         Ok((mut run, notes)) => {
@@ -218,20 +238,49 @@ fn inside(folder: &Path, relative: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn load<T: DeserializeOwned>(path: &Path, longest: u64) -> Result<T> {
-    let bytes = read(path, longest)?;
+/// What keeps a file from being read as part of a record.
+enum Flaw {
+    /// It cannot be read at all, or is of a version that this one does not know.
+    Foreign(Error),
+    /// It is not, or no longer, what it should be.
+    Damaged(String),
+}
+
+impl Flaw {
+    fn of(self, path: &Path) -> Error {
+        match self {
+            Self::Foreign(error) => error,
+            Self::Damaged(what) => malformed(path, what),
+        }
+    }
+}
+
+/// Whether the end of a run is recorded in the file at `path`.
+pub fn is_recorded(path: &Path) -> bool {
+    match load::<RunFile>(path, LONGEST_RUN) {
+        Ok(_) => true,
+        Err(Flaw::Foreign(_)) => path.exists(),
+        Err(Flaw::Damaged(_)) => false,
+    }
+}
+
+fn load_or_fail<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    load(path, LONGEST_JSON).map_err(|flaw| flaw.of(path))
+}
+
+fn load<T: DeserializeOwned>(path: &Path, longest: u64) -> Result<T, Flaw> {
+    let bytes = read(path, longest).map_err(Flaw::Foreign)?;
     let any: AnyFile =
-        serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is not a record: {why}")))?;
+        serde_json::from_slice(&bytes).map_err(|why| Flaw::Damaged(format!("is not a record: {why}")))?;
     let version = any.schema.strip_prefix("repro-audit.record/").and_then(|version| version.parse::<u32>().ok());
     match version {
-        Some(version) if version > FORMAT => Err(malformed(
-            path,
-            format!(
-                "was written by a newer repro-audit (format {version}, this one reads {FORMAT}); update to read it"
-            ),
-        )),
-        Some(1..) => serde_json::from_slice(&bytes).map_err(|why| malformed(path, format!("is damaged: {why}"))),
-        _ => Err(malformed(path, format!("is not a record: its schema is {:?}", any.schema))),
+        Some(version) if version > FORMAT => {
+            let what =
+                format!("was written by a newer repro-audit (format {version}, this one reads {FORMAT}); update");
+            Err(Flaw::Foreign(malformed(path, what)))
+        }
+        Some(1..) => serde_json::from_slice(&bytes).map_err(|why| Flaw::Damaged(format!("is damaged: {why}"))),
+        _ => Err(Flaw::Damaged(format!("is not a record: its schema is {:?}", any.schema))),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Writing a record, as it happens.
 
 use std::fs::{self, File};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +29,11 @@ impl Record {
     /// Makes the folder of a new audit in `base` and writes its header; id, version and time are filled in.
     pub fn create(base: &Path, header: Header) -> Result<Self> {
         atomic::folder(base)?;
+        // Records hold what the user's environment and data gave away: they are not for version control.
+        let ignore = base.join(".gitignore");
+        if !ignore.exists() {
+            atomic::write(&ignore, b"*\n")?;
+        }
         let now = Utc::now();
         let (audit, folder) = new_folder(base, now)?;
         // What starts the runs may change its working folder; the record stays where it is.
@@ -89,7 +93,7 @@ impl Record {
     /// moved to `lost/`; a run that was recorded is not started again.
     pub fn begin(&self, trial: &Trial) -> Result<()> {
         let folder = self.run_folder(&trial.run);
-        if folder.join(reader::RUN).exists() {
+        if reader::is_recorded(&folder.join(reader::RUN)) {
             return Err(Error::Misuse(format!("run {} of {} is recorded already", trial.run, self.folder.display())));
         }
         if folder.exists() {
@@ -107,7 +111,7 @@ impl Record {
             return Ok(());
         }
         let path = self.run_folder(&run.id).join(reader::RUN);
-        if path.exists() {
+        if reader::is_recorded(&path) {
             return Err(Error::Misuse(format!("run {} of {} is recorded already", run.id, self.folder.display())));
         }
         write_json(&path, &RunFile::new(run, notes))
@@ -134,11 +138,8 @@ impl Record {
 
 /// A folder that no other audit has, not even one that was started in the same second.
 fn new_folder(base: &Path, now: Utc) -> Result<(String, PathBuf)> {
-    for attempt in 0..TRIES {
-        let mut hasher = RandomState::new().build_hasher();
-        hasher.write_u32(std::process::id());
-        hasher.write_u32(attempt);
-        let audit = format!("{}-{:04x}", now.compact(), hasher.finish() & 0xffff);
+    for _ in 0..TRIES {
+        let audit = format!("{}-{:04x}", now.compact(), atomic::random() & 0xffff);
         let folder = base.join(&audit);
         match atomic::new_folder(&folder) {
             Ok(()) => return Ok((audit, folder)),

@@ -20,15 +20,13 @@ impl ReportFormat for Csv {
     fn write(&self, audit: &Audit, _style: Style, out: &mut dyn Write) -> io::Result<()> {
         let rows = Rows::all(audit);
         let mut csv = ::csv::Writer::from_writer(out);
-        let mut head = vec![if rows.steps { "step" } else { "index" }.to_owned()];
-        if rows.epochs {
-            head.push("epoch".to_owned());
-        }
+        let compared = rows.only(&rows.compared(audit));
+        let mut head: Vec<String> = rows.place_head().into_iter().map(str::to_owned).collect();
         head.extend(rows.runs.iter().map(|run| untrusted::csv(run).into_owned()));
         head.extend(["difference".to_owned(), "first_divergence".to_owned()]);
         csv.write_record(&head)?;
-        for row in &rows.rows {
-            csv.write_record(record(&rows, row))?;
+        for (row, compared) in rows.rows.iter().zip(&compared.rows) {
+            csv.write_record(record(&rows, row, compared.spread()))?;
         }
         csv.flush()
     }
@@ -38,20 +36,17 @@ impl ReportFormat for Csv {
     }
 }
 
-fn record(rows: &Rows, row: &Row) -> Vec<String> {
-    // A log without steps aligns by the order of its points, and that is what stands there then.
-    let step = row.position.step.map(|step| step.to_string());
-    let number = if rows.steps { String::new() } else { (row.number - 1).to_string() };
-    let mut record = vec![step.unwrap_or(number)];
-    if rows.epochs {
-        record.push(row.position.epoch.map_or(String::new(), |epoch| format!("{epoch}")));
-    }
-    let text = |cell: &Option<&crate::model::Point>| cell.map_or(String::new(), |point| point.text.to_string());
-    record.extend(row.cells.iter().map(|cell| untrusted::csv(&text(cell)).into_owned()));
-    record.push(match row.spread() {
+fn record(rows: &Rows, row: &Row, spread: Spread) -> Vec<String> {
+    let mut record = rows.place_cells(row);
+    let texts = Rows::texts(row, "").into_iter().zip(&row.cells);
+    // A run that was stopped has no value here, like one that lacks it.
+    record.extend(
+        texts.map(|(text, cell)| if cell.is_some() { untrusted::csv(&text).into_owned() } else { String::new() }),
+    );
+    record.push(match spread {
         Spread::Same => "0".to_owned(),
         Spread::Apart(size) => format!("{size}"),
-        Spread::Missing | Spread::NotFinite => String::new(),
+        Spread::Missing | Spread::NotFinite | Spread::Unknown => String::new(),
     });
     record.push(if row.marked { "true" } else { "false" }.to_owned());
     record

@@ -121,7 +121,15 @@ pub fn environment_differences(names: [&str; 2], environments: [&Environment; 2]
 }
 
 fn section(name: &str, head: Vec<&'static str>, rows: Vec<Vec<String>>) -> Section {
-    Section { name: name.to_owned(), about: String::new(), head, rows, right: Vec::new(), notes: Vec::new() }
+    Section {
+        name: name.to_owned(),
+        about: String::new(),
+        head,
+        rows,
+        right: Vec::new(),
+        cards: false,
+        notes: Vec::new(),
+    }
 }
 
 /// What became of a fact, versions compared as versions.

@@ -33,6 +33,7 @@ fn section(path: &str, reading: &Reading) -> Section {
         head: vec!["metric", "role", "points", "decimals", "first", "value", "last", "value"],
         rows: rows.collect(),
         right: vec![2, 3, 5, 7],
+        cards: false,
         notes: notes(reading),
     }
 }

@@ -34,7 +34,7 @@ impl ReportFormat for Json {
 }
 
 /// Writes one JSON document and a final line end.
-fn write_document(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_document(value: &Value, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Careful(PrettyFormatter::new()));
     value.serialize(&mut serializer)?;
     writeln!(out)

@@ -15,6 +15,8 @@ pub struct Section {
     pub rows: Vec<Vec<String>>,
     /// Columns of numbers, aligned to the right.
     pub right: Vec<usize>,
+    /// Whether a row may become a paragraph where the grid is too wide for a terminal.
+    pub cards: bool,
     /// Sentences after the grid.
     pub notes: Vec<String>,
 }

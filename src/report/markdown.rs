@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::raw::{Mark, RawDiff, Tag};
-use super::{Listing, ReportFormat, Rows, Spread, Style, untrusted, words};
+use super::rows::labels;
+use super::{Listing, ReportFormat, Rows, Style, untrusted, words};
 use crate::model::{Audit, Cause, Status, Verdict};
 
 /// A comment for a pull request.
@@ -60,11 +61,9 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     if rows.rows.is_empty() {
         return Ok(());
     }
-    let mut head = vec![String::new(), if rows.steps { "step" } else { "point" }.to_owned()];
-    if rows.epochs {
-        head.push("epoch".to_owned());
-    }
-    head.extend(rows.runs.iter().map(|run| untrusted::markdown(run)));
+    let mut head = vec![String::new()];
+    head.extend(rows.place_head().into_iter().map(str::to_owned));
+    head.extend(labels(&rows.runs, usize::MAX).iter().map(|run| untrusted::markdown(run)));
     head.push("difference".to_owned());
     let bold = |text: String, marked: bool| if marked && !text.is_empty() { format!("**{text}**") } else { text };
     let mut table = Vec::new();
@@ -73,19 +72,10 @@ fn side_by_side(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
             table.push(vec!["⋮".to_owned(); head.len()]);
         }
         let mut cells = vec![if row.marked { "▶" } else { "" }.to_owned()];
-        cells.push(row.position.step.map_or_else(|| row.number.to_string(), |step| step.to_string()));
-        if rows.epochs {
-            cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
-        }
-        let text = |cell: &Option<&crate::model::Point>| cell.map_or("–".to_owned(), |point| point.text.to_string());
-        cells.extend(row.cells.iter().map(|cell| bold(untrusted::markdown(&text(cell)), row.marked)));
-        cells.push(match row.spread() {
-            Spread::Same => "same".to_owned(),
-            Spread::Apart(0.0) => "sign of 0".to_owned(),
-            Spread::Apart(size) => words::short(size),
-            Spread::Missing => "missing".to_owned(),
-            Spread::NotFinite => "not finite".to_owned(),
-        });
+        cells.extend(rows.place_cells(row));
+        let texts = Rows::texts(row, "–").into_iter();
+        cells.extend(texts.map(|text| bold(untrusted::markdown(&text), row.marked)));
+        cells.push(words::spread(row.spread()));
         table.push(cells);
     }
     writeln!(out, "{}\n", untrusted::markdown(rows.metric))?;
@@ -142,7 +132,7 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "#### What the settings do\n")?;
-    let head = ["setting", "levels", "changes repeating", "changes the result", "from"].map(str::to_owned);
+    let head = ["setting", "levels", "changes whether it repeats", "changes the result", "from"].map(str::to_owned);
     let row = |effect: &crate::model::Effect| {
         vec![
             untrusted::markdown_code(effect.setting.as_str()),
@@ -199,7 +189,7 @@ fn quoted(lines: &[String]) -> String {
 fn raw_lines(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Some(diff) = RawDiff::shown(audit, 1, 0) else { return Ok(()) };
     let title = format!("The lines of the logs there: {} (-) and {} (+)", diff.first, diff.second);
-    writeln!(out, "<details><summary>{}</summary>\n", untrusted::html(&title))?;
+    writeln!(out, "<details><summary>{}</summary>\n", untrusted::markdown_html(&title))?;
     let digits = diff.lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1);
     let mut text = String::new();
     for line in &diff.lines {

@@ -5,14 +5,18 @@
 
 mod csv;
 mod environment;
+mod github;
+mod html;
 mod inspect;
 mod json;
+mod junit;
 mod listing;
 mod markdown;
 mod planned;
 mod progress;
 mod raw;
 mod rows;
+mod sarif;
 mod settings;
 mod table;
 mod text;
@@ -23,6 +27,7 @@ pub mod untrusted;
 use std::io::{self, Write};
 
 pub use environment::{environment, environment_differences};
+pub use github::job_summary;
 pub use inspect::inspect;
 pub use listing::Listing;
 pub use planned::{Planned, planned};
@@ -61,14 +66,23 @@ pub trait ReportFormat: Sync {
 }
 
 /// Every form, the default first.
-pub const FORMATS: &[&dyn ReportFormat] = &[&table::Table, &json::Json, &csv::Csv, &markdown::Markdown];
+pub const FORMATS: &[&dyn ReportFormat] = &[
+    &table::Table,
+    &json::Json,
+    &csv::Csv,
+    &markdown::Markdown,
+    &junit::Junit,
+    &sarif::Sarif,
+    &github::Github,
+    &html::Html,
+];
 
 /// The form of that name.
 pub fn format(id: &str) -> Option<&'static dyn ReportFormat> {
     FORMATS.iter().copied().find(|format| format.id() == id)
 }
 
-/// Writes a listing in the form `format`, or says which forms it can take.
+/// Writes a listing in the form `format`, or says which forms it can take; within that, whether the writing succeeded.
 pub fn write_listing(
     format: &dyn ReportFormat,
     listing: &Listing,

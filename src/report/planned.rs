@@ -55,6 +55,7 @@ fn section(one: &Planned) -> Section {
         head: vec!["what", "value"],
         rows,
         right: Vec::new(),
+        cards: false,
         notes: one.problems.clone(),
     }
 }

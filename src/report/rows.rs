@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::words;
-use crate::model::{Audit, Divergence, Point, Position, Series};
+use super::text::cut_front;
+use super::{untrusted, words};
+use crate::model::{Audit, Divergence, Point, Position, RunValue, Series, Status};
 
 /// One step with the value of every run.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,8 @@ pub struct Row<'a> {
     pub number: usize,
     /// The point of each column; `None` where that run lacks it.
     pub cells: Vec<Option<&'a Point>>,
+    /// For each column, whether the audit itself had stopped the run before this row: then a missing point says nothing.
+    pub stopped: Vec<bool>,
     /// True for the first divergent row.
     pub marked: bool,
     /// True where rows were left out before this one.
@@ -31,15 +34,21 @@ pub enum Spread {
     Missing,
     /// One is NaN or infinite, and another is not.
     NotFinite,
+    /// Fewer than two runs got this far before the audit stopped them.
+    Unknown,
 }
 
 impl Row<'_> {
     /// How far apart the values are.
     pub fn spread(&self) -> Spread {
-        if self.cells.iter().any(Option::is_none) {
+        let counted = || self.cells.iter().zip(&self.stopped).filter(|(_, stopped)| !**stopped).map(|(cell, _)| cell);
+        if counted().count() < 2 && self.cells.len() >= 2 {
+            return Spread::Unknown;
+        }
+        if counted().any(Option::is_none) {
             return Spread::Missing;
         }
-        let values = || self.cells.iter().flatten().map(|point| point.value);
+        let values = || counted().flatten().map(|point| point.value);
         let mut all = values();
         let first = all.next().unwrap_or(0.0);
         // Equal as the tool compares: the sign of zero counts, NaN equals NaN.
@@ -79,6 +88,7 @@ impl<'a> Rows<'a> {
             audit.comparisons.iter().map(|comparison| (comparison.run.as_str(), &comparison.window)).collect();
         let divergence = words::shown_divergence(audit).map(|(divergence, _)| divergence);
         let mut rows = Self::align(&columns, divergence);
+        rows.note_stopped(audit);
         if divergence.is_none() {
             rows.mark_gap();
         }
@@ -91,7 +101,31 @@ impl<'a> Rows<'a> {
             return Self::shown(audit);
         }
         let columns: Vec<_> = audit.curves.iter().map(|curve| (curve.run.as_str(), &curve.series)).collect();
-        Self::align(&columns, words::shown_divergence(audit).map(|(divergence, _)| divergence))
+        let mut rows = Self::align(&columns, words::shown_divergence(audit).map(|(divergence, _)| divergence));
+        rows.note_stopped(audit);
+        rows
+    }
+
+    /// Notes where a run was stopped by the audit: after its last point.
+    fn note_stopped(&mut self, audit: &Audit) {
+        for (column, id) in self.runs.iter().enumerate() {
+            if !audit.runs.iter().any(|run| run.id == *id && run.status == Status::Stopped) {
+                continue;
+            }
+            for row in self.rows.iter_mut().rev().take_while(|row| row.cells[column].is_none()) {
+                row.stopped[column] = true;
+            }
+        }
+    }
+
+    /// What each run shows in a row, `none` where it lacks the point.
+    pub fn texts(row: &Row, none: &str) -> Vec<String> {
+        let text = |(cell, stopped): (&Option<&Point>, &bool)| match cell {
+            Some(point) => point.text.to_string(),
+            None if *stopped => "stopped".to_owned(),
+            None => none.to_owned(),
+        };
+        row.cells.iter().zip(&row.stopped).map(text).collect()
     }
 
     /// Puts series side by side: by position where the log shows one, else by the order of the points.
@@ -114,7 +148,9 @@ impl<'a> Rows<'a> {
             for (head, cell) in heads.iter_mut().zip(&cells) {
                 *head += usize::from(cell.is_some());
             }
-            rows.push(Row { position: earliest.position, number: rows.len() + 1, cells, marked: false, gap: false });
+            let stopped = vec![false; cells.len()];
+            let (position, number) = (earliest.position, rows.len() + 1);
+            rows.push(Row { position, number, cells, stopped, marked: false, gap: false });
         }
         let mut all = Self {
             metric: columns.first().map_or("", |(_, series)| series.metric.as_str()),
@@ -130,17 +166,24 @@ impl<'a> Rows<'a> {
         all
     }
 
-    /// Marks the row of the divergence: where its values' lines are, else where its position is.
+    /// Marks the row of the divergence: the one of its very points, else the one at its position.
     fn mark(&mut self, divergence: &Divergence) {
         if self.metric != divergence.metric {
             return;
         }
-        let line_of = |run: &str| divergence.values.iter().find(|value| value.run == run).and_then(|value| value.line);
-        let lines: Vec<Option<u64>> = self.runs.iter().map(|run| line_of(run)).collect();
-        let by_line = self.rows.iter().position(|row| {
-            row.cells.iter().zip(&lines).any(|(cell, line)| cell.is_some_and(|cell| Some(cell.line) == *line))
+        let value_of = |run: &&str| divergence.values.iter().find(|value| value.run == **run);
+        let values: Vec<Option<&RunValue>> = self.runs.iter().map(value_of).collect();
+        // The very points that the divergence names; a progress bar shows many of them on one line.
+        let named = |cell: &Option<&Point>, value: &Option<&RunValue>| match (cell, value) {
+            (Some(cell), Some(value)) => value.text.as_ref() == Some(&cell.text) && value.line == Some(cell.line),
+            (None, Some(value)) => value.text.is_none(),
+            (_, None) => true,
+        };
+        let by_value = self.rows.iter().position(|row| {
+            let any = row.cells.iter().zip(&values).any(|(cell, value)| cell.is_some() && value.is_some());
+            any && row.cells.iter().zip(&values).all(|(cell, value)| named(cell, value)) && row.spread() != Spread::Same
         });
-        let at = by_line.or_else(|| {
+        let at = by_value.or_else(|| {
             let here = |row: &Row| row.position.order(&divergence.position) == Some(Ordering::Equal);
             self.rows.iter().position(|row| here(row) && row.spread() != Spread::Same)
         });
@@ -150,6 +193,31 @@ impl<'a> Rows<'a> {
                 row.number = (index + divergence.index + 1).saturating_sub(at);
             }
         }
+    }
+
+    /// Headings of the columns that say where a row stands.
+    pub fn place_head(&self) -> Vec<&'static str> {
+        let step = if self.steps { Some("step") } else { (!self.epochs).then_some("point") };
+        let pass = (self.segments && !self.epochs).then_some("pass");
+        step.into_iter().chain(self.epochs.then_some("epoch")).chain(pass).collect()
+    }
+
+    /// The cells below them.
+    pub fn place_cells(&self, row: &Row) -> Vec<String> {
+        let cell = |column: &str| match column {
+            "step" => row.position.step.map_or(String::new(), |step| step.to_string()),
+            "point" => row.number.to_string(),
+            "epoch" => row.position.epoch.map_or(String::new(), words::plain_number),
+            _ => (row.position.segment + 1).to_string(),
+        };
+        self.place_head().into_iter().map(cell).collect()
+    }
+
+    /// The columns of the runs that were compared with one another; all where that is not known.
+    pub fn compared(&self, audit: &Audit) -> Vec<usize> {
+        let compared = |run: &str| audit.comparisons.iter().any(|comparison| comparison.run == run);
+        let columns: Vec<usize> = (0..self.runs.len()).filter(|&column| compared(self.runs[column])).collect();
+        if columns.is_empty() { (0..self.runs.len()).collect() } else { columns }
     }
 
     /// Index of the first divergent row.
@@ -183,6 +251,7 @@ impl<'a> Rows<'a> {
         rows.runs = columns.iter().map(|&column| self.runs[column]).collect();
         for row in &mut rows.rows {
             row.cells = columns.iter().map(|&column| row.cells[column]).collect();
+            row.stopped = columns.iter().map(|&column| row.stopped[column]).collect();
         }
         rows
     }
@@ -203,6 +272,32 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Short headings for the columns: of paths, only the part that tells them apart.
+pub fn labels(runs: &[&str], width: usize) -> Vec<String> {
+    let (front, back) = (shared(runs, false), shared(runs, true));
+    let short = |run: &&str| {
+        let middle = run.get(front..run.len().saturating_sub(back)).filter(|part| !part.is_empty());
+        cut_front(&untrusted::plain(middle.unwrap_or(run)), width)
+    };
+    let labels: Vec<String> = runs.iter().map(short).collect();
+    let unique = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
+    match unique {
+        true => labels,
+        false => (1..).zip(runs).map(|(number, run)| cut_front(&format!("{number}: {run}"), width)).collect(),
+    }
+}
+
+/// Length of the folders that all paths begin with, or of what follows the last folder that differs.
+fn shared(runs: &[&str], from_the_end: bool) -> usize {
+    let Some((first, others)) = runs.split_first() else { return 0 };
+    let bytes =
+        |run: &str| -> Vec<u8> { if from_the_end { run.bytes().rev().collect() } else { run.bytes().collect() } };
+    let first = bytes(first);
+    let same = |other: &&str| first.iter().zip(bytes(other)).take_while(|(a, b)| **a == *b).count();
+    let shared = others.iter().map(same).min().unwrap_or(first.len());
+    first[..shared].iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,8 +310,7 @@ mod tests {
     }
 
     fn texts(rows: &Rows) -> Vec<String> {
-        let text = |cell: &Option<&Point>| cell.map_or("-", |point| point.text.as_str()).to_owned();
-        rows.rows.iter().map(|row| row.cells.iter().map(text).collect::<Vec<_>>().join(" ")).collect()
+        rows.rows.iter().map(|row| Rows::texts(row, "-").join(" ")).collect()
     }
 
     #[test]
@@ -231,6 +325,34 @@ mod tests {
         let (a, b) = (series(&[(0, "1.0"), (0, "0.9"), (1, "0.8")]), series(&[(0, "1.0"), (1, "0.8")]));
         let rows = Rows::align(&[("a", &a), ("b", &b)], None);
         assert_eq!(texts(&rows), ["1.0 1.0", "0.9 -", "0.8 0.8"]);
+    }
+
+    #[test]
+    fn the_row_of_the_very_points_is_marked_where_all_stand_on_one_line() {
+        let points = [(0, "1.0"), (1, "0.9"), (2, "0.8")];
+        let (mut a, mut b) = (series(&points), series(&points));
+        b.points[1] = Point::printed(1, "0.7", 2);
+        for point in a.points.iter_mut().chain(&mut b.points) {
+            point.line = 3;
+        }
+        let value = |run: &str, point: &Point| RunValue {
+            run: run.to_owned(),
+            text: Some(point.text.clone()),
+            value: Some(point.value),
+            line: Some(3),
+        };
+        let divergence = Divergence {
+            position: Position::at_step(1),
+            index: 1,
+            metric: "loss".to_owned(),
+            kind: crate::model::Kind::Value,
+            stage: None,
+            values: vec![value("a", &a.points[1]), value("b", &b.points[1])],
+            absolute: None,
+            relative: None,
+            ulps: None,
+        };
+        assert_eq!(Rows::align(&[("a", &a), ("b", &b)], Some(&divergence)).marked(), Some(1));
     }
 
     #[test]

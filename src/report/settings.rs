@@ -28,17 +28,18 @@ pub fn settings<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Listing 
         about: "Every setting also takes `as-is`, which leaves it alone and is the default.".to_owned(),
         head: vec![
             "setting",
+            "what it is",
             "levels",
             "applied by",
             "read back from",
             "needs",
             "held at",
             "cures",
-            "what it is",
             "cost",
         ],
         rows: settings.iter().map(|setting| row(setting)).collect(),
         right: Vec::new(),
+        cards: true,
         notes: Vec::new(),
     };
     Listing { title: "the settings", key: None, sections: vec![section], empty: "The catalogue is empty.", json }
@@ -53,13 +54,13 @@ fn row(setting: &Setting) -> Vec<String> {
     };
     vec![
         id,
+        setting.summary.clone(),
         level_words(&setting.levels).join(", "),
         reach.join(", "),
         read_back_words(setting.read_back).to_owned(),
         needs.join(", "),
         setting.hold.as_ref().map_or(String::new(), |level| level.to_string()),
         setting.cures.join(", "),
-        setting.summary.clone(),
         setting.cost.clone(),
     ]
 }

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::raw::{DiffLine, Mark, RawDiff, Tag};
-use super::text::{Ink, Page, cut_front};
+use super::rows::labels;
+use super::text::{Ink, Page};
 use super::{Listing, ReportFormat, Row, Rows, Spread, Style, untrusted, words};
 use crate::model::{Audit, Cause, Run, Status, Verdict};
 
@@ -60,7 +61,8 @@ fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
     page.inked_paragraph("", &format!("{sign} {}", words::headline(audit)), Some(ink))?;
     if let Some((divergence, treatment)) = words::shown_divergence(audit) {
         page.gap()?;
-        page.paragraph("", &words::sentence(divergence, treatment))?;
+        let names = Names::of(audit, page.width());
+        page.paragraph("", &words::sentence_with(divergence, treatment, &|run| names.short(run)))?;
     }
     for divergence in &audit.also_diverged {
         let place = words::place(&divergence.position, divergence.index);
@@ -72,12 +74,12 @@ fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
 /// The values of the runs side by side.
 fn side_by_side(audit: &Audit, page: &mut Page) -> io::Result<()> {
     let rows = Rows::shown(audit).around(AROUND.0, AROUND.1);
+    let names = Names::of(audit, page.width());
     if rows.rows.is_empty() {
-        return Ok(());
+        return full_names(&names, page);
     }
-    // Two columns at least have to fit beside what is not a run.
-    let labels = labels(&rows.runs, (page.width().saturating_sub(40) / 2).min(LABEL));
-    let shown = columns_that_fit(audit, &rows, &labels, page.width());
+    let labels = &names.labels;
+    let shown = columns_that_fit(audit, &rows, labels, page.width());
     let part = rows.only(&shown);
     let title = match words::shown_divergence(audit).and_then(|(_, treatment)| treatment) {
         Some(of) => format!("{} with {}", rows.metric, of.treatment.id),
@@ -117,48 +119,51 @@ fn side_by_side(audit: &Audit, page: &mut Page) -> io::Result<()> {
             format!("{} not shown for want of room: {}.", words::count(hidden.len(), "more run"), hidden.join(", "));
         page.inked_paragraph("  ", &text, Some(Ink::Dim))?;
     }
-    for (label, run) in labels.iter().zip(&rows.runs) {
+    full_names(&names, page)
+}
+
+/// What the short names stand for.
+fn full_names(names: &Names, page: &mut Page) -> io::Result<()> {
+    for (label, run) in names.labels.iter().zip(&names.runs) {
         if label != run {
-            let text = format!("{label} is {run}");
-            page.inked_paragraph("  ", &text, Some(Ink::Dim))?;
+            page.inked_paragraph("  ", &format!("{label} is {run}"), Some(Ink::Dim))?;
         }
     }
     Ok(())
 }
 
-/// Short headings for the columns: of paths, only the part that tells them apart.
-fn labels(runs: &[&str], width: usize) -> Vec<String> {
-    let (front, back) = (shared(runs, false), shared(runs, true));
-    let short = |run: &&str| {
-        let middle = run.get(front..run.len().saturating_sub(back)).filter(|part| !part.is_empty());
-        cut_front(&untrusted::plain(middle.unwrap_or(run)), width)
-    };
-    let labels: Vec<String> = runs.iter().map(short).collect();
-    let unique = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
-    match unique {
-        true => labels,
-        false => (1..).zip(runs).map(|(number, run)| cut_front(&format!("{number}: {run}"), width)).collect(),
-    }
+/// Short names of the runs that are shown side by side; the full ones stand below the values.
+struct Names<'a> {
+    runs: Vec<&'a str>,
+    labels: Vec<String>,
 }
 
-/// Length of the folders that all paths begin with, or of what follows the last folder that differs.
-fn shared(runs: &[&str], from_the_end: bool) -> usize {
-    let Some((first, others)) = runs.split_first() else { return 0 };
-    let bytes =
-        |run: &str| -> Vec<u8> { if from_the_end { run.bytes().rev().collect() } else { run.bytes().collect() } };
-    let first = bytes(first);
-    let same = |other: &&str| first.iter().zip(bytes(other)).take_while(|(a, b)| **a == *b).count();
-    let shared = others.iter().map(same).min().unwrap_or(first.len());
-    first[..shared].iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1)
+impl<'a> Names<'a> {
+    fn of(audit: &'a Audit, width: usize) -> Self {
+        let runs: Vec<&str> = audit.comparisons.iter().map(|comparison| comparison.run.as_str()).collect();
+        // Two columns at least have to fit beside what is not a run.
+        let labels = labels(&runs, (width.saturating_sub(40) / 2).min(LABEL));
+        Self { runs, labels }
+    }
+
+    fn short(&self, run: &str) -> String {
+        let at = self.runs.iter().position(|other| *other == run);
+        at.map_or_else(|| run.to_owned(), |at| self.labels[at].clone())
+    }
 }
 
 /// The columns to show: the first one, the two that lie farthest apart, then the others in order while there is room.
 fn columns_that_fit(audit: &Audit, rows: &Rows, labels: &[String], width: usize) -> Vec<usize> {
     let text_width = |cell: &Option<&crate::model::Point>| cell.map_or(1, |point| point.text.as_str().width());
     let widest = |column: usize| rows.rows.iter().map(|row| text_width(&row.cells[column])).max().unwrap_or(0);
-    let wide = |column: usize| widest(column).max(labels[column].width()) + 2;
-    // Marker, step, epoch and difference, with their padding.
-    let mut used = 3 + 10 + if rows.epochs { 8 } else { 0 } + 14;
+    // Every column comes with three blanks.
+    let wide = |column: usize| widest(column).max(labels[column].width()) + 3;
+    let place = |(index, head): (usize, &str)| {
+        let cells = rows.rows.iter().map(|row| rows.place_cells(row)[index].width());
+        cells.max().unwrap_or(0).max(head.width()) + 3
+    };
+    let places: usize = rows.place_head().into_iter().enumerate().map(place).sum();
+    let mut used = "►".width() + 3 + places + "difference".width() + 3;
     let mut order = vec![0];
     if let Some((divergence, _)) = words::shown_divergence(audit) {
         let (a, b) = words::apart(divergence);
@@ -186,12 +191,7 @@ fn columns_that_fit(audit: &Audit, rows: &Rows, labels: &[String], width: usize)
 
 fn head(rows: &Rows, labels: &[&str]) -> (Vec<String>, Vec<usize>) {
     let mut head = vec![String::new()];
-    if rows.steps || !rows.epochs {
-        head.push(if rows.steps { "step" } else { "point" }.to_owned());
-    }
-    if rows.epochs {
-        head.push("epoch".to_owned());
-    }
+    head.extend(rows.place_head().into_iter().map(str::to_owned));
     head.extend(labels.iter().map(|label| (*label).to_owned()));
     head.push("difference".to_owned());
     let right = (1..head.len()).collect();
@@ -200,35 +200,27 @@ fn head(rows: &Rows, labels: &[&str]) -> (Vec<String>, Vec<usize>) {
 
 fn cells(rows: &Rows, part: &Row, row: &Row) -> Vec<String> {
     let mut cells = vec![if row.marked { "►" } else { "" }.to_owned()];
-    if rows.steps || !rows.epochs {
-        cells.push(row.position.step.map_or_else(|| row.number.to_string(), |step| step.to_string()));
-    }
-    if rows.epochs {
-        cells.push(row.position.epoch.map_or(String::new(), words::plain_number));
-    }
-    cells.extend(part.cells.iter().map(|cell| cell.map_or("-".to_owned(), |point| point.text.to_string())));
-    cells.push(spread(row));
+    cells.extend(rows.place_cells(row));
+    cells.extend(Rows::texts(part, "-"));
+    cells.push(words::spread(row.spread()));
     cells
-}
-
-/// How far apart the values of a row are, in a cell.
-fn spread(row: &Row) -> String {
-    match row.spread() {
-        Spread::Same => "same".to_owned(),
-        Spread::Apart(0.0) => "sign of 0".to_owned(),
-        Spread::Apart(size) => words::short(size),
-        Spread::Missing => "missing".to_owned(),
-        Spread::NotFinite => "not finite".to_owned(),
-    }
 }
 
 /// The lines of the logs at the divergence, compared.
 fn raw_lines(audit: &Audit, page: &mut Page) -> io::Result<()> {
     let Some(diff) = RawDiff::shown(audit, 1, 0) else { return Ok(()) };
     page.heading("The lines of the logs there")?;
-    let first = page.ink(Ink::Bad, &format!("- {}", untrusted::plain(diff.first)));
-    let second = page.ink(Ink::Good, &format!("+ {}", untrusted::plain(diff.second)));
-    page.line(&format!("  {first}   {second}"))?;
+    let names = Names::of(audit, page.width());
+    let (first, second) = (names.short(diff.first), names.short(diff.second));
+    let (first, second) = (untrusted::plain(&first), untrusted::plain(&second));
+    let fits = first.width() + second.width() + 9 <= page.width();
+    let (first, second) = (page.ink(Ink::Bad, &format!("- {first}")), page.ink(Ink::Good, &format!("+ {second}")));
+    if fits {
+        page.line(&format!("  {first}   {second}"))?;
+    } else {
+        page.line(&format!("  {first}"))?;
+        page.line(&format!("  {second}"))?;
+    }
     let digits = diff.lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1);
     let room = page.width().saturating_sub(digits + 6);
     let from = diff.lines.iter().map(|line| first_column(line, room)).min().unwrap_or(0);
@@ -365,7 +357,7 @@ fn effects(audit: &Audit, page: &mut Page) -> io::Result<()> {
             ]
         })
         .collect();
-    let head = ["setting", "levels", "changes repeating", "changes the result", "from"].map(str::to_owned);
+    let head = ["setting", "levels", "changes whether it repeats", "changes the result", "from"].map(str::to_owned);
     print_grid(&head, &rows, &[], page)?;
     for effect in audit.effects.iter().filter(|effect| !effect.confounded_with.is_empty()) {
         page.paragraph("  ", &words::effect(effect))?;
@@ -459,12 +451,29 @@ fn write_listing(listing: &Listing, style: Style, out: &mut dyn Write) -> io::Re
         if !section.about.is_empty() {
             page.paragraph("", &section.about)?;
         }
-        if !section.rows.is_empty() {
-            let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+        let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+        let natural = page.grid(&head, &section.rows, &section.right, None);
+        let too_wide = natural.lines.first().is_some_and(|line| line.width() > page.width());
+        if section.cards && too_wide {
+            cards(&head, &section.rows, &mut page)?;
+        } else if !section.rows.is_empty() {
             print_grid(&head, &section.rows, &section.right, &mut page)?;
         }
         for note in &section.notes {
             page.paragraph("  ", note)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows with too many columns for the terminal, each as a paragraph of its own.
+fn cards(head: &[String], rows: &[Vec<String>], page: &mut Page) -> io::Result<()> {
+    let wide = head.iter().skip(1).map(|name| name.width()).max().unwrap_or(0);
+    for row in rows {
+        page.gap()?;
+        page.inked_paragraph("", row.first().map_or("", String::as_str), Some(Ink::Bold))?;
+        for (name, cell) in head.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
+            page.paragraph(&format!("  {name:<wide$}  "), cell)?;
         }
     }
     Ok(())

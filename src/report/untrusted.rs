@@ -19,6 +19,10 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
 }
 
 fn shown(text: &str, keep_line_ends: bool) -> Cow<'_, str> {
+    // The old form of a GitHub workflow command counts wherever it stands in a line.
+    if text.contains("##[") {
+        return Cow::Owned(shown(&text.replace("##[", "#\\#["), keep_line_ends).into_owned());
+    }
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
@@ -66,16 +70,18 @@ pub fn is_hidden(c: char) -> bool {
     )
 }
 
-/// One whole output line for a terminal: never what a CI system would take for a command of ours.
-///
-/// GitHub obeys a line whose first characters after blanks are `::`, and the old form `##[` anywhere in it.
+/// One whole output line: never what GitHub would take for a command of ours, which is any line that begins with `::`.
 pub fn no_command(line: &str) -> Cow<'_, str> {
     let trimmed = line.trim_start();
-    if trimmed.starts_with("::") {
-        let (blank, rest) = line.split_at(line.len() - trimmed.len());
-        return Cow::Owned(format!("{blank}\\{}", rest.replace("##[", "#\\#[")));
+    if !trimmed.starts_with("::") {
+        return Cow::Borrowed(line);
     }
-    if line.contains("##[") { Cow::Owned(line.replace("##[", "#\\#[")) } else { Cow::Borrowed(line) }
+    let (blank, rest) = line.split_at(line.len() - trimmed.len());
+    Cow::Owned(format!("{blank}\\{rest}"))
+}
+
+fn no_commands(text: &str) -> String {
+    text.split('\n').map(no_command).collect::<Vec<_>>().join("\n")
 }
 
 /// Text inside an HTML element or a quoted attribute.
@@ -85,7 +91,7 @@ pub fn html(text: &str) -> String {
 
 /// The same for text of several lines, inside `<pre>`.
 pub fn html_lines(text: &str) -> String {
-    escape(&plain_lines(text))
+    escape(&no_commands(&plain_lines(text)))
 }
 
 /// Text inside an XML 1.0 element or a quoted attribute; characters that XML forbids are already shown by name.
@@ -95,7 +101,7 @@ pub fn xml(text: &str) -> String {
 
 /// The same for text of several lines.
 pub fn xml_lines(text: &str) -> String {
-    escape(&plain_lines(text))
+    escape(&no_commands(&plain_lines(text)))
 }
 
 fn escape(text: &str) -> String {
@@ -117,13 +123,16 @@ fn escape(text: &str) -> String {
 pub fn csv(text: &str) -> Cow<'_, str> {
     let shown = plain(text);
     let formula = shown.starts_with(['=', '+', '-', '@']) && shown.trim_end_matches('%').parse::<f64>().is_err();
-    if formula { Cow::Owned(format!("'{shown}")) } else { shown }
+    if formula || shown.starts_with("::") { Cow::Owned(format!("'{shown}")) } else { shown }
 }
 
 /// Text within a Markdown paragraph or table cell: shows as it stands, without markup, links or mentions.
 pub fn markdown(text: &str) -> String {
     let shown = plain(text);
     let mut escaped = String::with_capacity(shown.len());
+    if shown.trim_start().starts_with("::") {
+        escaped.push('\\');
+    }
     let mut before = ' ';
     for c in shown.chars() {
         match c {
@@ -146,6 +155,11 @@ pub fn markdown(text: &str) -> String {
     escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
+/// Text inside an HTML element that stands in Markdown, where GitHub still looks for links and mentions.
+pub fn markdown_html(text: &str) -> String {
+    html(text).replace('@', "&#64;").replace("://", "&#58;//")
+}
+
 /// Text as inline code in Markdown, safe in a table cell too.
 pub fn markdown_code(text: &str) -> String {
     let shown = plain(text).replace('|', "\\|");
@@ -156,7 +170,7 @@ pub fn markdown_code(text: &str) -> String {
 
 /// A fenced block in Markdown; the fence is longer than any within, so that the text cannot leave it.
 pub fn markdown_block(language: &str, text: &str) -> String {
-    let shown = plain_lines(text);
+    let shown = no_commands(&plain_lines(text));
     let fence = "`".repeat((longest_run(&shown, '`') + 1).max(3));
     format!("{fence}{language}\n{}\n{fence}\n", shown.trim_end_matches('\n'))
 }
@@ -205,7 +219,7 @@ mod tests {
     #[test]
     fn workflow_commands_lose_their_place() {
         assert_eq!(no_command("   ::error::x"), "   \\::error::x");
-        assert_eq!(no_command("a ##[error]b"), "a #\\#[error]b");
+        assert_eq!(plain("a ##[error]b"), "a #\\#[error]b");
         assert_eq!(no_command("a::b"), "a::b");
     }
 

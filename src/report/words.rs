@@ -2,6 +2,7 @@
 //!
 //! What comes out may hold text of the job's (names of metrics, values): a format still has to escape it.
 
+use super::Spread;
 use crate::model::{Audit, Divergence, Effect, Kind, Outcome, Position, Run, Stage, Status, TreatmentResult, Verdict};
 
 /// The verdict and its reason in one sentence.
@@ -41,15 +42,24 @@ pub fn divergence_of(treatment: &TreatmentResult) -> Option<&Divergence> {
 ///
 /// `treatment` is given where it is not the reference.
 pub fn sentence(divergence: &Divergence, treatment: Option<&TreatmentResult>) -> String {
+    sentence_with(divergence, treatment, &|run| run.to_owned())
+}
+
+/// The same with names of the runs that the reader has beside it.
+pub fn sentence_with(
+    divergence: &Divergence,
+    treatment: Option<&TreatmentResult>,
+    name: &dyn Fn(&str) -> String,
+) -> String {
     let place = place(&divergence.position, divergence.index);
     let (a, b) = apart(divergence);
     let mut text = match treatment {
         Some(result) => format!("With {} the runs part first at {place}: ", result.treatment.id),
         None => format!("The runs part first at {place}: "),
     };
-    let named = |index: usize| -> (&str, &str) {
-        divergence.values.get(index).map_or(("", "the other run"), |value| {
-            (value.text.as_ref().map_or("", |text| text.as_str()), value.run.as_str())
+    let named = |index: usize| -> (&str, String) {
+        divergence.values.get(index).map_or(("", "the other run".to_owned()), |value| {
+            (value.text.as_ref().map_or("", |text| text.as_str()), name(&value.run))
         })
     };
     let ((text_a, run_a), (text_b, run_b)) = (named(a), named(b));
@@ -155,11 +165,13 @@ pub fn short(size: f64) -> String {
     if size == 0.0 || !size.is_finite() {
         return format!("{size}");
     }
-    let exponent = size.abs().log10().floor() as i32;
+    // Rounded first: 9.99e-5 has two digits as 1.0e-4.
+    let rounded = format!("{size:.1e}");
+    let exponent: i32 = rounded.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
     match exponent {
         -4..=-1 => format!("{size:.*}", usize::try_from(1 - exponent).unwrap_or(1)),
         0..=5 => format!("{size:.*}", usize::try_from(1 - exponent).unwrap_or(0)),
-        _ => format!("{size:.1e}"),
+        _ => rounded,
     }
 }
 
@@ -248,10 +260,28 @@ pub fn yes(answer: Option<bool>) -> &'static str {
     }
 }
 
+/// With its first letter as a sentence has it.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// "1 run", "3 runs".
 pub fn count(number: usize, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{end}")
+}
+
+/// How far apart the values of a row are, in a cell.
+pub fn spread(spread: Spread) -> String {
+    match spread {
+        Spread::Same => "same".to_owned(),
+        Spread::Apart(0.0) => "sign of 0".to_owned(),
+        Spread::Apart(size) => short(size),
+        Spread::Missing => "missing".to_owned(),
+        Spread::NotFinite => "not finite".to_owned(),
+        Spread::Unknown => String::new(),
+    }
 }
 
 /// What it took to find the causes, and what holding the pins does.
@@ -279,9 +309,15 @@ mod tests {
 
     #[test]
     fn sizes_have_two_digits() {
-        for (size, expected) in
-            [(0.003954, "0.0040"), (0.0092, "0.0092"), (16.4, "16"), (1.5, "1.5"), (4.76e-7, "4.8e-7"), (0.0, "0")]
-        {
+        for (size, expected) in [
+            (0.003954, "0.0040"),
+            (0.0092, "0.0092"),
+            (16.4, "16"),
+            (1.5, "1.5"),
+            (4.76e-7, "4.8e-7"),
+            (9.999e-5, "0.00010"),
+            (0.0, "0"),
+        ] {
             assert_eq!(short(size), expected);
         }
     }

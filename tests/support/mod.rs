@@ -3,3 +3,4 @@
 
 pub mod redact;
 pub mod samples;
+pub mod xsd;

@@ -5,6 +5,9 @@ use regex::{Captures, Regex};
 /// What stands instead of a match.
 type Replace = fn(&Captures) -> String;
 
+/// Our own version, where it is named as such.
+const OUR_VERSION: &str = concat!(r#"(ersion": |repro-audit )"?"#, env!("CARGO_PKG_VERSION"), r#"\b"#);
+
 /// Replaces times, process ids, temporary paths, hosts and our own version in expected output.
 ///
 /// A placeholder is as wide as what it replaces where columns have to line up.
@@ -16,7 +19,7 @@ pub fn redact(text: &str) -> String {
             format!("{} {:>width$} s", &found[1], "#.#", width = found[0].len() - found[1].len() - 3)
         }),
         (r"\b(process|pid) \d+\b", |found| format!("{} [pid]", &found[1])),
-        (r#"("version": ?|"semanticVersion": ?)"[^"]+""#, |found| format!("{}\"[version]\"", &found[1])),
+        (OUR_VERSION, |found| found[0].replace(env!("CARGO_PKG_VERSION"), "[version]")),
     ];
     let mut text = match hostname() {
         Some(host) => text.replace(&host, "[host]"),

@@ -6,6 +6,9 @@ use super::{Ending, Kept, Phase, Question, Search, Step, less};
 use crate::blame::candidate::is_probe;
 use crate::model::{Level, SettingId};
 
+/// So many of the settings that fit are tried one at a time before all of them are held together.
+const ALONE: usize = 2;
+
 /// Settings that are known to stop some jobs, the likeliest first: looked at first when a job fails with several held.
 const RISKY: [&str; 6] = ["deterministic_algorithms", "entropy", "clock", "race", "uninitialised", "compile"];
 
@@ -28,22 +31,25 @@ impl Search {
                 return self.find_what_fails(&rung, reason);
             }
             let why = self.why_climb(&rung);
-            return Step::Ask(self.question(rung, why));
+            // A single setting is the final set if it agrees, so the proof is asked for at once.
+            return Step::Ask(if rung.len() == 1 { self.proving(rung, why) } else { self.question(rung, why) });
         }
         Step::Go(Phase::Probe)
     }
 
-    /// The sets to try, each a superset of the one before.
+    /// The sets to try, in this order; the last holds everything.
     fn rungs(&self) -> Vec<Held> {
         let playing = self.playing();
         let at_least = |least: Strength| -> Held {
             playing.iter().copied().filter(|&m| self.candidates[m].strength >= Some(least)).collect()
         };
         let strong = at_least(Strength::Strong);
-        let mut with_best = strong.clone();
-        // The best of the fair ones is the last to let go of.
-        with_best.extend(playing.iter().rev().copied().find(|&m| self.candidates[m].strength == Some(Strength::Fair)));
-        let mut rungs = vec![strong, with_best, at_least(Strength::Fair), at_least(Strength::Weak), playing];
+        // The best of the fair ones are the last to let go of.
+        let fair = playing.iter().rev().copied().filter(|&m| self.candidates[m].strength == Some(Strength::Fair));
+        let with_one = fair.take(ALONE).map(|one| strong.iter().copied().chain([one]).collect());
+        let mut rungs: Vec<Held> = vec![strong.clone()];
+        rungs.extend(with_one);
+        rungs.extend([at_least(Strength::Fair), at_least(Strength::Weak), playing.clone()]);
         rungs.retain(|rung| !rung.is_empty());
         rungs.dedup();
         rungs
@@ -72,8 +78,15 @@ impl Search {
         Step::Go(Phase::Climb)
     }
 
+    /// A question on the way.
     pub(super) fn question(&self, held: Held, why: String) -> Question {
-        Question { held, probe: None, repeats: self.exploring_repeats(), why }
+        let full_length = !self.config.shorten;
+        Question { held, probe: None, repeats: self.exploring_repeats(), full_length, why }
+    }
+
+    /// A question of whose answer the proof is made.
+    pub(super) fn proving(&self, held: Held, why: String) -> Question {
+        Question { held, probe: None, repeats: self.final_repeats(), full_length: true, why }
     }
 
     fn why_climb(&self, rung: &Held) -> String {
@@ -92,8 +105,7 @@ impl Search {
             return Step::Go(Phase::End(Ending::Outside));
         }
         let why = "nothing that can be held makes the runs agree; do they without loader workers?".to_owned();
-        let (held, repeats) = (self.playing(), self.exploring_repeats());
-        Step::Ask(Question { held, probe: Some(workers), repeats, why })
+        Step::Ask(Question { probe: Some(workers), ..self.proving(self.playing(), why) })
     }
 
     /// The level at which a probe is tried, where the job can be given it and does not have it already.

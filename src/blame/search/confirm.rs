@@ -1,7 +1,7 @@
 //! The proof on both sides: the final set agrees often enough, and without any one member the runs part.
 
 use super::memory::Held;
-use super::{Ending, Kept, Phase, Search, Step, less};
+use super::{Ending, Kept, Phase, Question, Search, Step, less};
 
 /// How often a search may begin again after a set that agreed by luck.
 const RESTARTS: u32 = 2;
@@ -15,12 +15,10 @@ impl Search {
         if let Some(step) = self.try_without_the_doubtful(&kept) {
             return step;
         }
-        let lacking = self.final_repeats().saturating_sub(self.memory.agreed(&kept.held));
+        let lacking = self.final_repeats().saturating_sub(self.memory.agreed_at_full_length(&kept.held));
         if lacking > 0 {
-            let mut question =
-                self.question(kept.held.clone(), format!("confirming with {} held", self.names(&kept.held)));
-            question.repeats = lacking;
-            return Step::Ask(question);
+            let why = format!("confirming with {} held", self.names(&kept.held));
+            return Step::Ask(Question { repeats: lacking, ..self.proving(kept.held, why) });
         }
         for &member in &kept.needed {
             if let Some(step) = self.see_it_part(&kept, member) {
@@ -61,15 +59,17 @@ impl Search {
         Some(Step::Ask(self.question(rest, why)))
     }
 
-    /// A set that had agreed parts after all: what agreed is forgotten, and more repeats are asked for from now on.
+    /// A set that had agreed parts after all, by luck or because shortened runs had not come to it: what agreed is
+    /// forgotten, and from now on runs are longer and repeated more often.
     fn begin_again(&mut self) -> Step {
         if self.restarts >= RESTARTS {
-            return Step::Go(Phase::End(Ending::Exhausted));
+            return Step::Go(Phase::End(Ending::Contradicted));
         }
         self.restarts += 1;
         self.memory.forget_agreements();
-        self.history
-            .push("a set that had agreed by luck parts after all: beginning again with more repeats".to_owned());
+        self.config.shorten = false;
+        let again = "a set that had agreed parts after all: beginning again with more and longer runs";
+        self.history.push(again.to_owned());
         Step::Go(Phase::Climb)
     }
 }

@@ -17,6 +17,7 @@ impl Search {
             Ending::Outside => (vec![self.unknown()], Held::new()),
             Ending::Probed(_) => (self.behind_the_workers(), Held::new()),
             Ending::Exhausted => (self.out_of_budget(), Held::new()),
+            Ending::Contradicted => (vec![self.contradicted()], Held::new()),
             Ending::NothingToHold => (vec![self.unknown()], Held::new()),
         };
         let pins = pins.iter().map(|&m| (self.candidates[m].id.clone(), self.candidates[m].hold.clone())).collect();
@@ -31,8 +32,12 @@ impl Search {
         for member in members {
             add(&mut causes, self.convicted(kept, member, grade, shortfall));
         }
-        for member in kept.held.difference(&kept.needed) {
-            add(&mut causes, self.merely_held(*member));
+        let unsettled: Held = kept.held.difference(&kept.needed).copied().collect();
+        for &member in unsettled.iter().filter(|&&m| self.candidates[m].strength >= Some(Strength::Fair)) {
+            add(&mut causes, self.merely_held(member));
+        }
+        if causes.is_empty() {
+            causes.push(self.among(&unsettled));
         }
         causes.sort_by_key(|cause| cause.grade);
         causes
@@ -59,9 +64,23 @@ impl Search {
         self.cause(self.name(member).id, Grade::Suspected, evidence)
     }
 
+    /// The budget ended with a set that agrees, before any member was shown to be needed.
+    fn among(&self, held: &Held) -> Cause {
+        let mut unknown = self.cause("unknown".to_owned(), Grade::Suspected, self.control_seen().into_iter().collect());
+        unknown.summary = format!("the cause is among: {}", self.names(held));
+        unknown
+            .evidence
+            .push("with all of them held the runs agree; the search ended before it could tell which".to_owned());
+        unknown
+    }
+
     fn held_agrees(&self, kept: &Kept) -> String {
-        let agreed = self.memory.agreed(&kept.held);
-        format!("with {} held, {agreed} of {agreed} runs agree at full length", self.names(&kept.held))
+        let (agreed, full) = (self.memory.agreed(&kept.held), self.memory.agreed_at_full_length(&kept.held));
+        let names = self.names(&kept.held);
+        match full {
+            0 => format!("with {names} held, {agreed} of {agreed} runs agree, though they were not run to the end"),
+            _ => format!("with {names} held, {full} of {full} runs agree at full length"),
+        }
     }
 
     fn released_parts(&self, kept: &Kept, member: usize) -> String {
@@ -95,7 +114,7 @@ impl Search {
 
     /// The command that would turn `likely` into an answer.
     fn would_settle(&self, kept: &Kept, more: usize) -> String {
-        let times = self.memory.agreed(&kept.held) + more;
+        let times = self.memory.agreed_at_full_length(&kept.held) + more;
         let sets: String = kept
             .held
             .iter()
@@ -116,6 +135,14 @@ impl Search {
         evidence.extend(self.not_checked().into_iter().map(|dropped| format!("not held: {dropped}")));
         evidence.extend(self.config.evidence.iter().flat_map(|evidence| evidence.notes.clone()));
         self.cause("unknown".to_owned(), Grade::Suspected, evidence)
+    }
+
+    fn contradicted(&self) -> Cause {
+        let seen = "sets of settings under which some runs agreed parted when they were repeated";
+        let mut unknown = self.cause("unknown".to_owned(), Grade::Suspected, vec![seen.to_owned()]);
+        unknown.summary = "the job parts too seldom for its cause to be told with this many repeats".to_owned();
+        unknown.evidence.extend(self.control_seen());
+        unknown
     }
 
     fn control_seen(&self) -> Option<String> {

@@ -9,6 +9,7 @@ pub(super) type Held = BTreeSet<usize>;
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sighting {
     agreed: usize,
+    at_full_length: usize,
     parted: bool,
     unresolved: Option<String>,
 }
@@ -22,8 +23,10 @@ impl Memory {
         self.0.entry(held).or_default().parted = true;
     }
 
-    pub fn add_agreed(&mut self, held: Held, runs: usize) {
-        self.0.entry(held).or_default().agreed += runs;
+    pub fn add_agreed(&mut self, held: Held, runs: usize, full_length: bool) {
+        let seen = self.0.entry(held).or_default();
+        seen.agreed += runs;
+        seen.at_full_length += if full_length { runs } else { 0 };
     }
 
     pub fn unresolved(&mut self, held: Held, reason: &str) {
@@ -33,6 +36,21 @@ impl Memory {
     /// How many runs agreed under exactly this set; none where any two parted.
     pub fn agreed(&self, held: &Held) -> usize {
         self.0.get(held).filter(|seen| !seen.parted).map_or(0, |seen| seen.agreed)
+    }
+
+    /// How many of those runs were made at full length.
+    pub fn agreed_at_full_length(&self, held: &Held) -> usize {
+        self.0.get(held).filter(|seen| !seen.parted).map_or(0, |seen| seen.at_full_length)
+    }
+
+    /// How many sets were seen to agree.
+    pub fn agreeing_sets(&self) -> usize {
+        self.0.values().filter(|seen| seen.agreed > 0 && !seen.parted).count()
+    }
+
+    /// How many sets were seen to part.
+    pub fn parting_sets(&self) -> usize {
+        self.0.values().filter(|seen| seen.parted).count()
     }
 
     /// Whether runs were seen to part under exactly this set.
@@ -60,9 +78,11 @@ impl Memory {
         self.0.retain(|held, _| !held.contains(&member));
     }
 
-    /// Forgets what agreed: some of it agreed by luck.
+    /// Forgets what agreed: some of it agreed by luck, or would have parted later.
     pub fn forget_agreements(&mut self) {
-        self.0.values_mut().for_each(|seen| seen.agreed = 0);
+        for seen in self.0.values_mut() {
+            (seen.agreed, seen.at_full_length) = (0, 0);
+        }
     }
 }
 
@@ -82,7 +102,7 @@ mod tests {
     #[test]
     fn one_parting_outweighs_agreeing_runs() {
         let mut memory = Memory::default();
-        memory.add_agreed(Held::from([1]), 5);
+        memory.add_agreed(Held::from([1]), 5, true);
         assert_eq!(memory.agreed(&Held::from([1])), 5);
         memory.parted(Held::from([1]));
         assert_eq!(memory.agreed(&Held::from([1])), 0);

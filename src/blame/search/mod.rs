@@ -14,6 +14,7 @@ mod confirm;
 mod finish;
 mod memory;
 mod prune;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +41,9 @@ pub struct Config {
     pub control: Control,
     /// What the flight records show, where there are any.
     pub evidence: Option<Evidence>,
+    /// Whether questions on the way may be asked of shortened runs; worth it where the reference parts early in long runs.
+    /// The proof is made at full length all the same, which costs a few runs more and far fewer steps.
+    pub shorten: bool,
     /// The job's command line, for the commands that are suggested.
     pub command: String,
 }
@@ -54,7 +58,8 @@ impl Config {
 /// What the reference repeats showed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Control {
-    /// Sizes of the groups of identical runs: `[1, 1, 1]` where no two agree, `[2, 1]` where one of three differs.
+    /// Sizes of the groups of identical runs: `[1, 1, 1]` where no two agree, `[2, 1]` where one of three differs. Every
+    /// run of the reference that can be compared counts, recorded ones too.
     pub groups: Vec<usize>,
     /// Where they part first.
     pub onset: Option<Position>,
@@ -64,15 +69,23 @@ pub struct Control {
     pub steps: u64,
 }
 
+/// How much more risk of luck a question on the way may take than the proof.
+const EXPLORING: f64 = 3.0;
+
 /// What the search wants next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
-    /// Run the job under this treatment, up to `repeats` times, at full length; stop as soon as two of them part.
+    /// Run the job under this treatment, up to `repeats` times.
     Run {
         /// The levels, the reference's included.
         treatment: BTreeMap<SettingId, Level>,
         /// How many repeats, beyond any made earlier under the same treatment.
         repeats: usize,
+        /// Whether every run must go to its end; otherwise it may be stopped shortly after the step at which the reference
+        /// parts.
+        full_length: bool,
+        /// Whether to make all of them; otherwise they stop as soon as two of the treatment part.
+        all: bool,
         /// Why, in one line.
         why: String,
     },
@@ -100,7 +113,7 @@ pub enum Seen {
     Parted {
         /// Where.
         onset: Option<Position>,
-        /// Sizes of the groups of identical runs.
+        /// Sizes of the groups of identical runs, earlier ones under the same treatment included.
         groups: Vec<usize>,
     },
     /// They agree in a way that says nothing, such as every loss being NaN where the reference's was a number.
@@ -120,12 +133,15 @@ struct Question {
     held: Held,
     probe: Option<SettingId>,
     repeats: usize,
+    full_length: bool,
     why: String,
 }
 
 /// Where the search stands.
 #[derive(Clone, Debug, PartialEq)]
 enum Phase {
+    /// The reference parts only sometimes; watching it some more tells how often.
+    Watch,
     /// Looking for a set that agrees.
     Climb,
     /// A set agrees; letting go of what is not needed.
@@ -165,6 +181,8 @@ enum Ending {
     Probed(SettingId),
     /// The budget ended before any set was found to agree.
     Exhausted,
+    /// Sets that had agreed parted again, time after time.
+    Contradicted,
     /// There is nothing to hold.
     NothingToHold,
 }
@@ -207,7 +225,7 @@ impl Search {
             candidates,
             dropped: BTreeMap::new(),
             memory,
-            phase: Phase::Climb,
+            phase: Phase::Watch,
             pending: None,
             restarts: 0,
             questions: 0,
@@ -217,12 +235,13 @@ impl Search {
     }
 
     /// The next treatment to try, or the answer. Asking twice without an answer in between asks the same.
-    pub fn next(&mut self) -> Ask {
+    pub fn next_ask(&mut self) -> Ask {
         loop {
             if let Some(question) = &self.pending {
                 return self.ask(question);
             }
             let step = match &self.phase {
+                Phase::Watch => self.watch(),
                 Phase::Climb => self.climb(),
                 Phase::Prune(kept) => self.prune(kept.clone()),
                 Phase::Probe => self.probe(),
@@ -243,6 +262,9 @@ impl Search {
         self.questions += 1;
         self.note(&question, &answer);
         match answer.seen {
+            Seen::Degenerate(_) | Seen::Unresolved { .. } if question.held.is_empty() && question.probe.is_none() => {
+                self.phase = Phase::Climb;
+            }
             Seen::Agreed => self.on_agreed(&question, answer.runs),
             Seen::Parted { groups, .. } => self.on_parted(&question, &groups),
             Seen::Degenerate(reason) => self.on_degenerate(&question, reason),
@@ -278,7 +300,8 @@ impl Search {
         if let Some((id, level)) = question.probe.as_ref().and_then(|probe| self.probe_level(probe)) {
             treatment.insert(id, level);
         }
-        Ask::Run { treatment, repeats: question.repeats, why: question.why.clone() }
+        let Question { repeats, full_length, .. } = *question;
+        Ask::Run { treatment, repeats, full_length, all: question.held.is_empty(), why: question.why.clone() }
     }
 
     /// Poses a question, shortened to what the budget still allows; where that is not even a pair, the search ends.
@@ -296,17 +319,18 @@ impl Search {
     fn exhausted(&self) -> Ending {
         match &self.phase {
             Phase::Prune(kept) => {
-                let shortfall = self.final_repeats().saturating_sub(self.memory.agreed(&kept.held));
+                let shortfall = self.final_repeats().saturating_sub(self.memory.agreed_at_full_length(&kept.held));
                 Ending::Found { kept: kept.clone(), settled: false, shortfall: (shortfall > 0).then_some(shortfall) }
             }
-            Phase::Climb | Phase::Probe | Phase::End(_) => Ending::Exhausted,
+            Phase::Watch | Phase::Climb | Phase::Probe | Phase::End(_) => Ending::Exhausted,
         }
     }
 
     fn on_agreed(&mut self, question: &Question, runs: usize) {
         match &question.probe {
             Some(probe) => self.phase = Phase::End(Ending::Probed(probe.clone())),
-            None => self.memory.add_agreed(question.held.clone(), runs),
+            None if question.held.is_empty() => self.watched_agreeing(runs),
+            None => self.memory.add_agreed(question.held.clone(), runs, question.full_length),
         }
     }
 
@@ -315,9 +339,10 @@ impl Search {
             self.phase = Phase::End(Ending::Outside);
             return;
         }
-        // The most reluctant cause decides how many repeats acquit.
-        if let Some(rate) = Rate::of_groups(groups) {
-            self.rate = Some(self.rate.filter(|known| known.observed() <= rate.observed()).unwrap_or(rate));
+        if question.held.is_empty() {
+            self.watched(groups);
+        } else if let Some(seen) = Rate::of_groups(groups) {
+            self.rate = Some(self.rate.map_or(seen, |known| known.and(seen)));
         }
         self.memory.parted(question.held.clone());
     }
@@ -363,19 +388,35 @@ impl Search {
         (0..self.candidates.len()).filter(|member| !self.dropped.contains_key(member)).collect()
     }
 
-    /// Repeats for one question: N, or more where the job parts only sometimes and few agreeing runs acquit nobody.
+    /// The risk of agreement by luck that is taken.
+    fn risk(&self) -> f64 {
+        (1.0 - self.config.confidence) * 0.1_f64.powi(i32::try_from(self.restarts).unwrap_or(0))
+    }
+
+    /// Repeats for one question on the way. Where no two reference runs agree, two agreeing ones acquit; where the job
+    /// parts only sometimes, more are needed. More risk is taken than for the proof, since the final set is repeated as
+    /// often as the proof needs.
     fn exploring_repeats(&self) -> usize {
-        self.repeats_at((1.0 - self.config.confidence) * 0.1_f64.powi(i32::try_from(self.restarts).unwrap_or(0)))
+        self.rate.map_or(2, |rate| rate.repeats_for(self.risk() * EXPLORING))
     }
 
-    /// Repeats behind the final set.
+    /// Repeats behind the final set: N, or more where the job parts only sometimes. Each set that was seen to agree had its
+    /// chance of doing so by luck, so they share the risk.
     fn final_repeats(&self) -> usize {
-        self.exploring_repeats()
+        let chances = self.memory.agreeing_sets().max(1) as f64;
+        let least = self.config.repeats.max(2);
+        match self.rate {
+            Some(rate) => rate.repeats_for(self.risk() / chances).max(least),
+            // Without a record the proof rests on agreement alone: one repeat more where few partings were seen.
+            None if self.config.evidence.is_none() => self.always().repeats_for(self.risk()).clamp(least, least + 1),
+            None => least,
+        }
     }
 
-    fn repeats_at(&self, risk: f64) -> usize {
-        let least = self.config.repeats.max(2);
-        self.rate.map_or(least, |rate| rate.repeats_for(risk).max(least))
+    /// The rate of a job that parted whenever it was looked at.
+    fn always(&self) -> Rate {
+        let reference: usize = self.config.control.groups.iter().sum();
+        Rate { usual: 1, other: reference.saturating_sub(2) + self.memory.parting_sets() }
     }
 
     fn names(&self, held: &Held) -> String {
@@ -391,6 +432,7 @@ impl Search {
 
     fn note(&mut self, question: &Question, answer: &Answer) {
         let held = self.names(&question.held);
+        let held = if question.held.is_empty() { "the reference again".to_owned() } else { format!("held {held}") };
         let and = question.probe.as_ref().map(|probe| format!(" and {probe}")).unwrap_or_default();
         let said = match &answer.seen {
             Seen::Agreed => format!("{} runs agree", answer.runs),
@@ -398,7 +440,7 @@ impl Search {
             Seen::Degenerate(reason) => format!("says nothing: {reason}"),
             Seen::Unresolved { reason, .. } => format!("unresolved: {reason}"),
         };
-        self.history.push(format!("held {held}{and}: {said}"));
+        self.history.push(format!("{held}{and}: {said}"));
     }
 }
 

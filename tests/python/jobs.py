@@ -1,0 +1,305 @@
+"""Small jobs, one planted cause each, and the settings that must and must not cure it."""
+
+TRAIN = '''
+import torch
+import torch.nn as nn
+
+
+def train(batches, lr=0.1, seed=1):
+    if seed is not None:
+        torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step, x in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = lr() if callable(lr) else lr
+        loss = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        print("step", step, "loss", loss.item().hex(), flush=True)
+
+
+def data(scale=1.0):
+    return [torch.arange(8.0).reshape(2, 4) * (0.1 + scale * (i + 1) / 10) for i in range(4)]
+
+
+def ordered(order):
+    plain = data()
+    return [plain[i % 4] for i in order]
+
+'''
+
+
+LIGHT = '''
+def train(batches, lr=0.1, seed=1):
+    for step, x in enumerate(batches):
+        print("step", step, "loss", x, lr() if callable(lr) else lr, seed, flush=True)
+
+
+def data(scale=1.0):
+    return [scale * (i + 1) for i in range(4)]
+
+
+def ordered(order):
+    return list(order)
+
+'''
+
+
+class Case:
+    """A planted cause. What does not need torch is tested without it, which is far quicker."""
+
+    def __init__(self, name, cause, text, cures, spares, stage=None, parts_often=True):
+        self.name, self.cause, self.full = name, cause, TRAIN + text
+        light = "torch" not in text and "seed=" not in text
+        self.text = (LIGHT if light else TRAIN) + text
+        self.cures, self.spares, self.stage, self.parts_often = cures, spares, stage, parts_often
+
+
+CASES = [
+    Case("python", "seed.python", """
+import random
+train(data(random.random()))
+""", ["seed.python"], ["seed.numpy", "seed.torch", "clock"], "batch"),
+    Case("python_late_reseed", "seed.python", """
+import random
+random.seed(3)
+random.seed()
+train(data(random.random()))
+""", ["seed.python"], ["seed.numpy"], "batch"),
+    Case("numpy", "seed.numpy", """
+import numpy as np
+train(ordered(np.random.permutation(40)[:8]))
+""", ["seed.numpy"], ["seed.python", "seed.numpy_generator"], "batch"),
+    Case("numpy_generator", "seed.numpy_generator", """
+import numpy as np
+train(ordered(np.random.default_rng().permutation(40)[:8]))
+""", ["seed.numpy_generator"], ["seed.numpy", "seed.worker"], "batch"),
+    Case("random_state", "seed.numpy_generator", """
+import numpy as np
+train(data(float(np.random.RandomState().rand())))
+""", ["seed.numpy_generator"], ["seed.numpy"], "batch"),
+    Case("torch", "seed.torch", """
+train(data(), seed=None)
+""", ["seed.torch"], ["seed.python", "seed.numpy"], "params_before"),
+    Case("torch_reseeded_from_entropy", "seed.torch", """
+torch.manual_seed(1)
+torch.seed()
+train(data(), seed=None)
+""", ["seed.torch"], ["seed.python", "dataloader.generator"], "params_before"),
+    Case("worker", "seed.worker", """
+import random
+from torch.utils.data import DataLoader, Dataset
+
+
+class Noisy(Dataset):
+    rng = None
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        if self.rng is None:
+            self.rng = random.Random()
+        return torch.arange(4.0) * self.rng.random()
+
+
+torch.manual_seed(0)
+train(DataLoader(Noisy(), batch_size=2, num_workers=2))
+""", ["seed.worker"], ["seed.python", "dataloader.generator", "seed.numpy_generator"], "batch"),
+    Case("worker_clock_and_pid", "seed.worker", """
+import os
+import time
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+
+def init(worker):
+    np.random.seed((time.time_ns() + os.getpid() + worker) % 2**32)
+
+
+class Noisy(Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return torch.arange(4.0) * float(np.random.rand())
+
+
+torch.manual_seed(0)
+train(DataLoader(Noisy(), batch_size=2, num_workers=2, worker_init_fn=init))
+""", ["seed.worker"], ["seed.numpy"], "batch"),
+    Case("loader_generator", "dataloader.generator", """
+from torch.utils.data import DataLoader
+g = torch.Generator()
+g.seed()
+torch.manual_seed(0)
+train(DataLoader(torch.arange(64.0).reshape(16, 4) / 10, batch_size=2, shuffle=True, generator=g))
+""", ["dataloader.generator"], ["seed.torch", "clock"], "batch"),
+    Case("sampler_generator_from_clock", "dataloader.generator", """
+import time
+from torch.utils.data import DataLoader, RandomSampler
+g = torch.Generator()
+g.manual_seed(time.time_ns())
+torch.manual_seed(0)
+things = torch.arange(64.0).reshape(16, 4) / 10
+train(DataLoader(things, batch_size=2, sampler=RandomSampler(things, generator=g)))
+""", ["dataloader.generator"], ["seed.torch"], "batch"),
+    Case("hash_order", "hashseed", """
+words = set("the quick brown fox jumps over a lazy dog again and once more".split())
+train(data(sum(i * len(w) for i, w in enumerate(words)) / 1000))
+""", ["hashseed"], ["seed.python", "order.filesystem=sorted"], "batch"),
+    Case("random_file_names", "order.filesystem", """
+import os
+import uuid
+for i in range(8):
+    with open("part-%s.txt" % uuid.uuid4().hex, "w") as f:
+        f.write(str(i))
+train(ordered(int(open(name).read()) for name in sorted(os.listdir("."))))
+""", ["order.filesystem=sorted"], ["seed.python", "clock"], "batch"),
+    Case("temporary_file_names", "order.filesystem", """
+import tempfile
+from pathlib import Path
+for i in range(8):
+    with tempfile.NamedTemporaryFile("w", dir=".", suffix=".part", delete=False) as f:
+        f.write(str(i))
+train(ordered(int(p.read_text()) for p in Path(".").glob("*.part")))
+""", ["order.filesystem=sorted"], ["seed.python"], "batch"),
+    Case("modification_times", "order.filesystem", """
+import os
+import threading
+import time
+
+
+def write(i):
+    time.sleep(int.from_bytes(os.urandom(1), "big") / 2000)
+    with open("shard-%d" % i, "w") as f:
+        f.write(str(i))
+
+
+threads = [threading.Thread(target=write, args=(i,)) for i in range(6)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+train(ordered(int(open(n).read()) for n in sorted(os.listdir("."), key=os.path.getmtime)))
+""", ["order.filesystem=sorted"], ["seed.python"], "batch"),
+    Case("rate_by_time", "clock", """
+import time
+start = time.perf_counter()
+train(data(), lr=lambda: 0.1 / (1 + time.perf_counter() - start))
+""", ["clock=fixed"], ["entropy=os", "seed.torch"], "lr"),
+    Case("seed_from_time", "clock", """
+from datetime import datetime
+train(data(), seed=int(datetime.now().timestamp() * 1000000))
+""", ["clock=fixed"], ["entropy=os", "seed.torch"], "params_before"),
+    Case("operating_system_entropy", "entropy", """
+import os
+train(data(int.from_bytes(os.urandom(4), "big") / 2**32))
+""", ["entropy=fixed", "entropy=os"], ["seed.python", "order.filesystem=sorted", "clock"], "batch"),
+    Case("uuid_as_number", "entropy", """
+import uuid
+train(data((uuid.uuid4().int % 2**32) / 2**32))
+""", ["entropy=os"], ["order.filesystem=sorted", "seed.python"], "batch"),
+    Case("process_id_and_secrets", "entropy", """
+import os
+import secrets
+train(data((os.getpid() % 1000 + secrets.randbelow(1000)) / 2000))
+""", ["entropy=os"], ["seed.python", "clock"], "batch"),
+    Case("completed_first", "race", """
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+
+def load(i):
+    time.sleep(int.from_bytes(os.urandom(1), "big") / 3000)
+    return i
+
+
+with ThreadPoolExecutor(4) as pool:
+    order = [f.result() for f in as_completed([pool.submit(load, i) for i in range(8)])]
+train(ordered(order))
+""", ["race=ordered"], ["seed.python", "hashseed"], "batch"),
+    Case("threads_fill_a_list", "race", """
+import os
+import threading
+import time
+order = []
+
+
+def load(i):
+    time.sleep(int.from_bytes(os.urandom(1), "big") / 3000)
+    order.append(i)
+
+
+threads = [threading.Thread(target=load, args=(i,)) for i in range(8)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+train(ordered(order))
+""", ["race=ordered"], ["seed.python"], "batch"),
+    Case("producers_and_a_queue", "race", """
+import os
+import queue
+import threading
+import time
+full = queue.Queue(maxsize=2)
+
+
+def produce(k):
+    for i in range(4):
+        time.sleep(int.from_bytes(os.urandom(1), "big") / 5000)
+        full.put(k * 4 + i)
+
+
+threads = [threading.Thread(target=produce, args=(k,), daemon=True) for k in range(3)]
+for t in threads:
+    t.start()
+order = [full.get() for _ in range(12)]
+train(ordered(order))
+""", ["race=ordered"], ["seed.python"], "batch"),
+    Case("unordered_loader", "race", """
+import os
+import time
+from torch.utils.data import DataLoader, Dataset
+
+
+class Slow(Dataset):
+    def __len__(self):
+        return 16
+
+    def __getitem__(self, i):
+        time.sleep(int.from_bytes(os.urandom(1), "big") / 4000)
+        return torch.arange(4.0) * i / 10
+
+
+train(DataLoader(Slow(), batch_size=2, num_workers=2, in_order=False))
+""", ["race=ordered"], ["seed.torch"], "batch"),
+    Case("shared_updates", "race", """
+import threading
+weights = torch.zeros(64)
+seen = []
+
+
+def work(k):
+    for i in range(3000):
+        weights.mul_(0.999).add_(k * 1e-3)
+
+
+threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+train(data(float(weights[0])))
+""", ["race=ordered"], ["seed.torch"], "batch"),
+    Case("unwritten_memory", "uninitialised", """
+junk = torch.tensor([id(object()) + k for k in range(4096)], dtype=torch.int64)
+del junk
+fresh = torch.empty(4096, dtype=torch.int64)
+train(data(float((fresh % 1000).sum() % 97) / 97))
+""", ["uninitialised=zero"], ["seed.torch", "deterministic_algorithms=on"], "batch"),
+]

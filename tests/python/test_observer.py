@@ -1,0 +1,167 @@
+"""Watching changes nothing: output, exit code and final generators are the same bit for bit with and without the shim."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+import support
+
+HEAD = """
+import random
+import numpy as np
+import torch
+import torch.nn as nn
+random.seed(1); np.random.seed(1); torch.manual_seed(1)
+def net():
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 1))
+model = net()
+xs = torch.randn(32, 4)
+"""
+TAIL = """
+print("result", random.random(), np.random.rand(), torch.rand(1).item().hex(),
+      [p.double().sum().item().hex() for p in model.parameters()])
+"""
+JOBS = {
+    "workers": """
+from torch.utils.data import DataLoader, Dataset
+class D(Dataset):
+    def __len__(self): return 32
+    def __getitem__(self, i): return xs[i] + 0.1 * torch.randn(4) + random.random() + float(np.random.rand())
+opt = torch.optim.Adam(model.parameters())
+for epoch in range(2):
+    for x in DataLoader(D(), batch_size=8, shuffle=True, num_workers=2):
+        loss = model(x).pow(2).mean(); opt.zero_grad(); loss.backward(); opt.step(); print("loss", loss.item().hex())
+""",
+    "two_optimizers_and_accumulation": """
+other = net()
+a, b = torch.optim.AdamW(model.parameters()), torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+for i in range(4):
+    for part in xs.split(16):
+        (model(part).mean() / 2).backward()
+    a.step(); a.zero_grad()
+    loss = other(model(xs).detach().repeat(1, 4)).pow(2).mean(); b.zero_grad(); loss.backward(); b.step()
+    print("loss", loss.item().hex())
+""",
+    "closure": """
+opt = torch.optim.LBFGS(model.parameters(), max_iter=3)
+model.eval()
+def closure():
+    opt.zero_grad(); loss = model(xs).pow(2).mean(); loss.backward(); return loss
+for i in range(3):
+    print("loss", opt.step(closure).item().hex())
+""",
+    "scaler_skips_a_step": """
+opt = torch.optim.SGD(model.parameters(), lr=0.1)
+scaler = torch.amp.GradScaler("cpu", init_scale=2.0**130 if False else 1024.0)
+for i in range(4):
+    opt.zero_grad(); loss = model(xs).pow(2).mean() * (float("inf") if i == 1 else 1)
+    scaler.scale(loss).backward(); scaler.step(opt); scaler.update(); print("loss", loss.item(), scaler.get_scale())
+""",
+    "by_hand_and_functional": """
+for i in range(3):
+    loss = model(xs).pow(2).mean()
+    for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters()))):
+        p.data.sub_(0.1 * g)
+    print("loss", loss.item().hex())
+f = lambda w, x: (x @ w).pow(2).sum()
+print("result", torch.func.vmap(torch.func.grad(f), in_dims=(None, 0))(torch.ones(4), xs).sum().item().hex())
+""",
+    "odd_tensors": """
+opt = torch.optim.SparseAdam(nn.Embedding(4, 4, sparse=True).parameters())
+emb = nn.Embedding(6, 4, sparse=True)
+opt = torch.optim.SparseAdam(emb.parameters())
+half = nn.Linear(4, 2).bfloat16()
+o2 = torch.optim.SGD(half.parameters(), lr=0.1)
+conv = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+o3 = torch.optim.SGD(conv.parameters(), lr=0.1)
+unused = nn.Linear(2, 2)
+o3.add_param_group({"params": list(unused.parameters())})
+for i in range(3):
+    opt.zero_grad(); loss = emb(torch.tensor([0, 1, i])).sum(); loss.backward(); opt.step()
+    o2.zero_grad(); half(xs.bfloat16()).float().sum().backward(); o2.step()
+    o3.zero_grad(); conv(torch.randn(2, 3, 8, 8)).pow(2).sum().backward(); o3.step()
+    print("loss", loss.item().hex())
+with torch.no_grad():
+    print("result", conv(torch.ones(0, 3, 8, 8)).shape, model(xs[:0]).shape)
+""",
+    "inference_and_errors": """
+model.eval()
+with torch.inference_mode():
+    for x in xs.split(8): print("result", model(x).sum().item().hex())
+try:
+    model(torch.ones(3))
+except RuntimeError as e:
+    print("result", type(e).__name__)
+import pickle, copy, functools
+print("result", pickle.loads(pickle.dumps(random.random)).__name__, copy.deepcopy(model)(xs).sum().item().hex())
+print("result", type(pickle.loads(pickle.dumps(nn.Linear(2, 2)))).__name__, isinstance(torch.Generator(), torch.Generator))
+""",
+}
+
+
+class Observer(unittest.TestCase):
+    """One test per kind of job, made below."""
+
+
+def make(text):
+    def test(self):
+        plain = support.run(HEAD + text + TAIL, shim=False)
+        seen = support.run(HEAD + text + TAIL)
+        self.assertEqual(plain.code, 0, plain.err)
+        self.assertEqual(plain.out, seen.out)
+        self.assertEqual((plain.code, plain.err), (seen.code, seen.err))
+        self.assertEqual(seen.records("fault"), [])
+        again = support.run(HEAD + text + TAIL)
+        digests = [[(r["r"], r.get("n"), r.get("d"), r.get("items")) for r in x.records()
+                    if r["r"] in ("step", "batch", "output", "start")] for x in (seen, again)]
+        self.assertEqual(digests[0], digests[1])
+
+    return test
+
+
+for _name, _text in JOBS.items():
+    setattr(Observer, "test_" + _name, make(_text))
+
+
+class Steps(unittest.TestCase):
+    """What the records say."""
+
+    TRAIN = HEAD + JOBS["two_optimizers_and_accumulation"] + TAIL
+
+    def test_items_come_in_order_of_execution(self):
+        ran = support.run(self.TRAIN)
+        step = ran.records("step")[0]
+        names = [x[0] for x in step["items"] if not x[0].startswith("rng.")]
+        self.assertEqual(names, ["params_before", "inputs", "loss", "grads", "lr", "params", "optimizer"])
+        losses = next(x for x in step["items"] if x[0] == "loss")[1]
+        self.assertEqual([len(losses), losses[0][1]], [2, "float32"])
+
+    def test_light_looks_at_no_weights(self):
+        ran = support.run(self.TRAIN, level="light")
+        names = {x[0] for r in ran.records("step") for x in r["items"]}
+        self.assertTrue({"loss", "lr", "rng.torch"} <= names)
+        self.assertFalse(names & {"params", "grads", "params_before", "optimizer"})
+
+    def test_stops_quietly_after_the_step_asked_for(self):
+        ran = support.run(self.TRAIN, stop_after_step=2)
+        self.assertEqual((ran.code, ran.err), (0, ""))
+        self.assertEqual(len(ran.metric()), 2)
+        self.assertEqual(ran.records("end")[0]["why"], "stopped after step 2")
+
+    def test_drills_one_step_only(self):
+        ran = support.run(self.TRAIN, drill={"step": 1})
+        ops = ran.records("op")
+        self.assertTrue(any("addmm" in r["name"] for r in ops))
+        self.assertTrue(any("backward" in r["name"] for r in ops))
+        self.assertTrue(all(r["step"] == 1 and r["file"].endswith("job.py") for r in ops))
+        self.assertEqual(ran.out, support.run(self.TRAIN, shim=False).out)
+
+    def test_falls_back_to_crc_without_the_native_digest(self):
+        text = "import repro_audit_shim.digest as d; d._tried = True\n" + self.TRAIN
+        ran = support.run(text)
+        self.assertEqual(ran.records("fault"), [])
+        self.assertEqual(len(ran.records("step")), 8)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,156 @@
+"""Each setting in three parts: without it the job parts, with it the job repeats, its neighbours change nothing."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+import support
+from jobs import CASES, TRAIN
+
+ONLY = os.environ.get("ONLY", "").split()
+
+
+def outputs(case, hold=None, runs=3, level="off", text=None):
+    """The distinct outputs of some runs, and all runs."""
+    settings, env = {}, {}
+    if hold:
+        name, _, level_asked = hold.partition("=")
+        settings[name] = level_asked or "0"
+        if name == "hashseed":
+            env["PYTHONHASHSEED"] = settings[name]
+    seen, ran = set(), []
+    for _ in range(runs):
+        run = support.run(text or case.text, settings=settings, env=env, level=level, shim=bool(hold) or level != "off")
+        assert run.code == 0, run.err[-2000:]
+        seen.add(run.out)
+        ran.append(run)
+        if len(seen) > 1 and hold is None and level == "off":
+            break
+    return seen, ran
+
+
+class Settings(unittest.TestCase):
+    """One test per planted cause, made below."""
+
+
+def make(case):
+    def test(self):
+        seen, _ = outputs(case, runs=5)
+        self.assertGreater(len(seen), 1, "the planted cause does not part")
+        for cure in case.cures:
+            seen, ran = outputs(case, cure)
+            self.assertEqual(len(seen), 1, "%s does not cure" % cure)
+            setting = cure.split("=")[0]
+            told = [r for r in ran[0].records("apply") if r["setting"] == setting]
+            self.assertTrue(told and all(r["ok"] for r in told), told)
+            self.assertEqual(ran[0].records("fault"), [])
+        for neighbour in case.spares:
+            seen, _ = outputs(case, neighbour, runs=2)
+            if len(seen) == 1:
+                seen, _ = outputs(case, neighbour, runs=6)
+            self.assertGreater(len(seen), 1, "%s cures what is not its own" % neighbour)
+
+    return test
+
+
+for _case in CASES:
+    if not ONLY or _case.name in ONLY:
+        setattr(Settings, "test_" + _case.name, make(_case))
+
+
+class Stages(unittest.TestCase):
+    """The first differing item of two records points at the planted cause."""
+
+
+def make_stage(case):
+    def test(self):
+        for _ in range(4):
+            seen, ran = outputs(case, runs=2, level="full", text=case.full)
+            if len(seen) > 1:
+                break
+        a, b = (r.records("step") for r in ran[:2])
+        for one, other in zip(a, b):
+            pairs = [(x[0], x[1]) for x in one["items"]], [(x[0], x[1]) for x in other["items"]]
+            first = [x[0] for x, y in zip(*pairs) if x != y and not x[0].startswith("rng.")]
+            if first:
+                self.assertIn(first[0].replace("inputs", "batch"), (case.stage,))
+                return
+        self.fail("the records do not part")
+
+    return test
+
+
+for _case in CASES:
+    if _case.stage and (not ONLY or _case.name in ONLY):
+        setattr(Stages, "test_" + _case.name, make_stage(_case))
+
+
+class Flags(unittest.TestCase):
+    """Levels of torch's own switches hold against the job and are read back."""
+
+    JOB = TRAIN + """
+torch.set_num_threads(2)
+torch.backends.cudnn.benchmark = True
+torch.backends.cudnn.deterministic = False
+torch.backends.cudnn.enabled = False
+torch.use_deterministic_algorithms(False)
+torch.backends.cuda.matmul.allow_tf32 = True
+torch.backends.cuda.enable_flash_sdp(True)
+model = torch.compile(torch.nn.Linear(2, 2))
+assert type(model) is torch.nn.Linear
+with torch.backends.cudnn.flags(enabled=False):
+    pass
+train(data())
+print("result", torch.get_num_threads(), torch.backends.cudnn.benchmark, torch.cuda.is_available())
+"""
+
+    def test_are_enforced_and_read_back(self):
+        asked = {"threads": "1", "cudnn.benchmark": "off", "cudnn.deterministic": "on", "cudnn.enabled": "on",
+                 "deterministic_algorithms": "on", "cuda.tf32": "off", "sdpa.backend": "math", "compile": "off",
+                 "device": "cpu", "no.such": "1", "threads.x": "2"}
+        ran = support.run(self.JOB, settings=asked)
+        self.assertEqual(ran.code, 0, ran.err)
+        self.assertIn("result 1 False False", ran.out)
+        last = {r["setting"]: r for r in ran.records("apply")}
+        for setting, level in asked.items():
+            if "no.such" in setting or setting == "threads.x":
+                self.assertFalse(last[setting]["ok"])
+                continue
+            self.assertTrue(last[setting]["ok"], last[setting])
+            self.assertEqual(last[setting]["read_back"], level)
+        overridden = {r["setting"]: r for r in ran.records("override")}
+        for setting in ("threads", "cudnn.benchmark", "deterministic_algorithms", "compile"):
+            self.assertTrue(overridden[setting]["file"].endswith("job.py"), overridden)
+
+    def test_announce_nondeterministic_operations_without_a_word_to_the_job(self):
+        job = TRAIN + """
+import warnings
+warnings.simplefilter("ignore")
+x = torch.zeros(4, requires_grad=True)
+torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2), accumulate=False)
+train(data())
+"""
+        ran = support.run(job, settings={"deterministic_algorithms": "warn"})
+        self.assertEqual(ran.code, 0, ran.err)
+        self.assertEqual(ran.err, "")
+
+    def test_force_loader_arguments(self):
+        job = TRAIN + """
+from torch.utils.data import DataLoader
+train(DataLoader(torch.arange(64.0).reshape(16, 4), batch_size=2, num_workers=2, persistent_workers=True,
+                 prefetch_factor=4, timeout=30))
+"""
+        ran = support.run(job, settings={"num_workers": "0", "batch_size": "4"})
+        self.assertEqual(ran.code, 0, ran.err)
+        self.assertEqual(len(ran.metric()), 4)
+        told = {r["setting"]: r for r in ran.records("apply") if r["phase"] == "loader"}
+        self.assertEqual((told["num_workers"]["read_back"], told["batch_size"]["read_back"]), ("0", "4"))
+        self.assertEqual([len(ran.records("loader")), ran.records("loader")[0]["num_workers"]], [1, 0])
+
+    def test_refuse_levels_they_do_not_know(self):
+        ran = support.run(TRAIN + "train(data())", settings={"threads": "many", "sdpa.backend": "best"})
+        self.assertEqual([r["ok"] for r in ran.records("apply")], [False, False])
+
+
+if __name__ == "__main__":
+    unittest.main()
