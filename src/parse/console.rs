@@ -173,7 +173,7 @@ impl Console {
             let Some(found) = table::cell_number(cell) else { continue };
             let name = &header.names[*column];
             let value = number::value(&cell[..found.end], found.spelling, self.decimal_comma);
-            match names::meaning(name) {
+            match names::column(name) {
                 Meaning::Epoch => said.epoch = Some(value),
                 Meaning::Step(rank) if rank > best => {
                     best = rank;
@@ -501,7 +501,9 @@ impl Console {
                 sink.warn(format!("line {}: cut inside a number; its last value was left out", here.line));
                 continue;
             }
-            held.push((id, place, value.value, text, here.line));
+            if held.iter().all(|(known, ..)| *known != id) {
+                held.push((id, place, value.value, text, here.line));
+            }
         }
         self.deliver(held, &said, place, here, sink);
     }
@@ -631,14 +633,14 @@ impl Console {
         // `[1,  2000] loss: 0.5`
         let closes = |i: &Item| text[i.text.end..].trim_ascii_start().starts_with(b"]");
         if let (b'[', b',', Some(twin)) = (first.bracket, first.next, second.filter(|s| best == 0 && closes(s)))
-            && text[..first.text.start].trim_ascii_end().len() <= 1
+            && !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric)
         {
             said.epoch = said.epoch.or(Some(value(first)));
             said.step = Some(value(twin) as i64);
             return;
         }
         if first.bracket == b'[' && text.get(first.text.end..).is_some_and(|t| t.trim_ascii_start().starts_with(b"]")) {
-            let opens = text[..first.text.start].trim_ascii_end().len() <= 1;
+            let opens = !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric);
             let twin = second.filter(|s| s.bracket == b'[' && s.text.start <= first.text.end + 8);
             if let (true, Some(twin)) = (said.epoch.is_none() && best == 0, twin) {
                 said.epoch = Some(value(first));
@@ -707,7 +709,7 @@ impl Console {
             .collect();
         let mut kept_before = false;
         for (index, item) in scan.items.iter().enumerate() {
-            let group = String::from_utf8_lossy(&text[item.group.clone()]).into_owned();
+            let group = self.group_name(&text[item.group.clone()]);
             let value = number::value(&text[item.text.clone()], item.spelling, self.decimal_comma);
             if item.spelling == Spelling::DecimalComma {
                 self.decimal_comma = true;
@@ -741,8 +743,13 @@ impl Console {
                 continue;
             }
             let meaning = self.key_meaning(text, item);
-            let raw = &text[item.key.clone()];
+            let mut raw = &text[item.key.clone()];
+            // `loss at epoch 3 is 0.5`
+            if let (b"is" | b"was" | b"of", Some(key)) = (raw, left_over.take()) {
+                raw = &text[key];
+            }
             let name = trimmed_name(raw);
+            let meaning = if raw.len() == item.key.len() { meaning } else { self.meaning_of(raw) };
             match meaning {
                 Meaning::Epoch | Meaning::Step(_) | Meaning::Rank | Meaning::Config => {
                     left_over = loss_before_step(raw).map(|length| item.key.start..item.key.start + length);
@@ -782,6 +789,16 @@ impl Console {
         }
         let known = matches!(self.meaning_of(phrase), Meaning::Loss | Meaning::Result);
         known.then(|| (String::from_utf8_lossy(phrase).into_owned(), item.text.clone()))
+    }
+
+    /// The word a bracket is attached to, where it tells something: `tot_loss[…]`, `val(…)`, but not `TrainState(…)`.
+    fn group_name(&mut self, word: &[u8]) -> String {
+        if word.is_empty() {
+            return String::new();
+        }
+        let name = String::from_utf8_lossy(word).into_owned();
+        let tells = self.meaning_of(word) == Meaning::Loss || names::split(&names::tokens(&name)) != Split::Unsaid;
+        if tells { name } else { String::new() }
     }
 
     /// Turns what a line says into a place, with what earlier lines said.
@@ -1005,6 +1022,10 @@ fn is_measured(text: &[u8], item: &Item) -> bool {
 fn trimmed_name(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let mut name = text.trim().trim_matches(['"', '\'', '`', '*', '-', '>', '#', '.', ',', '!', '?', '~']).trim();
+    if let Some((_, end)) = name.rsplit_once(" with ") {
+        name = end;
+    }
+    name = name.strip_prefix("with ").unwrap_or(name);
     for tail in [" is", " was", " of", " at", " value"] {
         if let Some(short) = name.strip_suffix(tail) {
             name = short.trim_end();

@@ -81,7 +81,6 @@ const EPOCHS: &[&str] = &[
     "эпоха",
     "эпохи",
     "epoka",
-    "e",
     "世代",
 ];
 
@@ -556,6 +555,11 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
     })
 }
 
+/// What the name of a table's column means: spaCy heads its epochs with a lone `E`.
+pub(crate) fn column(name: &str) -> Meaning {
+    if name == "E" { Meaning::Epoch } else { meaning(name) }
+}
+
 /// What `name` means.
 pub(crate) fn meaning(name: &str) -> Meaning {
     let tokens = tokens(name);
@@ -584,6 +588,9 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         || last == "rate" && tokens.len() == 1
     {
         return Meaning::Schedule;
+    }
+    if any(&tokens, &["num", "proc", "nproc", "workers"]) {
+        return Meaning::Config;
     }
     if any(&tokens, RESULTS)
         || tokens

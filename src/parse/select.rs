@@ -19,7 +19,8 @@ pub(crate) struct Selection {
 pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     let most = metrics.iter().map(|m| m.points).max().unwrap_or(0);
     let roles: Vec<Role> = metrics.iter().map(|m| role(m, metrics)).collect();
-    let told = metrics.iter().any(|m| matches!(m.meaning, Meaning::Loss | Meaning::Result) && m.points > 0);
+    let told =
+        metrics.iter().any(|m| (matches!(m.meaning, Meaning::Loss | Meaning::Result) || is_curve(m)) && m.points > 0);
     let lossless = !metrics.iter().any(|m| m.meaning == Meaning::Loss);
     let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told, lossless)).collect();
     let mut selection = Selection { roles, kept, primary: None };
@@ -32,6 +33,14 @@ pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     }
     selection.primary = best(metrics, most).filter(|&i| selection.kept[i]);
     selection
+}
+
+/// Fractions under an unknown name at every step: a curve, where nothing better is there.
+fn is_curve(metric: &Metric) -> bool {
+    metric.meaning == Meaning::Unknown
+        && metric.points >= 3
+        && metric.fractions * 2 > metric.points
+        && metric.placed * 10 > metric.points * 9
 }
 
 fn keeps(metric: &Metric, told: bool, lossless: bool) -> bool {
@@ -113,6 +122,7 @@ fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {
             let held = i64::from(metric.split == Split::Held);
             Some(1_000 + size * 2 - held)
         }
+        (Meaning::Unknown, _) if is_curve(metric) => Some(size),
         _ => None,
     }
 }
