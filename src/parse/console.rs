@@ -492,7 +492,7 @@ impl Console {
         self.styles.pairs += 1;
         let here = Here { redraw: draws, ..here };
         let last_key = values.last().map(|v| v.text.end);
-        let mut held = Vec::new();
+        let mut held: Vec<(usize, Place, f64, String, u64)> = Vec::new();
         for value in values.iter().filter(|v| !v.noise) {
             let id = self.metric(&value.name, &value.group, said.split, said.rank, place, sink);
             let text = String::from_utf8_lossy(&here.text[value.text.clone()]).into_owned();
@@ -797,7 +797,9 @@ impl Console {
             return String::new();
         }
         let name = String::from_utf8_lossy(word).into_owned();
-        let tells = self.meaning_of(word) == Meaning::Loss || names::split(&names::tokens(&name)) != Split::Unsaid;
+        let tokens = names::tokens(&name);
+        let tells =
+            self.meaning_of(word) == Meaning::Loss || tokens.len() == 1 && names::split(&tokens) != Split::Unsaid;
         if tells { name } else { String::new() }
     }
 
