@@ -134,6 +134,7 @@ impl Scan {
             }
             _ if glyph == "（".as_bytes() => return Some(self.open(line, at + 2, state)),
             _ if glyph == "）".as_bytes() => self.close(state),
+            [0xE2, 0x86, _] if state.words.is_some() && number_follows(line, at + 3) => self.mark(state),
             // U+2500 to U+25FF: lines, blocks, shapes; U+2190 to U+21FF: arrows; U+2010 to U+2026: dashes, bullets, dots.
             [0xE2, 0x94..=0x97 | 0x86 | 0x87, _] => {
                 self.drop_words(state);
@@ -198,6 +199,9 @@ impl Scan {
         {
             state.stack.push(state.group.clone());
             state.group = words;
+            if !number_follows(line, at + 1) {
+                state.words = None;
+            }
             state.bracket = line[at];
             return at + 1;
         }
@@ -230,6 +234,11 @@ impl Scan {
             }
         }
         let end = word_end(line, at);
+        // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
+        if state.link == Link::Mark && line.get(end) == Some(&b'(') && number_follows(line, end + 1) {
+            state.stack.push(state.group.clone());
+            return end + 1;
+        }
         self.word(at..end, state);
         end
     }

@@ -113,7 +113,7 @@ impl Header {
             places.iter().map(|p| String::from_utf8_lossy(&line[p.clone()]).into_owned()).collect();
         let proper = names.iter().all(|n| is_name(n));
         let known = names.iter().filter(|n| is_known(n)).count();
-        let counted = names.iter().any(|n| matches!(names::meaning(n), Meaning::Epoch | Meaning::Step(_)));
+        let counted = names.iter().any(|n| matches!(names::column(n), Meaning::Epoch | Meaning::Step(_)));
         (proper && known >= 1 && (counted || known >= 2)).then_some(Self { names, places, piped })
     }
 
@@ -133,7 +133,11 @@ impl Header {
         let rising = placed.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let filled = placed.iter().filter(|(_, cell)| !cell.is_empty()).count();
         let numeric = placed.iter().filter(|(_, cell)| cell_number(&line[cell.clone()]).is_some()).count();
-        (rising && numeric >= 1 && numeric * 2 >= filled).then_some(placed)
+        let counter = |column: usize| matches!(names::column(&self.names[column]), Meaning::Epoch | Meaning::Step(_));
+        let counted = (0..self.names.len()).any(counter);
+        let placed_by =
+            placed.iter().any(|(column, cell)| counter(*column) && cell_number(&line[cell.clone()]).is_some());
+        (rising && (placed_by || !counted) && numeric >= 1 && numeric * 2 >= filled).then_some(placed)
     }
 
     /// The column that a cell stands under: the one it overlaps, else the nearest.
@@ -175,7 +179,7 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_known(text: &str) -> bool {
-    !matches!(names::meaning(text), Meaning::Unknown | Meaning::Noise | Meaning::Config)
+    !matches!(names::column(text), Meaning::Unknown | Meaning::Noise | Meaning::Config)
 }
 
 /// The number of a cell: `0.5`, `1/3`, `12%`, `0.5s`; the range is that of the number itself.
