@@ -60,13 +60,14 @@ def _start(pid):
             pass
     _File.pid, _File.fd, _File.written, _File.dead = pid, None, 0, False
     number = core.rank()
+    hello = _line(_hello(pid, number))
     name = "flight-%s-%d.jsonl" % ("main" if number is None else number, pid)
     try:
         _File.fd = _open(os.path.join(core.state.record_dir, name), _FLAGS, 0o600)
     except OSError:
         _File.dead = True
         return
-    _put(_line(_hello(pid, number)))
+    _put(hello)
 
 
 def _hello(pid, number):
