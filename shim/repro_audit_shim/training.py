@@ -1,7 +1,4 @@
 """Hooks on optimizers, on backward and on the gradient scaler."""
-import os
-import sys
-
 from repro_audit_shim import core, hooks
 
 

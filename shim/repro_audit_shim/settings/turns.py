@@ -5,7 +5,6 @@ only where a thread waits (a condition, an event, a queue, a join, a sleep) or
 ends. A waiting thread looks at what it waits for each time the baton comes by.
 Threads of libraries are left alone.
 """
-import sys
 import time
 
 from repro_audit_shim import core, frames
@@ -154,19 +153,6 @@ def arm(threading):
 
         return sleep
 
-    def watched_run(self):
-        """A thread of the user's: its own `run` waits for its turn first."""
-        ticket = getattr(self, "_repro_audit_ticket", None)
-        if ticket is not None:
-            baton.wait_turn()
-
-    def begin(original):
-        def _started_set(self):
-            original(self)
-            watched_run(self)
-
-        return _started_set
-
     core.replace(threading.Thread, "start", start)
     core.replace(threading.Thread, "_bootstrap_inner", boot)
     core.replace(threading.Thread, "run", run_turn)
@@ -190,7 +176,6 @@ def _wait_in_turns(condition, threading, baton, timeout):
         return got
     finally:
         baton.until(lambda: _try_restore(condition), None)
-        condition._acquire_restore_done = None
         _restore_count(condition, saved)
         if not got:
             try:
