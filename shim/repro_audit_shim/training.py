@@ -99,6 +99,7 @@ def _backward(torch, recorder):
 
 def _scaler(module, recorder):
     skipped = core.guarded("skipped step", recorder.skipped)
+
     def make(original):
         def step(self, optimizer, *args, **kwargs):
             seen = recorder.step

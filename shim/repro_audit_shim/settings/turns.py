@@ -21,6 +21,7 @@ class _Baton:
         self.members = []
         self.holder = None
         self.idle = 0
+        self.starting = set()
         self.ident = threading.get_ident
 
     def join(self, who):
@@ -37,7 +38,8 @@ class _Baton:
                 self.holder = after
 
     def takes_part(self):
-        return len(self.members) > 1 and self.ident() in self.members
+        me = self.ident()
+        return len(self.members) > 1 and me in self.members and me not in self.starting
 
     def hand_on(self):
         with self.gate:
@@ -99,7 +101,13 @@ def arm(threading):
             ticket = object()
             self._repro_audit_ticket = ticket
             baton.join(ticket)
-            return original(self)
+            # whether the new thread has begun when we look is a matter of luck: no turn is given up for it
+            me = baton.ident()
+            baton.starting.add(me)
+            try:
+                return original(self)
+            finally:
+                baton.starting.discard(me)
 
         return start
 
@@ -112,6 +120,7 @@ def arm(threading):
             try:
                 return original(self)
             finally:
+                self._repro_audit_ended = True
                 baton.leave()
 
         return _bootstrap_inner
@@ -127,8 +136,12 @@ def arm(threading):
     def join(original):
         def join(self, timeout=None):
             if baton.takes_part():
-                baton.until(lambda: not self.is_alive(), timeout)
-                if timeout is not None:
+                turns = getattr(self, "_repro_audit_ticket", None) is not None
+
+                def ended():
+                    return getattr(self, "_repro_audit_ended", False) if turns else not self.is_alive()
+
+                if not baton.until(ended, timeout):
                     return None
             return original(self, timeout)
 
