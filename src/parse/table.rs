@@ -123,7 +123,11 @@ impl Header {
         if piped != self.piped || found.is_empty() {
             return None;
         }
-        let placed: Vec<(usize, Range<usize>)> = if found.len() == self.names.len() {
+        let whole = |cell: &Range<usize>| line[cell.clone()].iter().all(u8::is_ascii_digit);
+        let placed: Vec<(usize, Range<usize>)> = if found.len() == self.names.len() + 1 && !piped && whole(&found[0]) {
+            // pandas prints its index under no name.
+            found.into_iter().skip(1).enumerate().collect()
+        } else if found.len() == self.names.len() {
             found.into_iter().enumerate().collect()
         } else if found.len() < self.names.len() && !piped {
             found.into_iter().map(|cell| Some((self.column_of(&cell)?, cell))).collect::<Option<_>>()?
