@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::bar::{self, Lag};
 use super::envelope;
 use super::frames::{End, Frame};
+use super::lexicon::Lexicon;
 use super::names::{self, Meaning, Split};
 use super::number::{self, Spelling};
 use super::scan::{Item, Link, Scan};
@@ -39,7 +40,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Console {
     scan: Scan,
-    meanings: HashMap<Vec<u8>, Meaning>,
+    lexicon: Lexicon,
     context: Context,
     header: Option<Header>,
     block: Vec<(String, String, u64)>,
@@ -173,7 +174,7 @@ impl Console {
             let Some(found) = table::cell_number(cell) else { continue };
             let name = &header.names[*column];
             let value = number::value(&cell[..found.end], found.spelling, self.decimal_comma);
-            match names::column(name) {
+            match header.meanings[*column] {
                 Meaning::Epoch => said.epoch = Some(value),
                 Meaning::Step(rank) if rank > best => {
                     best = rank;
@@ -284,7 +285,7 @@ impl Console {
         self.styles.objects += 1;
         let numbers: Vec<&(String, Vec<u8>, bool)> =
             leaves.iter().filter(|(_, text, _)| number::whole(text).is_some()).collect();
-        let told = numbers.iter().any(|(name, ..)| matches!(names::meaning(name), Meaning::Loss | Meaning::Result));
+        let told = numbers.iter().any(|(name, ..)| matches!(self.meaning_of(name.as_bytes()), Meaning::Loss | Meaning::Result));
         if !told {
             // A container's or a structured logger's envelope around a line of text.
             let message = leaves.iter().find(|(name, _, quoted)| {
@@ -328,7 +329,7 @@ impl Console {
             }
         }
         let wanted = |m: Meaning| matches!(m, Meaning::Loss | Meaning::Result | Meaning::Schedule | Meaning::Unknown);
-        let any = numbers.iter().any(|(name, ..)| wanted(names::meaning(name)));
+        let any = numbers.iter().any(|(name, ..)| wanted(self.meaning_of(name.as_bytes())));
         let place = self.place(&said, any);
         let mut held = Vec::new();
         for (name, text, _) in numbers {
@@ -577,7 +578,7 @@ impl Console {
                 }
                 Meaning::Rank => said.rank = Some(value() as u32),
                 Meaning::Unknown if self.is_split_counter(text, item, scan.items.get(index + 1)) => {
-                    said.split = names::split(&names::tokens(&String::from_utf8_lossy(&text[item.key.clone()])));
+                    said.split = self.lexicon.of(&text[item.key.clone()]).split;
                     if item.of.is_some() {
                         bare.push(item);
                     } else {
@@ -593,16 +594,9 @@ impl Console {
     }
 
     /// `Train: 0 [   5/40`, `Test: [0/3]`: the split's name before a counter.
-    fn is_split_counter(&self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
-        let tokens = names::tokens(&String::from_utf8_lossy(&text[item.key.clone()]));
-        let only_split = !tokens.is_empty()
-            && tokens.len() <= 2
-            && tokens
-                .iter()
-                .all(|t| names::split(std::slice::from_ref(t)) != Split::Unsaid || t == "set" || t == "epoch");
-        let counted =
-            item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
-        only_split && item.spelling == Spelling::Integer && counted
+    fn is_split_counter(&mut self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
+        let counted = item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
+        item.spelling == Spelling::Integer && counted && self.lexicon.of(&text[item.key.clone()]).only_split
     }
 
     fn bare_position(&self, bare: &[&Item], text: &[u8], best: u8, said: &mut Said, complete: &mut bool) {
@@ -668,23 +662,21 @@ impl Console {
         if known != Split::Unsaid {
             return known;
         }
-        let value = |i: &&Item| {
+        let lexicon = &mut self.lexicon;
+        let mut value = |i: &&Item| {
             !i.key.is_empty()
-                && matches!(
-                    self.meanings.get(&text[i.key.clone()]),
-                    Some(Meaning::Loss | Meaning::Result | Meaning::Noise)
-                )
+                && matches!(lexicon.of(&text[i.key.clone()]).meaning, Meaning::Loss | Meaning::Result | Meaning::Noise)
         };
-        let first = scan.items.iter().find(value).or(scan.items.first()).map_or(usize::MAX, |i| i.key.start.max(1));
+        let first = scan.items.iter().find(&mut value).or(scan.items.first()).map_or(usize::MAX, |i| i.key.start.max(1));
         for words in scan.words.iter().filter(|w| w.start < first && w.len() < 40) {
-            let split = names::split(&names::tokens(&String::from_utf8_lossy(&text[words.clone()])));
+            let split = self.lexicon.of(&text[words.clone()]).split;
             if split == Split::Held {
                 return split;
             }
         }
         for item in scan.items.iter().filter(|i| !i.key.is_empty()) {
             if matches!(self.key_meaning(text, item), Meaning::Epoch | Meaning::Step(_)) {
-                let split = names::split(&names::tokens(&String::from_utf8_lossy(&text[item.key.clone()])));
+                let split = self.lexicon.of(&text[item.key.clone()]).split;
                 if split == Split::Held {
                     return split;
                 }
@@ -797,9 +789,8 @@ impl Console {
             return String::new();
         }
         let name = String::from_utf8_lossy(word).into_owned();
-        let tokens = names::tokens(&name);
-        let tells =
-            self.meaning_of(word) == Meaning::Loss || tokens.len() == 1 && names::split(&tokens) != Split::Unsaid;
+        let known = self.lexicon.of(word);
+        let tells = known.meaning == Meaning::Loss || known.only_split;
         if tells { name } else { String::new() }
     }
 
@@ -855,14 +846,7 @@ impl Console {
     }
 
     fn meaning_of(&mut self, key: &[u8]) -> Meaning {
-        if let Some(&meaning) = self.meanings.get(key) {
-            return meaning;
-        }
-        let meaning = names::meaning(&String::from_utf8_lossy(key));
-        if self.meanings.len() < 4096 {
-            self.meanings.insert(key.to_vec(), meaning);
-        }
-        meaning
+        self.lexicon.of(key).meaning
     }
 
     /// The metric of a name on this kind of line.

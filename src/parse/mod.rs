@@ -15,6 +15,7 @@ mod folder;
 mod format;
 mod frames;
 mod json;
+mod lexicon;
 mod live;
 mod names;
 mod number;

@@ -136,7 +136,11 @@ fn special(bytes: &[u8], at: usize) -> Option<usize> {
         .iter()
         .find(|word| rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word.as_bytes()))
         .map(|word| at + word.len())
-        .filter(|&end| !bytes.get(end).is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80))
+        .filter(|&end| {
+            !bytes
+                .get(end)
+                .is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80 && !matches!(b, 0xEF | 0xE3))
+        })
 }
 
 /// The value of a lexed number. `comma` says that a lone comma before three digits is a decimal comma.

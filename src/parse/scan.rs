@@ -322,7 +322,7 @@ impl Scan {
 
 /// Whether `-`, `.`, `+` or a typographic minus at `at` begins a number rather than being a mark of its own.
 fn starts_atom(line: &[u8], at: usize) -> bool {
-    let free = at == 0 || !is_word(line[at - 1]);
+    let free = at == 0 || !is_word(line[at - 1]) || at >= 3 && wide_mark(line, at - 3);
     free && match line[at] {
         b'-' | b'+' | b'.' => match line.get(at + 1) {
             Some(b) if b.is_ascii_digit() => true,
