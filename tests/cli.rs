@@ -64,7 +64,8 @@ fn valid(stdout: &[u8], name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{name}.schema.json"));
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&document).map(|e| format!("{} at {}", e, e.instance_path())).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|e| format!("{} at {}", e, e.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     document
 }
@@ -85,7 +86,10 @@ fn a_job_that_parts_is_named_with_its_first_divergent_step() {
     let case = Case::with_job("for i in 0 1 2 3 4 5; do echo \"step $i loss 1.$i$([ $i -ge 3 ] && echo $N)\"; done");
     let (code, report) = case.audit(&["--no-blame"]);
     assert_eq!(code, 1);
-    assert_eq!((&report["divergence"]["step"], &report["divergence"]["kind"]), (&Value::from(3), &Value::from("value")));
+    assert_eq!(
+        (&report["divergence"]["step"], &report["divergence"]["kind"]),
+        (&Value::from(3), &Value::from("value"))
+    );
     let texts: Vec<&str> =
         report["divergence"]["values"].as_array().unwrap().iter().map(|v| v["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["1.31", "1.32", "1.33"]);
@@ -151,7 +155,10 @@ fn a_result_that_depends_on_a_setting_is_an_effect_and_no_divergence() {
     let (code, report) = case.audit(&["--vary", "env.FLAVOUR=1,2"]);
     assert_eq!((code, &report["verdict"]), (0, &Value::from("agreed")), "{report:#}");
     let effect = &report["effects"][0];
-    assert_eq!((&effect["changes_repeatability"], &effect["changes_result"]), (&Value::from(false), &Value::from(true)));
+    assert_eq!(
+        (&effect["changes_repeatability"], &effect["changes_result"]),
+        (&Value::from(false), &Value::from(true))
+    );
     let invariant = case.audit(&["--vary", "env.FLAVOUR=1,2", "--policy", "invariant"]);
     assert_eq!(invariant.0, 1);
 }
@@ -222,7 +229,11 @@ fn logs_that_differ_in_times_only_agree_and_a_changed_value_is_found() {
     let log = |hour: u32, change: Option<usize>, lines: usize| -> String {
         let line = |i: usize| {
             let value = 2.0 - i as f64 * 0.001 + if change == Some(i) { 1e-6 } else { 0.0 };
-            format!("{hour:02}:00:{:02} step {i} | loss {value:.6} | {:.1} ms/step\n", i % 60, f64::from(hour) + i as f64 % 7.0)
+            format!(
+                "{hour:02}:00:{:02} step {i} | loss {value:.6} | {:.1} ms/step\n",
+                i % 60,
+                f64::from(hour) + i as f64 % 7.0
+            )
         };
         (0..lines).map(line).collect()
     };

@@ -285,7 +285,9 @@ impl Console {
         self.styles.objects += 1;
         let numbers: Vec<&(String, Vec<u8>, bool)> =
             leaves.iter().filter(|(_, text, _)| number::whole(text).is_some()).collect();
-        let told = numbers.iter().any(|(name, ..)| matches!(self.meaning_of(name.as_bytes()), Meaning::Loss | Meaning::Result));
+        let told = numbers
+            .iter()
+            .any(|(name, ..)| matches!(self.meaning_of(name.as_bytes()), Meaning::Loss | Meaning::Result));
         if !told {
             // A container's or a structured logger's envelope around a line of text.
             let message = leaves.iter().find(|(name, _, quoted)| {
@@ -595,7 +597,8 @@ impl Console {
 
     /// `Train: 0 [   5/40`, `Test: [0/3]`: the split's name before a counter.
     fn is_split_counter(&mut self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
-        let counted = item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
+        let counted =
+            item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
         item.spelling == Spelling::Integer && counted && self.lexicon.of(&text[item.key.clone()]).only_split
     }
 
@@ -667,7 +670,8 @@ impl Console {
             !i.key.is_empty()
                 && matches!(lexicon.of(&text[i.key.clone()]).meaning, Meaning::Loss | Meaning::Result | Meaning::Noise)
         };
-        let first = scan.items.iter().find(&mut value).or(scan.items.first()).map_or(usize::MAX, |i| i.key.start.max(1));
+        let first =
+            scan.items.iter().find(&mut value).or(scan.items.first()).map_or(usize::MAX, |i| i.key.start.max(1));
         for words in scan.words.iter().filter(|w| w.start < first && w.len() < 40) {
             let split = self.lexicon.of(&text[words.clone()]).split;
             if split == Split::Held {
