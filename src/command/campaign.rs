@@ -199,6 +199,10 @@ impl<'a> Campaign<'a> {
             let python_path = asked.unwrap_or_else(|| std::env::var("PYTHONPATH").ok());
             // Its folder is made by `begin`; the flight record goes below it, and is put aside with it.
             let folder = self.record.folder().join("flights").join(&trial.run);
+            if !self.is_recorded(trial) {
+                // What a lost attempt left would be taken for this run's.
+                let _ = std::fs::remove_dir_all(&folder);
+            }
             let variables = shim.enter(&folder, &instructions, python_path.as_deref())?;
             trial.launch.environment.extend(variables.into_iter().map(|(name, value)| (name, Some(value))));
         }
@@ -277,16 +281,15 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
+    /// Whether an interrupted audit had finished this very run.
+    fn is_recorded(&self, trial: &Trial) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| finished(recorded, trial).is_some())
+    }
+
     /// Takes a run that an interrupted audit had finished, instead of repeating it.
     fn take_recorded(&mut self, trial: &Trial) -> bool {
         let Some(recorded) = &self.recorded else { return false };
-        let finished = |run: &&Run| {
-            run.id == trial.run
-                && run.treatment == trial.treatment
-                && run.settings == trial.settings
-                && !matches!(run.status, Status::Lost | Status::Skipped)
-        };
-        let Some(run) = recorded.runs.iter().find(finished).cloned() else { return false };
+        let Some(run) = finished(recorded, trial).cloned() else { return false };
         let run = Run { log: recorded.folder.join(&run.log), ..run };
         if let Ok(reading) = read(&run.log, &self.request.reading) {
             self.readings.insert(run.id.clone(), reading);
@@ -404,6 +407,16 @@ impl<'a> Campaign<'a> {
         self.progress.finish();
         self.record.write_document("report.json", report)
     }
+}
+
+/// The finished run of a record that carried this very trial out.
+fn finished<'r>(recorded: &'r Recorded, trial: &Trial) -> Option<&'r Run> {
+    recorded.runs.iter().find(|run| {
+        run.id == trial.run
+            && run.treatment == trial.treatment
+            && run.settings == trial.settings
+            && !matches!(run.status, Status::Lost | Status::Skipped)
+    })
 }
 
 impl Batch {
