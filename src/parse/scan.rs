@@ -377,9 +377,9 @@ fn word_end(line: &[u8], at: usize) -> usize {
             || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
         {
             end += 1;
-        } else if matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') && end > at {
-            end += 1;
-        } else if byte == b'\'' && inside_word(line, end) && end > at {
+        } else if end > at
+            && (matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') || byte == b'\'' && inside_word(line, end))
+        {
             end += 1;
         } else if byte == b'(' && end > at && !starts_numeric_group(line, end) {
             match matching(line, end) {

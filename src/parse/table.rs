@@ -103,7 +103,8 @@ impl Header {
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         if line.len() > 600
             || has_number(line)
-            || line.iter().filter(|b| b.is_ascii_alphabetic() || **b >= 0x80).count() < 4 {
+            || line.iter().filter(|b| b.is_ascii_alphabetic() || **b >= 0x80).count() < 4
+        {
             return None;
         }
         let (mut places, piped) = cells(line);
@@ -118,7 +119,12 @@ impl Header {
         let proper = names.iter().all(|n| is_name(n));
         let known = names.iter().filter(|n| is_known(n)).count();
         let counted = names.iter().any(|n| matches!(names::column(n), Meaning::Epoch | Meaning::Step(_)));
-        (proper && known >= 1 && (counted || known >= 2)).then(|| Self { meanings: names.iter().map(|n| names::column(n)).collect(), names, places, piped })
+        (proper && known >= 1 && (counted || known >= 2)).then(|| Self {
+            meanings: names.iter().map(|n| names::column(n)).collect(),
+            names,
+            places,
+            piped,
+        })
     }
 
     /// The cells of a row, one for each column that has one.
@@ -162,7 +168,10 @@ impl Header {
 fn has_number(line: &[u8]) -> bool {
     let mut before = b' ';
     line.iter().any(|&b| {
-        let starts = b.is_ascii_digit() && !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'-' | b'@' | b'/' | b'.' | b'(') && before < 0x80;
+        let starts = b.is_ascii_digit()
+            && !before.is_ascii_alphanumeric()
+            && !matches!(before, b'_' | b'-' | b'@' | b'/' | b'.' | b'(')
+            && before < 0x80;
         before = b;
         starts
     })
