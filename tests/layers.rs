@@ -1,4 +1,5 @@
 //! The layers hold: a stage uses `model` and `error` only, and nothing imports upwards.
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,9 +64,7 @@ fn stages_do_not_use_one_another() {
 #[test]
 fn only_the_command_line_lives_above_the_stages() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for used in uses(&root.join("error.rs")) {
-        panic!("error.rs uses {used}");
-    }
+    assert_eq!(uses(&root.join("error.rs")), Vec::<String>::new());
     for file in files(&root.join("command")) {
         assert!(!uses(&file).contains(&"main".to_owned()));
     }

@@ -32,5 +32,8 @@ pub fn sentence(first: &FlightDivergence) -> String {
         Stage::Output => "the output",
     };
     let rank = first.rank.map(|rank| format!(" of rank {rank}")).unwrap_or_default();
-    format!("to the bit, two recorded runs part first at optimizer step {}{rank}, in {stage} ({})", first.step, first.item)
+    format!(
+        "to the bit, two recorded runs part first at optimizer step {}{rank}, in {stage} ({})",
+        first.step, first.item
+    )
 }

@@ -118,7 +118,12 @@ fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Div
     Ok(Recorded { evidence: Some(evidence), first, entered: true, notes })
 }
 
-fn pair(campaign: &mut Campaign<'_>, base: &Treatment, recording: Recording, after_points: Option<u64>) -> Result<Batch> {
+fn pair(
+    campaign: &mut Campaign<'_>,
+    base: &Treatment,
+    recording: Recording,
+    after_points: Option<u64>,
+) -> Result<Batch> {
     let stop = StopRule { after_divergence: None, after_points, ..campaign.stop() };
     campaign.repeat(&Order { treatment: base, repeats: 2, stop, recording: Some(recording) }, &[])
 }
@@ -245,10 +250,15 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
         compare::flight::guilty_operation(a, b)
     });
     let Some(guilty) = guilty else {
-        recorded.notes.push(format!("no operation of step {} was seen to give different outputs for equal inputs", first.step));
+        recorded
+            .notes
+            .push(format!("no operation of step {} was seen to give different outputs for equal inputs", first.step));
         return Ok(());
     };
-    recorded.notes.push(format!("operation {} of step {}, {}, gives different outputs for equal inputs", guilty.number, first.step, guilty.name));
+    recorded.notes.push(format!(
+        "operation {} of step {}, {}, gives different outputs for equal inputs",
+        guilty.number, first.step, guilty.name
+    ));
     if let Some(evidence) = &mut recorded.evidence {
         let device = if evidence.cuda { "cuda" } else { "cpu" }.to_owned();
         evidence.operation = Some(crate::model::Operation { name: guilty.name, device, location: guilty.at });
@@ -259,18 +269,29 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
 /// Names the guilty operation with the causes that it explains.
 fn add_operation(found: &mut Blame, evidence: &Evidence) {
     let Some(operation) = &evidence.operation else { return };
-    for cause in found.causes.iter_mut().filter(|cause| ["op.nondeterministic", "uninitialised", "unknown"].contains(&cause.id.as_str())) {
+    for cause in found
+        .causes
+        .iter_mut()
+        .filter(|cause| ["op.nondeterministic", "uninitialised", "unknown"].contains(&cause.id.as_str()))
+    {
         cause.evidence.push(format!("{} gives different outputs for equal inputs", operation.name));
     }
 }
 
 /// What the pins cost, measured on the runs already made: those with all pins held against the reference's.
-fn add_prices(found: &mut Blame, campaign: &Campaign<'_>, control: &[String], tried: &[(BTreeMap<SettingId, Level>, Vec<String>)]) {
+fn add_prices(
+    found: &mut Blame,
+    campaign: &Campaign<'_>,
+    control: &[String],
+    tried: &[(BTreeMap<SettingId, Level>, Vec<String>)],
+) {
     let long = |ids: &[String]| -> Vec<Vec<std::time::Duration>> {
         ids.iter().map(|id| campaign.step_times(id)).filter(|times| times.len() >= 10).collect()
     };
     let pinned = tried.iter().find(|(settings, _)| {
-        !found.pins.is_empty() && found.pins.iter().all(|(id, level)| settings.get(id) == Some(level)) && settings.len() == found.pins.len()
+        !found.pins.is_empty()
+            && found.pins.iter().all(|(id, level)| settings.get(id) == Some(level))
+            && settings.len() == found.pins.len()
     });
     let price: Option<Price> = pinned.and_then(|(_, runs)| blame::price(&long(runs), &long(control)));
     if let Some(price) = price {

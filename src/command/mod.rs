@@ -7,6 +7,7 @@ mod dry_run;
 mod env;
 mod findings;
 mod inspect;
+mod observe;
 mod output;
 mod report;
 mod request;

@@ -21,8 +21,6 @@ pub struct Request {
     pub catalogue: Catalogue,
     /// The treatments, reference first.
     pub treatments: Vec<Treatment>,
-    /// The varied settings with their levels, the reference's first.
-    pub varied: Vec<(SettingId, Vec<Level>)>,
     /// Runs per treatment.
     pub times: u32,
     /// Whether a varied setting that changes the result makes the audit fail.
@@ -81,7 +79,6 @@ impl Request {
         Ok(Self {
             command: typed.command.clone(),
             treatments: plan::treatments(&set, &varied, design),
-            varied,
             times: times(typed)?,
             invariant: typed.policy == cli::Policy::Invariant,
             jobs: jobs(typed.jobs)?,

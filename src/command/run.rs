@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Outcome, TreatmentResult, Verdict};
+use crate::model::{Audit, Need, Outcome, TreatmentResult, Verdict};
 use crate::{blame, exit, probe, record, report};
 
 use super::campaign::{Batch, Campaign, Order};
@@ -68,11 +68,27 @@ fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Result<Audit> {
     conclude(request, campaign, &mut audit, &results, &batches);
     audit.blame = blame_from_matrix(request, &results, &audit);
     search_for_cause(request, campaign, &mut audit, &results, &batches)?;
+    super::observe::observe(request, campaign, &mut audit, &batches)?;
+    audit.not_checked.extend(without_card(request, &results));
     audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
     audit.treatments = results;
     audit.warnings.extend(campaign.notes().iter().cloned());
     audit.environment = Some(probe::machine());
     Ok(audit)
+}
+
+/// Settings that mean nothing here, because there is no card.
+fn without_card(request: &Request, results: &[TreatmentResult]) -> Vec<String> {
+    let asked = results.iter().flat_map(|result| result.treatment.settings.keys());
+    let mut lines: Vec<String> = Vec::new();
+    for id in asked {
+        let needs_card = request.catalogue.find(id.as_str()).is_ok_and(|setting| setting.needs.contains(&Need::Cuda));
+        let line = format!("{id}: no CUDA device, so it could not matter");
+        if needs_card && !probe::machine::has_card() && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// A run with its log relative to the audit's folder.

@@ -37,9 +37,7 @@ pub(crate) fn open(path: &Path) -> Result<Source> {
 pub(crate) fn wrap(raw: Box<dyn Read>) -> io::Result<Source> {
     let (head, raw) = peek(raw, 8)?;
     let plain: Box<dyn Read> = match head.as_slice() {
-        [0x1f, 0x8b, ..] => {
-            Box::new(Bounded::new(MultiGzDecoder::new(Counted::new(raw)), |d| d.get_ref().count))
-        }
+        [0x1f, 0x8b, ..] => Box::new(Bounded::new(MultiGzDecoder::new(Counted::new(raw)), |d| d.get_ref().count)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(Bounded::new(Zstd::new(raw), |d| d.compressed())),
         _ => raw,
     };

@@ -61,6 +61,11 @@ pub fn machine() -> Environment {
     Environment { facts }
 }
 
+/// Whether the kernel's driver lists a card.
+pub fn has_card() -> bool {
+    !cards().is_empty()
+}
+
 /// Host name, as the kernel knows it.
 pub fn host() -> String {
     read("/proc/sys/kernel/hostname").map_or_else(|| "localhost".to_owned(), |name| name.trim().to_owned())
