@@ -99,6 +99,11 @@ fn project_file(path: &Path) -> Result<Option<Vec<JobSpec>>> {
     }
 }
 
+/// Whether what is run is what is always run: nothing was typed that would have to be accepted with it.
+pub fn as_usual(typed: &cli::Gate) -> bool {
+    typed.options.0.iter().all(|(name, _)| LOCAL.contains(&name.as_str()))
+}
+
 /// Lays what was typed over what the files say.
 fn job(typed: &cli::Gate, spec: JobSpec, known: Option<&Baseline>) -> Result<Job> {
     let record = known.and_then(|known| known.job.get(&spec.name));

@@ -53,7 +53,15 @@ fn check(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result<
             continue;
         };
         let mut answer = one::one(job, Some(record), output.progress())?;
-        if let Some(new) = answer.record.filter(|_| answer.audit.verdict != Verdict::Agreed) {
+        let failed = answer.audit.verdict != Verdict::Agreed;
+        if failed && !jobs::as_usual(typed) {
+            let line = "run the gate without options of its own, to have what it sees pending for review";
+            answer.audit.next.push(line.to_owned());
+        } else if let Some(mut new) = answer.record.filter(|_| failed) {
+            if typed.policy.is_some() {
+                // Another policy for once is not yet another policy for good.
+                new.policy = record.policy;
+            }
             pending.renew(&job.name, new);
             answer.audit.next.push(format!("{}  (shows what would change)", again(typed, "--pending")));
             answer.audit.next.push(format!("{}  (accepts it, once reviewed)", again(typed, accepting(&pending))));
@@ -66,7 +74,8 @@ fn check(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result<
         if !typed.output.quiet {
             difference(typed, known.as_ref(), pending, &mut io::stderr().lock())?;
         }
-    } else if verdict == Verdict::Agreed {
+    } else if verdict == Verdict::Agreed && jobs::as_usual(typed) && typed.policy.is_none() && typed.job.is_empty() {
+        // All jobs pass as they always run: what an earlier failure left is settled.
         files::settle(&typed.baseline)?;
     }
     Ok(exit::code(verdict))
@@ -108,7 +117,9 @@ fn told(record: &crate::gate::JobRecord) -> String {
     let treatments: Vec<_> = record.accepted.iter().flat_map(|entry| &entry.treatment).collect();
     let points: usize = treatments.iter().map(|one| one.points).sum();
     let runs: usize = treatments.iter().map(|one| one.runs).sum();
-    format!("policy {}, {} treatments, {runs} runs, {points} points compared", record.policy.word(), treatments.len())
+    let s = if treatments.len() == 1 { "" } else { "s" };
+    let count = treatments.len();
+    format!("policy {}, {count} treatment{s}, {runs} runs, {points} points compared", record.policy.word())
 }
 
 fn gone(entries: usize) -> Option<String> {
