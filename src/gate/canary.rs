@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::digest::Fnv;
-use super::judge::position;
+use super::judge::{Equal, position};
 use crate::model::{Outcome, Point, Reading, Series, Tolerance};
 
 /// A copy of a run's reading with one value disturbed.
@@ -45,7 +45,7 @@ pub fn disturb(
     reading: &Reading,
     reference: &Reading,
     (range, seed): (Range<usize>, u64),
-    (tolerance, equal): (Tolerance, &dyn Fn(&Point, &Point) -> bool),
+    (tolerance, equal): (Tolerance, &Equal<'_>),
 ) -> Result<Canary, String> {
     let (Some(series), Some(base)) = (reading.primary(), reference.primary()) else {
         return Err("there is no metric to disturb".to_owned());

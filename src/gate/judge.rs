@@ -9,6 +9,9 @@ use crate::model::{Divergence, Outcome, Point, Position, Reading, Series, Settin
 /// Runs from which a band can be learned.
 pub const ENOUGH_FOR_A_BAND: usize = 5;
 
+/// A rule for "equal".
+pub type Equal<'a> = dyn Fn(&Point, &Point) -> bool + 'a;
+
 /// What was seen of one treatment.
 #[derive(Clone, Debug)]
 pub struct Seen<'a> {
@@ -55,7 +58,7 @@ pub struct Question<'a> {
     /// What differs between that environment and this one.
     pub changes: &'a [Change],
     /// The rule for "equal", where it is not exact.
-    pub tolerance: Option<&'a dyn Fn(&Point, &Point) -> bool>,
+    pub tolerance: Option<&'a Equal<'a>>,
     /// Whether runs were cut short on purpose, so that fewer points than accepted are no surprise.
     pub shortened: bool,
 }
@@ -327,7 +330,7 @@ fn moved_sketch(known: &SeriesRecord, now: &Series, shortened: bool) -> Option<S
 }
 
 /// Under a tolerance a digest tells nothing: the points of the sketch are compared.
-fn beyond_tolerance(known: &SeriesRecord, now: &Series, equal: &dyn Fn(&Point, &Point) -> bool) -> Option<String> {
+fn beyond_tolerance(known: &SeriesRecord, now: &Series, equal: &Equal<'_>) -> Option<String> {
     let beyond = |known: &&super::baseline::SketchPoint| {
         let was = Point::printed(known.step.unwrap_or_default(), &known.value, 0);
         now.points.get(known.index).is_none_or(|is| !equal(&was, is))
