@@ -265,3 +265,34 @@ fn github_gets_a_job_summary() {
         .expect(0, &["::notice"]);
     assert!(project.read("summary.md").contains("as accepted"));
 }
+
+/// The real job in a git repository, from acceptance to a lost worker seed and another learning rate.
+#[test]
+#[ignore = "trains with torch for minutes: cargo test --test gate -- --ignored"]
+fn the_story_of_a_cnn() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join(".venv/bin/python").display().to_string();
+    let job = fs::read_to_string(root.join("fixtures/jobs/cnn.py")).unwrap();
+    let project = Project::new(&job);
+    assert!(Command::new("git").arg("init").arg("-q").current_dir(project.path()).status().unwrap().success());
+    let with = |more: &[&str]| -> Vec<String> {
+        let words = [&["--seed", "1", "--num-workers", "2", "--steps", "8"], more].concat();
+        [vec!["--".to_owned(), python.clone(), "job.py".to_owned()], words.into_iter().map(str::to_owned).collect()]
+            .concat()
+    };
+    let gate = |options: &[&str], command: &[String]| {
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        project.gate(&[options, &command].concat())
+    };
+    gate(&["--accept"], &with(&["--worker-init"])).expect(0, &["accepted"]);
+    project.gate(&[]).expect(0, &["as accepted"]);
+    let regressed = gate(&[], &with(&[]));
+    regressed.expect(1, &["determinism regressed", "step 0", "cause (proved): seed.worker", "job.py:49"]);
+    let faster = with(&["--worker-init", "--lr", "0.02"]);
+    gate(&["--policy", "golden"], &faster).expect(1, &["values moved", "the command changed"]);
+    gate(&[], &faster).expect(0, &["values moved"]);
+    let text = project.read(BASELINE);
+    let old = text.lines().find(|line| line.starts_with("torch = ")).unwrap();
+    project.write(BASELINE, &text.replace(old, "torch = \"1.0\""));
+    project.gate(&[]).expect(0, &["environment moved: torch: 1.0"]);
+}

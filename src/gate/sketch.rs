@@ -21,6 +21,10 @@ pub fn accepted(seen: &Seen<'_>, learn: bool) -> Option<Accepted> {
     let mut series = record(primary, true);
     if learn {
         envelope::learn(&mut series, &seen.primaries());
+    } else if let Some(divergence) = seen.outcome.divergence() {
+        // What comes after runs part is of one run only, and would be other text at every acceptance.
+        series.digest = None;
+        series.sketch.retain(|point| point.index < divergence.index);
     }
     Some(Accepted {
         id: seen.treatment.id.clone(),
@@ -30,8 +34,13 @@ pub fn accepted(seen: &Seen<'_>, learn: bool) -> Option<Accepted> {
         parts: seen.outcome.divergence().map(parts),
         points: seen.points,
         series,
-        others: others(first).map(|series| record(series, false)).collect(),
+        others: others(first).map(|series| other(series, outcome)).collect(),
     })
+}
+
+fn other(series: &Series, outcome: AcceptedOutcome) -> SeriesRecord {
+    let record = record(series, false);
+    if outcome == AcceptedOutcome::Agrees { record } else { SeriesRecord { digest: None, ..record } }
 }
 
 fn parts(divergence: &Divergence) -> Parts {

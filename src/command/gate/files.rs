@@ -22,6 +22,19 @@ pub fn read(path: &Path) -> Result<Option<Baseline>> {
     Baseline::parse(&text).map(Some).map_err(malformed)
 }
 
+/// Makes sure that a baseline could be written, before a run is spent on it.
+///
+/// # Errors
+/// Where its folder is not there.
+pub fn check_folder(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(Error::Misuse(format!("there is no folder {} for the baseline", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a baseline, by way of another name.
 ///
 /// # Errors

@@ -23,11 +23,13 @@ use jobs::Job;
 pub fn gate(typed: &cli::Gate) -> Result<u8> {
     let output = Output::new(&typed.output)?;
     let known = files::read(&typed.baseline)?;
-    let pending = files::read(&files::pending(&typed.baseline))?;
     if typed.pending {
+        let pending = files::read(&files::pending(&typed.baseline))?;
         return show(typed, known, pending);
     }
+    files::check_folder(&typed.baseline)?;
     if typed.accept {
+        let pending = files::read(&files::pending(&typed.baseline))?;
         return match pending.filter(|_| takes_pending(typed)) {
             Some(pending) => take(typed, known, pending, &output),
             None => accept(typed, known, &output),
@@ -64,7 +66,7 @@ fn check(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result<
             }
             pending.renew(&job.name, new);
             answer.audit.next.push(format!("{}  (shows what would change)", again(typed, "--pending")));
-            answer.audit.next.push(format!("{}  (accepts it, once reviewed)", again(typed, accepting(&pending))));
+            answer.audit.next.push(accepting(typed, &pending));
         }
         audits.push((job.name.clone(), answer.audit));
     }
@@ -82,8 +84,12 @@ fn check(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result<
 }
 
 /// How to accept what is pending: a job that parts only under a policy that lets it.
-fn accepting(pending: &Baseline) -> &'static str {
-    if pending.forbidden().is_empty() { "--accept" } else { "--accept --policy known" }
+fn accepting(typed: &cli::Gate, pending: &Baseline) -> String {
+    if pending.forbidden().is_empty() {
+        format!("{}  (accepts it, once reviewed)", again(typed, "--accept"))
+    } else {
+        format!("mend the job, or {}  (accepts that it parts)", again(typed, "--accept --policy known"))
+    }
 }
 
 /// Runs every job, and accepts what comes of all of them or of none.
