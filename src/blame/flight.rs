@@ -5,7 +5,7 @@ use crate::model::flight::{
 };
 use crate::model::{
     Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
-    Read, Seeding,
+    Read, Seeding, SourceLine,
 };
 
 /// Everything that the records of two repeats show about why they part. `divergence` is where the records part first,
@@ -29,7 +29,7 @@ pub fn evidence(
         orders: orders(a, &places),
         alerts: one.alerts.iter().map(|alert| known(one, &alert.operation, alert.at.clone())).collect(),
         operation: operation.map(|guilty| known(one, &guilty.name, guilty.at.clone())),
-        uninitialised: places.from("uninitialised").map(|place| place.at.clone()).collect(),
+        uninitialised: uninitialised(&places),
         threads: fact(one, "threads").and_then(|threads| threads.parse().ok()),
         hashes_randomised: fact(one, "hash_randomization").map(|flag| flag != "0"),
         cudnn_benchmark: fact(one, "cudnn.benchmark").map(|flag| flag == "true"),
@@ -166,7 +166,9 @@ fn own_generators(places: &Places<'_>) -> Vec<OwnGenerator> {
     let made = |source| places.from(source).filter(|place| place.kind == "create");
     let numpy = made("seed.numpy_generator").map(|place| (place, Library::Numpy, place.worker.is_some()));
     let workers = made("seed.worker").map(|place| (place, library_of(place), true));
-    let python = made("entropy").map(|place| (place, library_of(place), place.worker.is_some()));
+    let python = made("entropy")
+        .filter(|place| !names_a_file(places, place))
+        .map(|place| (place, library_of(place), place.worker.is_some()));
     let mut found: Vec<OwnGenerator> = Vec::new();
     for (place, library, in_worker) in workers.chain(numpy).chain(python) {
         // The same line may be traced as a source of entropy and as a worker's: what it makes is in workers.
@@ -175,6 +177,18 @@ fn own_generators(places: &Places<'_>) -> Vec<OwnGenerator> {
         }
     }
     found
+}
+
+/// Whether the generator is the one with which `tempfile` makes up names, at the same line of the user's.
+fn names_a_file(places: &Places<'_>, made: &TracedPlace) -> bool {
+    places.from("order.filesystem").any(|place| place.what == "tempfile" && place.at == made.at)
+}
+
+/// The lines that make tensors without writing them. NumPy's own functions begin with `numpy.empty` and write it at once,
+/// so those are no sign of anything.
+fn uninitialised(places: &Places<'_>) -> Vec<SourceLine> {
+    let tensors = places.from("uninitialised").filter(|place| !place.what.starts_with("numpy."));
+    tensors.map(|place| place.at.clone()).collect()
 }
 
 fn library_of(place: &TracedPlace) -> Library {
@@ -197,7 +211,7 @@ fn loaders(one: &FlightProcess, other: &FlightProcess, places: &Places<'_>) -> V
         });
         let unfixed = generator.is_some_and(|seeding| seeding != Seeding::Fixed);
         let built = value(loader, "line").and_then(|line| line.parse().ok()).zip(value(loader, "file"));
-        let built = built.map(|(line, file)| crate::model::SourceLine { file: file.into(), line });
+        let built = built.map(|(line, file)| SourceLine { file: file.into(), line });
         found.push(Loader {
             workers: value(loader, "num_workers").and_then(|workers| workers.parse().ok()).unwrap_or(0),
             in_order: value(loader, "in_order").is_none_or(|flag| flag != "false"),
@@ -247,7 +261,7 @@ fn orders(a: &Flight, places: &Places<'_>) -> Vec<Order> {
     found
 }
 
-fn known(process: &FlightProcess, name: &str, location: Option<crate::model::SourceLine>) -> Operation {
+fn known(process: &FlightProcess, name: &str, location: Option<SourceLine>) -> Operation {
     let device = if uses_cards(process) { "cuda" } else { "cpu" };
     Operation { name: name.to_owned(), device: device.to_owned(), location }
 }
@@ -276,7 +290,7 @@ fn notes(process: &FlightProcess) -> Vec<String> {
 mod tests {
     use super::super::nominate::{Strength, nominate};
     use super::*;
-    use crate::model::{SourceLine, Stage};
+    use crate::model::Stage;
 
     fn look(items: &[(&str, &str)]) -> FlightStep {
         let items = items.iter().map(|(name, digest)| FlightItem {
@@ -382,6 +396,18 @@ mod tests {
         let found = evidence(&flight, &flight, Some(&parting(Stage::Batch, "inputs", &[], &[])), None);
         let fair = nominate(&found).into_iter().find(|n| n.setting == "order.filesystem").unwrap();
         assert_eq!(fair.strength, Strength::Fair);
+    }
+
+    #[test]
+    fn the_generator_with_which_tempfile_makes_up_names_is_nobodys_cause() {
+        let trace = vec![
+            place("entropy", "random.Random without a seed", "create", 87, None),
+            place("order.filesystem", "tempfile", "name", 87, None),
+            place("uninitialised", "numpy.empty", "create", 33, None),
+        ];
+        let flight = with_trace(trace);
+        let found = evidence(&flight, &flight, Some(&parting(Stage::Batch, "batch", &[], &[])), None);
+        assert!(found.own_generators.is_empty() && found.uninitialised.is_empty(), "{found:?}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ struct Recorded {
     evidence: Option<Evidence>,
     first: Option<FlightDivergence>,
     entered: bool,
+    runs: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -115,7 +116,7 @@ fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Div
         None => {}
     }
     let evidence = blame::evidence(a, b, first.as_ref(), None);
-    Ok(Recorded { evidence: Some(evidence), first, entered: true, notes })
+    Ok(Recorded { evidence: Some(evidence), first, entered: true, runs: batch.runs, notes })
 }
 
 fn pair(
@@ -148,7 +149,7 @@ fn config(
         settings: candidates(request, recorded),
         reference: base.settings.clone(),
         control: Control {
-            groups: control.group.classes.clone(),
+            groups: campaign.compare(&[control.runs.as_slice(), &recorded.runs].concat()).classes,
             onset: control.group.outcome.divergence().map(|divergence| divergence.position),
             runs: runs.len(),
             steps: runs.iter().map(|run| run.points as u64).sum(),

@@ -223,7 +223,12 @@ impl<'a> Campaign<'a> {
         for run in self.runs.iter_mut().filter(|run| ids.contains(&run.id) && run.status != Status::Skipped) {
             run.read_back.extend(applied.read_back.clone());
             for (setting, level) in &applied.shim {
-                match proof(flights.get(&run.id), setting, level) {
+                let flight = flights.get(&run.id).filter(|flight| flight.entered > 0);
+                if let (None, Some(carried)) = (flight, applied.carried.get(setting)) {
+                    run.read_back.insert(setting.clone(), carried.clone());
+                    continue;
+                }
+                match proof(flight, setting, level) {
                     Ok(level) => {
                         run.read_back.insert(setting.clone(), level);
                     }
@@ -426,7 +431,7 @@ impl Batch {
 
 /// The level in effect, as the flight record proves it, or why it is not.
 fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::result::Result<Level, String> {
-    let Some(flight) = flight.filter(|flight| flight.entered > 0) else {
+    let Some(flight) = flight else {
         return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)"
             .to_owned());
     };

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::bar::{self, Lag};
 use super::envelope;
 use super::frames::{End, Frame};
+use super::lexicon::Lexicon;
 use super::names::{self, Meaning, Split};
 use super::number::{self, Spelling};
 use super::scan::{Item, Link, Scan};
@@ -24,6 +25,8 @@ struct Context {
     counted: bool,
     /// The part of the data that the header names.
     split: Split,
+    /// Where the counter of training lines ends.
+    total: Option<i64>,
 }
 
 /// Values of a line without a step, held until the bar is drawn again and tells it.
@@ -37,7 +40,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Console {
     scan: Scan,
-    meanings: HashMap<Vec<u8>, Meaning>,
+    lexicon: Lexicon,
     context: Context,
     header: Option<Header>,
     block: Vec<(String, String, u64)>,
@@ -71,6 +74,8 @@ struct Said {
     step: Option<i64>,
     rank: Option<u32>,
     split: Split,
+    /// `N` of a step `n/N`.
+    total: Option<i64>,
 }
 
 /// One frame with what every reader of a part of it needs.
@@ -169,7 +174,7 @@ impl Console {
             let Some(found) = table::cell_number(cell) else { continue };
             let name = &header.names[*column];
             let value = number::value(&cell[..found.end], found.spelling, self.decimal_comma);
-            match names::meaning(name) {
+            match header.meanings[*column] {
                 Meaning::Epoch => said.epoch = Some(value),
                 Meaning::Step(rank) if rank > best => {
                     best = rank;
@@ -183,7 +188,7 @@ impl Console {
         }
         let place = self.place(&said, !values.is_empty());
         for (name, range, value) in values {
-            let id = self.metric(&name, "", said.split, here.rank, sink);
+            let id = self.metric(&name, "", said.split, here.rank, place, sink);
             self.give(
                 id,
                 place,
@@ -246,7 +251,7 @@ impl Console {
                 Meaning::Noise => sink.note_noise(name),
                 Meaning::Epoch | Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
                 _ => {
-                    let id = self.metric(name, "", Split::Unsaid, None, sink);
+                    let id = self.metric(name, "", Split::Unsaid, None, place, sink);
                     let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
                     sink.record(id, place, Shown { value, text, line: *line, redraw: false });
                 }
@@ -280,7 +285,9 @@ impl Console {
         self.styles.objects += 1;
         let numbers: Vec<&(String, Vec<u8>, bool)> =
             leaves.iter().filter(|(_, text, _)| number::whole(text).is_some()).collect();
-        let told = numbers.iter().any(|(name, ..)| matches!(names::meaning(name), Meaning::Loss | Meaning::Result));
+        let told = numbers
+            .iter()
+            .any(|(name, ..)| matches!(self.meaning_of(name.as_bytes()), Meaning::Loss | Meaning::Result));
         if !told {
             // A container's or a structured logger's envelope around a line of text.
             let message = leaves.iter().find(|(name, _, quoted)| {
@@ -324,14 +331,14 @@ impl Console {
             }
         }
         let wanted = |m: Meaning| matches!(m, Meaning::Loss | Meaning::Result | Meaning::Schedule | Meaning::Unknown);
-        let any = numbers.iter().any(|(name, ..)| wanted(names::meaning(name)));
+        let any = numbers.iter().any(|(name, ..)| wanted(self.meaning_of(name.as_bytes())));
         let place = self.place(&said, any);
         let mut held = Vec::new();
         for (name, text, _) in numbers {
             match self.meaning_of(name.as_bytes()) {
                 Meaning::Noise => sink.note_noise(name),
                 meaning if wanted(meaning) => {
-                    let id = self.metric(name, "", said.split, said.rank, sink);
+                    let id = self.metric(name, "", said.split, said.rank, place, sink);
                     let value = number::whole(text).unwrap_or(f64::NAN);
                     let text = String::from_utf8_lossy(text.trim_ascii()).into_owned();
                     held.push((id, place, value, text, here.line));
@@ -379,7 +386,14 @@ impl Console {
                 continue;
             }
             found = true;
-            let id = self.metric(&value.name, &value.group, split, here.rank, sink);
+            let id = self.metric(
+                &value.name,
+                &value.group,
+                split,
+                here.rank,
+                Place { step: Some(0), ..Place::default() },
+                sink,
+            );
             let shown = String::from_utf8_lossy(&text[range.clone()]).into_owned();
             if here.cut && range.end == text.len() && !sink.looks_whole(id, &shown) {
                 continue;
@@ -455,10 +469,12 @@ impl Console {
 
     fn read_pairs(&mut self, scan: &Scan, here: Here<'_>, sink: &mut Sink) {
         if scan.items.is_empty() {
+            self.heading(here.text);
             return;
         }
         let (mut said, complete) = self.position(scan, here.text);
         said.rank = here.rank.or(said.rank);
+        self.under_heading(&mut said);
         let values = self.values(scan, here.text, &said);
         for value in values.iter().filter(|v| v.noise) {
             sink.note_noise(&value.name);
@@ -473,23 +489,69 @@ impl Console {
         }
         let place = self.place(&said, any);
         if !any {
+            self.outputs(scan, here, place, sink);
             return;
         }
         self.styles.pairs += 1;
         let here = Here { redraw: draws, ..here };
         let last_key = values.last().map(|v| v.text.end);
-        let mut held = Vec::new();
+        let mut held: Vec<(usize, Place, f64, String, u64)> = Vec::new();
         for value in values.iter().filter(|v| !v.noise) {
-            let id = self.metric(&value.name, &value.group, said.split, said.rank, sink);
+            let id = self.metric(&value.name, &value.group, said.split, said.rank, place, sink);
             let text = String::from_utf8_lossy(&here.text[value.text.clone()]).into_owned();
             let at_end = value.text.end == here.text.len() && last_key == Some(value.text.end);
             if here.cut && at_end && !sink.looks_whole(id, &text) {
                 sink.warn(format!("line {}: cut inside a number; its last value was left out", here.line));
                 continue;
             }
-            held.push((id, place, value.value, text, here.line));
+            if held.iter().all(|(known, ..)| *known != id) {
+                held.push((id, place, value.value, text, here.line));
+            }
         }
         self.deliver(held, &said, place, here, sink);
+    }
+
+    /// `Eval begin...`: a line of words that says what the lines below it belong to.
+    fn heading(&mut self, text: &[u8]) {
+        if text.len() > 60 || text.split(|b| *b == b' ').count() > 3 {
+            return;
+        }
+        let tokens = names::tokens(&String::from_utf8_lossy(text));
+        let Some(first) = tokens.first() else { return };
+        match names::split(std::slice::from_ref(first)) {
+            Split::Held => self.context.split = Split::Held,
+            Split::Train => self.context.split = Split::Unsaid,
+            Split::Unsaid => {}
+        }
+    }
+
+    /// Lines below a heading belong to its part of the data, until a line counts as training does.
+    fn under_heading(&mut self, said: &mut Said) {
+        let trains = said.step.is_some() && (said.total.is_none() || said.total == self.context.total);
+        if trains || said.split != Split::Unsaid {
+            self.context.split = Split::Unsaid;
+        }
+        if said.split == Split::Unsaid && self.context.split == Split::Held {
+            said.split = Split::Held;
+        }
+        if said.split != Split::Held && said.total.is_some() {
+            self.context.total = said.total;
+        }
+    }
+
+    /// Fractions in a line without names: what inference prints. They count where a log has results and no loss.
+    fn outputs(&mut self, scan: &Scan, here: Here<'_>, place: Place, sink: &mut Sink) {
+        let plain =
+            |i: &&Item| i.spelling == Spelling::Decimal && i.unit.is_empty() && i.of.is_none() && i.link != Link::Mark;
+        if scan.items.len() > 16 || scan.items.iter().any(|i| i.link == Link::Mark || is_measured(here.text, i)) {
+            return;
+        }
+        for item in scan.items.iter().filter(plain) {
+            let id = sink.metric(b"\0output", || Metric { meaning: Meaning::Output, ..Metric::named("output") });
+            let text = String::from_utf8_lossy(&here.text[item.text.clone()]);
+            let value = number::value(&here.text[item.text.clone()], item.spelling, self.decimal_comma);
+            sink.record(id, place, Shown { value, text: &text, line: here.line, redraw: here.redraw });
+        }
     }
 
     /// Finds epoch, step, rank and split of a line; the flag says that a bare counter has reached its total.
@@ -514,10 +576,11 @@ impl Console {
                 Meaning::Step(rank) if rank > best && item.spelling != Spelling::Special => {
                     best = rank;
                     said.step = Some(value() as i64);
+                    said.total = item.of;
                 }
                 Meaning::Rank => said.rank = Some(value() as u32),
                 Meaning::Unknown if self.is_split_counter(text, item, scan.items.get(index + 1)) => {
-                    said.split = names::split(&names::tokens(&String::from_utf8_lossy(&text[item.key.clone()])));
+                    said.split = self.lexicon.of(&text[item.key.clone()]).split;
                     if item.of.is_some() {
                         bare.push(item);
                     } else {
@@ -533,21 +596,16 @@ impl Console {
     }
 
     /// `Train: 0 [   5/40`, `Test: [0/3]`: the split's name before a counter.
-    fn is_split_counter(&self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
-        let tokens = names::tokens(&String::from_utf8_lossy(&text[item.key.clone()]));
-        let only_split = !tokens.is_empty()
-            && tokens.len() <= 2
-            && tokens
-                .iter()
-                .all(|t| names::split(std::slice::from_ref(t)) != Split::Unsaid || t == "set" || t == "epoch");
+    fn is_split_counter(&mut self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
         let counted =
             item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
-        only_split && item.spelling == Spelling::Integer && counted
+        item.spelling == Spelling::Integer && counted && self.lexicon.of(&text[item.key.clone()]).only_split
     }
 
     fn bare_position(&self, bare: &[&Item], text: &[u8], best: u8, said: &mut Said, complete: &mut bool) {
         let value = |item: &Item| number::value(&text[item.text.clone()], item.spelling, false);
-        let counters: Vec<&&Item> = bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer).collect();
+        let counters: Vec<&&Item> =
+            bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer && i.bracket != b'(').collect();
         let mut counters = counters.into_iter();
         if said.epoch.is_none() && best == 0 && counters.len() >= 2 {
             said.epoch = counters.next().map(|i| value(i));
@@ -569,8 +627,17 @@ impl Console {
         let mut numbers = bare.iter().filter(|i| i.of.is_none() && i.spelling == Spelling::Integer);
         let Some(first) = numbers.next() else { return };
         let second = numbers.next();
+        // `[1,  2000] loss: 0.5`
+        let closes = |i: &Item| text[i.text.end..].trim_ascii_start().starts_with(b"]");
+        if let (b'[', b',', Some(twin)) = (first.bracket, first.next, second.filter(|s| best == 0 && closes(s)))
+            && !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric)
+        {
+            said.epoch = said.epoch.or(Some(value(first)));
+            said.step = Some(value(twin) as i64);
+            return;
+        }
         if first.bracket == b'[' && text.get(first.text.end..).is_some_and(|t| t.trim_ascii_start().starts_with(b"]")) {
-            let opens = text[..first.text.start].trim_ascii_end().len() <= 1;
+            let opens = !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric);
             let twin = second.filter(|s| s.bracket == b'[' && s.text.start <= first.text.end + 8);
             if let (true, Some(twin)) = (said.epoch.is_none() && best == 0, twin) {
                 said.epoch = Some(value(first));
@@ -598,16 +665,22 @@ impl Console {
         if known != Split::Unsaid {
             return known;
         }
-        let first = scan.items.first().map_or(usize::MAX, |i| i.text.start);
+        let lexicon = &mut self.lexicon;
+        let mut value = |i: &&Item| {
+            !i.key.is_empty()
+                && matches!(lexicon.of(&text[i.key.clone()]).meaning, Meaning::Loss | Meaning::Result | Meaning::Noise)
+        };
+        let first =
+            scan.items.iter().find(&mut value).or(scan.items.first()).map_or(usize::MAX, |i| i.key.start.max(1));
         for words in scan.words.iter().filter(|w| w.start < first && w.len() < 40) {
-            let split = names::split(&names::tokens(&String::from_utf8_lossy(&text[words.clone()])));
+            let split = self.lexicon.of(&text[words.clone()]).split;
             if split == Split::Held {
                 return split;
             }
         }
         for item in scan.items.iter().filter(|i| !i.key.is_empty()) {
             if matches!(self.key_meaning(text, item), Meaning::Epoch | Meaning::Step(_)) {
-                let split = names::split(&names::tokens(&String::from_utf8_lossy(&text[item.key.clone()])));
+                let split = self.lexicon.of(&text[item.key.clone()]).split;
                 if split == Split::Held {
                     return split;
                 }
@@ -632,7 +705,7 @@ impl Console {
             .collect();
         let mut kept_before = false;
         for (index, item) in scan.items.iter().enumerate() {
-            let group = String::from_utf8_lossy(&text[item.group.clone()]).into_owned();
+            let group = self.group_name(&text[item.group.clone()]);
             let value = number::value(&text[item.text.clone()], item.spelling, self.decimal_comma);
             if item.spelling == Spelling::DecimalComma {
                 self.decimal_comma = true;
@@ -640,6 +713,10 @@ impl Console {
             let previous = found.last().map(|v: &Value| (v.name.clone(), v.noise)).filter(|_| kept_before);
             kept_before = false;
             if item.key.is_empty() {
+                if let Some((name, range)) = self.named_behind(text, item) {
+                    found.push(Value { name, group, text: range, value, noise: false });
+                    continue;
+                }
                 if let Some(key) = left_over.take().filter(|_| item.of.is_none() && !item.follows || item.bracket == 0)
                 {
                     let name = trimmed_name(&text[key]);
@@ -662,8 +739,13 @@ impl Console {
                 continue;
             }
             let meaning = self.key_meaning(text, item);
-            let raw = &text[item.key.clone()];
+            let mut raw = &text[item.key.clone()];
+            // `loss at epoch 3 is 0.5`
+            if let (b"is" | b"was" | b"of", Some(key)) = (raw, left_over.take()) {
+                raw = &text[key];
+            }
             let name = trimmed_name(raw);
+            let meaning = if raw.len() == item.key.len() { meaning } else { self.meaning_of(raw) };
             match meaning {
                 Meaning::Epoch | Meaning::Step(_) | Meaning::Rank | Meaning::Config => {
                     left_over = loss_before_step(raw).map(|length| item.key.start..item.key.start + length);
@@ -682,6 +764,38 @@ impl Console {
             }
         }
         found
+    }
+
+    /// `3.41 avg loss,`, `12 detections`: the name stands behind the number, up to the next mark.
+    fn named_behind(&mut self, text: &[u8], item: &Item) -> Option<(String, Range<usize>)> {
+        if item.unit.is_empty() || item.of.is_some() || item.unit.start == item.text.end {
+            return None;
+        }
+        let rest = &text[item.unit.start..];
+        let end = rest
+            .iter()
+            .take(40)
+            .position(|b| matches!(b, b',' | b';' | b'|' | b'\t' | b'(' | b'['))
+            .unwrap_or(rest.len());
+        let phrase = rest[..end].trim_ascii();
+        let wordy =
+            phrase.len() <= 32 && phrase.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-'));
+        if !wordy || phrase.split(|b| *b == b' ').count() > 3 {
+            return None;
+        }
+        let known = matches!(self.meaning_of(phrase), Meaning::Loss | Meaning::Result);
+        known.then(|| (String::from_utf8_lossy(phrase).into_owned(), item.text.clone()))
+    }
+
+    /// The word a bracket is attached to, where it tells something: `tot_loss[…]`, `val(…)`, but not `TrainState(…)`.
+    fn group_name(&mut self, word: &[u8]) -> String {
+        if word.is_empty() {
+            return String::new();
+        }
+        let name = String::from_utf8_lossy(word).into_owned();
+        let known = self.lexicon.of(word);
+        let tells = known.meaning == Meaning::Loss || known.only_split;
+        if tells { name } else { String::new() }
     }
 
     /// Turns what a line says into a place, with what earlier lines said.
@@ -718,14 +832,14 @@ impl Console {
     fn key_meaning(&mut self, text: &[u8], item: &Item) -> Meaning {
         let key = &text[item.key.clone()];
         let meaning = self.meaning_of(key);
+        // `第 3 轮`: the counter's word follows.
+        if meaning == Meaning::Unknown && !item.unit.is_empty() && key == "第".as_bytes() {
+            return self.meaning_of(&text[item.unit.clone()]);
+        }
         if item.link == Link::Blank && meaning == Meaning::Unknown {
             // `DEBUG TRAIN Batch 0/100`: only the last word belongs to the number.
             let last = key.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or(key);
             return self.meaning_of(last);
-        }
-        // `第 3 轮`: the counter's word follows.
-        if meaning == Meaning::Unknown && !item.unit.is_empty() && key == "第".as_bytes() {
-            return self.meaning_of(&text[item.unit.clone()]);
         }
         meaning
     }
@@ -736,22 +850,25 @@ impl Console {
     }
 
     fn meaning_of(&mut self, key: &[u8]) -> Meaning {
-        if let Some(&meaning) = self.meanings.get(key) {
-            return meaning;
-        }
-        let meaning = names::meaning(&String::from_utf8_lossy(key));
-        if self.meanings.len() < 4096 {
-            self.meanings.insert(key.to_vec(), meaning);
-        }
-        meaning
+        self.lexicon.of(key).meaning
     }
 
     /// The metric of a name on this kind of line.
-    fn metric(&mut self, name: &str, group: &str, split: Split, rank: Option<u32>, sink: &mut Sink) -> usize {
+    fn metric(
+        &mut self,
+        name: &str,
+        group: &str,
+        split: Split,
+        rank: Option<u32>,
+        place: Place,
+        sink: &mut Sink,
+    ) -> usize {
         self.key.clear();
         let held = split == Split::Held;
         let rank = rank.filter(|&r| r > 0);
-        for part in [name.as_bytes(), group.as_bytes(), if held { b"held" } else { b"" }] {
+        // A value of the epoch and a value of a step are two things under one name.
+        let coarse: &[u8] = if place.step.is_none() { b"epoch" } else { b"" };
+        for part in [name.as_bytes(), group.as_bytes(), if held { b"held" } else { b"" }, coarse] {
             self.key.extend_from_slice(part);
             self.key.push(0);
         }
@@ -810,7 +927,8 @@ struct Value {
 fn acceptable(name: &str, meaning: Meaning, link: Link, known: bool, placed: bool) -> bool {
     let words = name.split_whitespace().count();
     match (meaning, link) {
-        _ if name.is_empty() || name.len() > 80 => false,
+        _ if name.len() > 80 || !name.chars().any(char::is_alphanumeric) => false,
+        (Meaning::Unknown, _) if ends_in_a_small_word(name) => false,
         (Meaning::Loss, Link::Mark) => true,
         (Meaning::Loss, _) => words <= 6,
         (Meaning::Result | Meaning::Schedule, Link::Mark) => words <= 6,
@@ -818,6 +936,15 @@ fn acceptable(name: &str, meaning: Meaning, link: Link, known: bool, placed: boo
         (_, Link::Mark) => (known || placed) && words <= 5,
         _ => (known && placed) && words <= 2,
     }
+}
+
+/// `over`, `kept in`: a sentence, not a name.
+fn ends_in_a_small_word(name: &str) -> bool {
+    const SMALL: [&str; 24] = [
+        "over", "in", "of", "with", "for", "at", "to", "from", "than", "after", "by", "and", "or", "is", "was", "are",
+        "the", "a", "on", "about", "every", "took", "has", "all",
+    ];
+    name.split_whitespace().last().is_some_and(|last| SMALL.contains(&last.to_ascii_lowercase().as_str()))
 }
 
 /// Whether the unit says that a number is a time, a rate or a size.
@@ -885,6 +1012,10 @@ fn is_measured(text: &[u8], item: &Item) -> bool {
 fn trimmed_name(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let mut name = text.trim().trim_matches(['"', '\'', '`', '*', '-', '>', '#', '.', ',', '!', '?', '~']).trim();
+    if let Some((_, end)) = name.rsplit_once(" with ") {
+        name = end;
+    }
+    name = name.strip_prefix("with ").unwrap_or(name);
     for tail in [" is", " was", " of", " at", " value"] {
         if let Some(short) = name.strip_suffix(tail) {
             name = short.trim_end();

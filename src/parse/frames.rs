@@ -107,7 +107,14 @@ impl Frames {
         let mut i = 0;
         while i < text.len() {
             match text[i] {
-                0x1b => i = escape(text, i, &mut clean),
+                0x1b => {
+                    if restarts_line(&text[i..]) && !clean.trim_ascii().is_empty() {
+                        each(Frame { text: clean.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
+                        redrawn = true;
+                        clean.clear();
+                    }
+                    i = escape(text, i, &mut clean);
+                }
                 0x08 => {
                     let run = text[i..].iter().take_while(|&&b| b == 0x08).count();
                     if run > 1 && !clean.trim_ascii().is_empty() {
@@ -116,7 +123,9 @@ impl Frames {
                     }
                     // Backspaces count characters, the buffer bytes: a bar of wide glyphs is longer than its run.
                     let keep = characters_back(&clean, run);
-                    clean.truncate(keep);
+                    // A bar drawn anew leaves at most a whole word before it.
+                    let whole = keep == 0 || clean[keep - 1] == b' ' || run == 1;
+                    clean.truncate(if whole { keep } else { 0 });
                     i += run;
                 }
                 byte => {
@@ -146,6 +155,13 @@ fn characters_back(text: &[u8], count: usize) -> usize {
         }
     }
     end
+}
+
+/// Whether an escape sequence erases the line or goes back to its start: `ESC [ 2 K`, `ESC [ G`, `ESC [ 1 G`.
+fn restarts_line(text: &[u8]) -> bool {
+    let end = text.iter().skip(2).take(4).position(|b| !b.is_ascii_digit()).map(|n| n + 2);
+    let Some((end, true)) = end.map(|end| (end, text.get(1) == Some(&b'['))) else { return false };
+    matches!((&text[2..end], text[end]), (b"2", b'K') | (b"" | b"0" | b"1", b'G'))
 }
 
 /// Skips the escape sequence at `at`; a cursor movement to the left edge becomes a blank so that words stay apart.

@@ -19,6 +19,8 @@ pub(crate) enum Meaning {
     Noise,
     /// Sizes and totals that do not change, progress in percent.
     Config,
+    /// Numbers of a line that inference prints, without a name.
+    Output,
     /// Nothing that is known.
     Unknown,
 }
@@ -79,7 +81,6 @@ const EPOCHS: &[&str] = &[
     "эпоха",
     "эпохи",
     "epoka",
-    "e",
     "世代",
 ];
 
@@ -114,6 +115,10 @@ const STEPS: &[(&str, u8)] = &[
     ("sample", 2),
     ("example", 2),
     ("tick", 3),
+    ("image", 2),
+    ("item", 2),
+    ("prompt", 2),
+    ("question", 2),
     ("kimg", 2),
     ("generation", 3),
     ("trial", 2),
@@ -422,6 +427,17 @@ const NOISE: &[&str] = &[
     "io",
     "bandwidth",
     "overhead",
+    "wait",
+    "idle",
+    "free",
+    "used",
+    "cached",
+    "job",
+    "jobid",
+    "node",
+    "fwd",
+    "bwd",
+    "utilisation",
     "耗时",
     "时间",
     "用时",
@@ -550,6 +566,11 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
     })
 }
 
+/// What the name of a table's column means: spaCy heads its epochs with a lone `E`.
+pub(crate) fn column(name: &str) -> Meaning {
+    if name == "E" { Meaning::Epoch } else { meaning(name) }
+}
+
 /// What `name` means.
 pub(crate) fn meaning(name: &str) -> Meaning {
     let tokens = tokens(name);
@@ -578,6 +599,9 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         || last == "rate" && tokens.len() == 1
     {
         return Meaning::Schedule;
+    }
+    if any(&tokens, &["num", "proc", "nproc", "workers"]) {
+        return Meaning::Config;
     }
     if any(&tokens, RESULTS)
         || tokens

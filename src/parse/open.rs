@@ -144,6 +144,7 @@ impl Gathered {
             one.sampled = sink.metrics[index].sampled;
             series.push(one);
         }
+        plain_primary_name(&mut series, primary);
         if let (Some(asked), None) = (&options.metric, primary) {
             let known: Vec<&str> = series.iter().map(|s: &Series| s.metric.as_str()).collect();
             warnings.push(format!("no metric is called `{asked}`; found: {}", known.join(", ")));
@@ -152,5 +153,18 @@ impl Gathered {
         }
         let format = candidates.first().map(|c| c.format.clone()).unwrap_or_default();
         Reading { format, encoding: encoding.to_owned(), series, primary, noise: sink.noise, warnings, candidates }
+    }
+}
+
+/// Of two series of one name the primary one has it without a number.
+fn plain_primary_name(series: &mut [Series], primary: Option<usize>) {
+    let Some(primary) = primary else { return };
+    let Some((base, tail)) = series[primary].metric.rsplit_once(" (") else { return };
+    if !tail.trim_end_matches(')').bytes().all(|b| b.is_ascii_digit()) {
+        return;
+    }
+    if let Some(other) = series.iter().position(|s| s.metric == base) {
+        let name = std::mem::take(&mut series[primary].metric);
+        series[primary].metric = std::mem::replace(&mut series[other].metric, name);
     }
 }

@@ -134,6 +134,7 @@ impl Scan {
             }
             _ if glyph == "（".as_bytes() => return Some(self.open(line, at + 2, state)),
             _ if glyph == "）".as_bytes() => self.close(state),
+            [0xE2, 0x86, _] if state.words.is_some() && number_follows(line, at + 3) => self.mark(state),
             // U+2500 to U+25FF: lines, blocks, shapes; U+2190 to U+21FF: arrows; U+2010 to U+2026: dashes, bullets, dots.
             [0xE2, 0x94..=0x97 | 0x86 | 0x87, _] => {
                 self.drop_words(state);
@@ -198,6 +199,9 @@ impl Scan {
         {
             state.stack.push(state.group.clone());
             state.group = words;
+            if !number_follows(line, at + 1) {
+                state.words = None;
+            }
             state.bracket = line[at];
             return at + 1;
         }
@@ -230,6 +234,11 @@ impl Scan {
             }
         }
         let end = word_end(line, at);
+        // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
+        if state.link == Link::Mark && line.get(end) == Some(&b'(') && number_follows(line, end + 1) {
+            state.stack.push(state.group.clone());
+            return end + 1;
+        }
         self.word(at..end, state);
         end
     }
@@ -313,7 +322,7 @@ impl Scan {
 
 /// Whether `-`, `.`, `+` or a typographic minus at `at` begins a number rather than being a mark of its own.
 fn starts_atom(line: &[u8], at: usize) -> bool {
-    let free = at == 0 || !is_word(line[at - 1]);
+    let free = at == 0 || !is_word(line[at - 1]) || at >= 3 && wide_mark(line, at - 3);
     free && match line[at] {
         b'-' | b'+' | b'.' => match line.get(at + 1) {
             Some(b) if b.is_ascii_digit() => true,
@@ -364,13 +373,10 @@ fn word_end(line: &[u8], at: usize) -> usize {
             end += 1;
         } else if byte.is_ascii_digit() && wide {
             break;
-        } else if byte.is_ascii_alphanumeric()
-            || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
+        } else if is_word_byte(byte)
+            || (end > at
+                && (matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') || byte == b'\'' && inside_word(line, end)))
         {
-            end += 1;
-        } else if matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') && end > at {
-            end += 1;
-        } else if byte == b'\'' && inside_word(line, end) && end > at {
             end += 1;
         } else if byte == b'(' && end > at && !starts_numeric_group(line, end) {
             match matching(line, end) {
@@ -383,6 +389,11 @@ fn word_end(line: &[u8], at: usize) -> usize {
     }
     // Whatever it is, go on.
     end.max(at + 1)
+}
+
+/// Whether a byte may stand anywhere in a name.
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
 }
 
 fn starts_numeric_group(line: &[u8], at: usize) -> bool {

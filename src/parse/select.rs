@@ -19,8 +19,10 @@ pub(crate) struct Selection {
 pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     let most = metrics.iter().map(|m| m.points).max().unwrap_or(0);
     let roles: Vec<Role> = metrics.iter().map(|m| role(m, metrics)).collect();
-    let told = metrics.iter().any(|m| matches!(m.meaning, Meaning::Loss | Meaning::Result) && m.points > 0);
-    let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told)).collect();
+    let told =
+        metrics.iter().any(|m| (matches!(m.meaning, Meaning::Loss | Meaning::Result) || is_curve(m)) && m.points > 0);
+    let lossless = !metrics.iter().any(|m| m.meaning == Meaning::Loss);
+    let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told, lossless)).collect();
     let mut selection = Selection { roles, kept, primary: None };
     if let Some(asked) = asked {
         selection.primary = by_name(metrics, asked);
@@ -33,11 +35,20 @@ pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     selection
 }
 
-fn keeps(metric: &Metric, told: bool) -> bool {
+/// Fractions under an unknown name at every step: a curve, where nothing better is there.
+fn is_curve(metric: &Metric) -> bool {
+    metric.meaning == Meaning::Unknown
+        && metric.points >= 3
+        && metric.fractions * 2 > metric.points
+        && metric.placed * 10 > metric.points * 9
+}
+
+fn keeps(metric: &Metric, told: bool, lossless: bool) -> bool {
     metric.points > 0
         && told
         && match metric.meaning {
             Meaning::Loss | Meaning::Result | Meaning::Schedule => true,
+            Meaning::Output => lossless,
             _ => metric.points > 1,
         }
 }
@@ -107,10 +118,11 @@ fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {
             }
             Some(100_000 + strength * 100 + size)
         }
-        (Meaning::Result, _) if metric.points > 1 => {
+        (Meaning::Result, _) if metric.points > 1 && !names::tokens(&metric.name).iter().any(|t| t == "best") => {
             let held = i64::from(metric.split == Split::Held);
             Some(1_000 + size * 2 - held)
         }
+        (Meaning::Unknown, _) if is_curve(metric) => Some(size),
         _ => None,
     }
 }

@@ -33,6 +33,8 @@ pub struct Metric {
     pub points: u64,
     /// Points whose value has a fraction.
     pub(crate) fractions: u64,
+    /// Points that have a step.
+    pub(crate) placed: u64,
 }
 
 /// Where the numbers of a line stand.
@@ -198,6 +200,7 @@ impl Sink {
             track.fewest_decimals = Some(track.fewest_decimals.map_or(decimals, |d| d.min(decimals)));
         }
         self.metrics[id].points += 1;
+        self.metrics[id].placed += u64::from(point.position.step.is_some());
         self.metrics[id].fractions += u64::from(!point.value.is_finite() || point.text.decimals().unwrap_or(0) > 0);
         self.out.push(Observation { metric: id, point });
     }
@@ -231,6 +234,7 @@ impl Metric {
             source: Source::Printed,
             points: 0,
             fractions: 0,
+            placed: 0,
         }
     }
 }

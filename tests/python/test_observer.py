@@ -156,6 +156,13 @@ class Steps(unittest.TestCase):
         self.assertTrue(all(r["step"] == 1 and r["file"].endswith("job.py") for r in ops))
         self.assertEqual(ran.out, support.run(self.TRAIN, shim=False).out)
 
+    def test_traces_the_users_lines_and_none_of_its_own(self):
+        text = "import os, time\nstart = time.time()\nos.listdir('.')\nprint('result')\n"
+        ran = support.run(text, level="off", trace=["clock", "order.filesystem"])
+        self.assertEqual([r["r"] for r in ran.records()][0], "hello")
+        self.assertEqual([(r["source"], r["line"]) for r in ran.records("trace")],
+                         [("clock", 2), ("order.filesystem", 3)])
+
     def test_falls_back_to_crc_without_the_native_digest(self):
         text = "import repro_audit_shim.digest as d; d._tried = True\n" + self.TRAIN
         ran = support.run(text)
