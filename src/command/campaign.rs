@@ -346,6 +346,14 @@ impl<'a> Campaign<'a> {
         group
     }
 
+    /// Compares runs as [`Campaign::compare`] does, with another reading in the place of one run's: would that be noticed?
+    pub fn compare_instead(&self, ids: &[String], run: &str, reading: &Reading) -> Outcome {
+        let members = ids.iter().filter_map(|id| self.member(id));
+        let members: Vec<Member<'_>> =
+            members.map(|member| if member.name == run { Member { reading, ..member } } else { member }).collect();
+        compare::group(&members, self.request.tolerance, self.metric().as_deref()).outcome
+    }
+
     fn member(&self, id: &str) -> Option<Member<'_>> {
         let run = self.runs.iter().find(|run| run.id == id)?;
         let end = if run.status == Status::Finished { End::Complete } else { End::Cut };

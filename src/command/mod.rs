@@ -6,6 +6,7 @@ mod diff;
 mod dry_run;
 mod env;
 mod findings;
+mod gate;
 mod inspect;
 mod observe;
 mod output;
@@ -41,6 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     };
     match cli.command {
         Command::Run(typed) => run::run(&typed),
+        Command::Gate(typed) => gate::gate(&typed),
         Command::Diff(typed) => diff::diff(&typed),
         Command::Inspect(typed) => inspect::inspect(&typed),
         Command::Report(typed) => report::report(&typed),
