@@ -11,6 +11,7 @@ mod observe;
 mod output;
 mod report;
 mod request;
+mod resume;
 mod run;
 mod settings;
 mod watch;
@@ -42,6 +43,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     match cli.command {
         Command::Run(typed) => run::run(&typed),
         Command::Diff(typed) => diff::diff(&typed),
+        Command::Resume(typed) => resume::resume(&typed),
         Command::Inspect(typed) => inspect::inspect(&typed),
         Command::Report(typed) => report::report(&typed),
         Command::Settings(typed) => settings::settings(&typed),

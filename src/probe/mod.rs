@@ -5,4 +5,4 @@ pub mod machine;
 pub mod shim;
 
 pub use machine::machine;
-pub use shim::{Detail, Instructions, Shim};
+pub use shim::{Checkpoint, Detail, Instructions, Kill, Shim};
