@@ -33,6 +33,8 @@ pub enum Command {
     Gate(Box<Gate>),
     /// Compare recorded logs, metric files or run folders; the first one is the reference
     Diff(Diff),
+    /// Hold a resumed run against a straight one, and name what the checkpoint forgot
+    Resume(Box<Resume>),
     /// Show what the parser sees in a file: format, metrics, steps, digits, noise
     Inspect(Inspect),
     /// Render a recorded audit again, in any format
@@ -337,6 +339,65 @@ pub struct Diff {
     /// How the answer is written.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `repro-audit resume`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit resume --straight 'python train.py' --first 'python train.py --stop-after 2 --ckpt c.pt' \\
+      --resumed 'python train.py --resume c.pt'
+  repro-audit resume --interrupt step=100 --signal KILL --resume-args '--resume last.pt' -- python train.py")]
+pub struct Resume {
+    /// The uninterrupted run, one quoted command line
+    #[arg(long, value_name = "CMD", requires = "resumed", conflicts_with = "interrupt")]
+    pub straight: Option<String>,
+    /// The run that leaves the checkpoint; left out, the straight run leaves it
+    #[arg(long, value_name = "CMD", requires = "straight")]
+    pub first: Option<String>,
+    /// The run that starts from the checkpoint
+    #[arg(long, value_name = "CMD", requires = "straight")]
+    pub resumed: Option<String>,
+    /// Instead: end the job itself after so many steps, checkpoints or epochs: step=K, checkpoint=N, epoch=E
+    #[arg(long, value_name = "WHEN")]
+    pub interrupt: Option<String>,
+    /// How the job is ended
+    #[arg(long, value_name = "SIGNAL", default_value = "KILL", ignore_case = true)]
+    pub signal: Signal,
+    /// What the command takes in addition when it resumes
+    #[arg(long, value_name = "ARGS", requires = "interrupt", allow_hyphen_values = true)]
+    pub resume_args: Option<String>,
+    /// Longest time of one run: 90, 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", help_heading = "Execution")]
+    pub timeout: Option<String>,
+    /// Set an environment variable for every run
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Execution")]
+    pub env: Vec<String>,
+    /// Keep the audit in this folder
+    #[arg(long, value_name = "DIR", default_value = ".repro-audit", help_heading = "Execution")]
+    pub record: PathBuf,
+    /// Do not search for what the checkpoint forgot
+    #[arg(long, help_heading = "Blame")]
+    pub no_blame: bool,
+    /// How values are compared.
+    #[command(flatten)]
+    pub comparison: Comparison,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+    /// The job's command, as you would type it, with --interrupt
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// How a job is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Signal {
+    /// Asked to end, as a scheduler does
+    Term,
+    /// Ended at once
+    Kill,
+    /// As by Ctrl-C
+    Int,
 }
 
 /// `repro-audit inspect`.

@@ -16,6 +16,7 @@ mod nominate;
 mod price;
 mod recorded;
 mod remedy;
+mod resume;
 mod search;
 mod summary;
 #[cfg(test)]
@@ -31,5 +32,6 @@ pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
 pub use recorded::{SOURCES, sentence};
 pub use remedy::{function, remedy};
+pub use resume::{Forgotten, Minimal, forgotten};
 pub use search::{Answer, Ask, Config, Control, Search, Seen};
 pub use summary::summary;

@@ -94,7 +94,7 @@ fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Div
     let recording = Recording {
         detail: Detail::Full,
         trace: blame::SOURCES.iter().map(|source| (*source).to_owned()).collect(),
-        drill: None,
+        ..Recording::default()
     };
     let length_only = divergence.is_some_and(|divergence| divergence.kind == Kind::Length);
     let after_points = divergence.filter(|_| !length_only).map(|divergence| (divergence.index + 1 + AFTER) as u64);
@@ -244,7 +244,7 @@ fn wants_drill(found: &Blame, recorded: &Recorded) -> bool {
 fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded) -> Result<()> {
     let Some(first) = &recorded.first else { return Ok(()) };
     campaign.say("tracing the operations of the step at which the runs part");
-    let recording = Recording { detail: Detail::Full, trace: Vec::new(), drill: Some(first.step) };
+    let recording = Recording { drill: Some(first.step), ..Recording::default() };
     let batch = pair(campaign, base, recording, Some(first.step + 1 + AFTER as u64))?;
     let guilty = flights(campaign, &batch).and_then(|[a, b]| {
         let (a, b) = (a.trained().next()?, b.trained().next()?);

@@ -10,7 +10,7 @@ use crate::execute::{self, Executor, Finish, Interrupt, Local};
 use crate::model::flight::Flight;
 use crate::model::{Level, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Applied, Job};
-use crate::probe::{Detail, Instructions, Shim};
+use crate::probe::{Checkpoint, Detail, Instructions, Kill, Shim};
 use crate::record::{self, Header, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 use crate::{parse, probe};
@@ -56,6 +56,10 @@ pub struct Recording {
     pub trace: Vec<String>,
     /// The step whose operations are wanted one by one.
     pub drill: Option<u64>,
+    /// What is kept at a checkpoint, and what is given back after one.
+    pub checkpoint: Option<Checkpoint>,
+    /// When the process is ended.
+    pub kill: Option<Kill>,
 }
 
 /// What came of the repeats of one treatment.
@@ -152,8 +156,17 @@ impl<'a> Campaign<'a> {
     /// # Errors
     /// Where the job cannot be started at all or the record cannot be written.
     pub fn repeat(&mut self, order: &Order<'_>, beside: &[String]) -> Result<Batch> {
+        let request = self.request;
+        self.repeat_command(&request.command, order, beside)
+    }
+
+    /// The same with another command than the audit's own.
+    ///
+    /// # Errors
+    /// Where the job cannot be started at all or the record cannot be written.
+    pub fn repeat_command(&mut self, command: &[String], order: &Order<'_>, beside: &[String]) -> Result<Batch> {
         let levels = self.request.levels(&order.treatment.settings)?;
-        let applied = plan::apply(&self.request.command, &levels, self.request.shim);
+        let applied = plan::apply(command, &levels, self.request.shim);
         if !applied.unapplied.is_empty() {
             return Ok(Batch::not_applied(Vec::new(), applied.unapplied));
         }
@@ -192,13 +205,15 @@ impl<'a> Campaign<'a> {
             settings: applied.shim.clone(),
             trace: recording.trace,
             drill: recording.drill,
+            checkpoint: recording.checkpoint,
+            kill: recording.kill,
             ..Instructions::default()
         };
         for trial in trials {
             let asked = trial.launch.environment.get("PYTHONPATH").cloned();
             let python_path = asked.unwrap_or_else(|| std::env::var("PYTHONPATH").ok());
             // Its folder is made by `begin`; the flight record goes below it, and is put aside with it.
-            let folder = self.record.folder().join("flights").join(&trial.run);
+            let folder = self.flight_folder(&trial.run);
             if !self.is_recorded(trial) {
                 // What a lost attempt left would be taken for this run's.
                 let _ = std::fs::remove_dir_all(&folder);
@@ -209,9 +224,14 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
+    /// Where a run's flight record lies.
+    pub fn flight_folder(&self, run: &str) -> PathBuf {
+        self.record.folder().join("flights").join(run)
+    }
+
     fn read_flights(&mut self, ids: &[String]) {
         for id in ids {
-            match probe::flight::read(&self.record.folder().join("flights").join(id)) {
+            match probe::flight::read(&self.flight_folder(id)) {
                 Ok(flight) => {
                     self.flights.insert(id.clone(), flight);
                 }

@@ -12,6 +12,7 @@ mod observe;
 mod output;
 mod report;
 mod request;
+mod resume;
 mod run;
 mod settings;
 mod watch;
@@ -44,6 +45,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Run(typed) => run::run(&typed),
         Command::Gate(typed) => gate::gate(&typed),
         Command::Diff(typed) => diff::diff(&typed),
+        Command::Resume(typed) => resume::resume(&typed),
         Command::Inspect(typed) => inspect::inspect(&typed),
         Command::Report(typed) => report::report(&typed),
         Command::Settings(typed) => settings::settings(&typed),

@@ -6,5 +6,5 @@ pub mod shim;
 mod software;
 
 pub use machine::machine;
-pub use shim::{Detail, Instructions, Shim};
+pub use shim::{Checkpoint, Detail, Instructions, Kill, Shim};
 pub use software::software;
