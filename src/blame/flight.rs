@@ -18,14 +18,16 @@ pub fn evidence(
 ) -> Evidence {
     let Some((one, other)) = main_processes(a, b) else { return Evidence::default() };
     let places = Places::of(a, b);
+    let generators = generators(one, other, divergence, &places);
+    let reseeded = generators.iter().any(|generator| generator.seeding == Seeding::Clock);
     Evidence {
         first: divergence.map(|divergence| first(divergence, one, other)),
         initial_parameters_differ: initial_parameters_differ(one, other),
         only_length_differs: divergence.is_none() && one.steps.len() != other.steps.len(),
-        generators: generators(one, other, divergence, &places),
+        generators,
         own_generators: own_generators(&places),
         loaders: loaders(one, other, &places),
-        reads: reads(&places),
+        reads: reads(&places, reseeded),
         orders: orders(a, &places),
         alerts: one.alerts.iter().map(|alert| known(one, &alert.operation, alert.at.clone())).collect(),
         operation: operation.map(|guilty| known(one, &guilty.name, guilty.at.clone())),
@@ -226,7 +228,9 @@ fn loaders(one: &FlightProcess, other: &FlightProcess, places: &Places<'_>) -> V
     found
 }
 
-fn reads(places: &Places<'_>) -> Vec<Read> {
+/// What the user's code reads from outside. A process id counts only where generators get other seeds in each run: else it
+/// is there to be printed.
+fn reads(places: &Places<'_>, reseeded: bool) -> Vec<Read> {
     let read = |what: Outside| {
         move |place: &TracedPlace| Read {
             what,
@@ -244,7 +248,8 @@ fn reads(places: &Places<'_>) -> Vec<Read> {
     let times = files("list").filter(move |place| is_time(place) && place.count > 1).map(read(Outside::Modified));
     let listings = files("list").filter(move |place| !is_time(place) && place.entries.is_none_or(|n| n > 1));
     let names = files("name").filter(|place| place.what != "tempfile");
-    let entropy = places.from("entropy").filter(|place| place.kind == "read" && !place.what.ends_with("pid"));
+    let entropy =
+        places.from("entropy").filter(|place| place.kind == "read" && (reseeded || !place.what.ends_with("pid")));
     let listed = times.chain(listings.map(read(Outside::Listing))).chain(names.map(read(Outside::Name)));
     clock.chain(listed).chain(entropy.map(read(Outside::Entropy))).collect()
 }
@@ -431,7 +436,9 @@ mod tests {
             strongest(&evidence(&run("1", trace.to_vec()), &run("2", trace.to_vec()), Some(&divergence), None))
         };
         assert_eq!(found(&[place("clock", "time.time", "read", 4, None)]), ["clock"]);
-        assert_eq!(found(&[place("entropy", "os.getpid", "read", 4, None)]), ["entropy"]);
+        let pid = [place("entropy", "os.getpid", "read", 4, None)];
+        assert_eq!(found(&pid), ["entropy"]);
+        assert_eq!(evidence(&with_trace(pid.to_vec()), &with_trace(pid.to_vec()), None, None).reads, []);
     }
 
     #[test]
