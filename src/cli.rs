@@ -31,7 +31,7 @@ pub enum Command {
     Run(Box<Run>),
     /// Run what was accepted again, and fail where it no longer repeats
     Gate(Box<Gate>),
-    /// Compare recorded logs, metric files or run folders; the first one is the reference
+    /// Compare recorded logs, metric files, run folders or checkpoints; the first one is the reference
     Diff(Diff),
     /// Hold a resumed run against a straight one, and name what the checkpoint forgot
     Resume(Box<Resume>),
@@ -328,9 +328,10 @@ pub enum RecordLevel {
 #[command(after_help = "Examples:
   repro-audit diff a.log b.log
   repro-audit diff --metric val_loss runs/1/metrics.csv runs/2/metrics.csv
-  repro-audit diff --tolerance rel=1e-6 a.jsonl b.jsonl c.jsonl")]
+  repro-audit diff --tolerance rel=1e-6 a.jsonl b.jsonl c.jsonl
+  repro-audit diff straight.pt resumed.pt")]
 pub struct Diff {
-    /// Logs, metric files or run folders; `-` is standard input
+    /// Logs, metric files, run folders or checkpoints (.safetensors, .pt, .npz); `-` is standard input
     #[arg(required = true, num_args = 2.., value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How values are compared.

@@ -2,6 +2,7 @@
 
 mod blame;
 mod campaign;
+mod checkpoint;
 mod diff;
 mod dry_run;
 mod env;

@@ -6,6 +6,7 @@
 //! pairs.
 
 mod bar;
+pub mod checkpoint;
 mod console;
 mod csv;
 mod encoding;

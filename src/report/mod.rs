@@ -3,6 +3,7 @@
 //!
 //! To add a format: one file here, its `mod` line and its line in [`FORMATS`].
 
+mod checkpoint;
 mod csv;
 mod difference;
 mod environment;
