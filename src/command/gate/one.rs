@@ -61,6 +61,11 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
         _ => gate::acceptable(job.policy, &seen),
     };
     findings.extend(whole(&audit, &results, known.is_some()));
+    let interrupted = campaign.interrupted().is_some();
+    if interrupted {
+        let what = "the gate was interrupted";
+        findings.insert(0, Finding::new(Kind::NothingTested, Verdict::Unresolved, what));
+    }
     let new = looked.entry(facts);
     let canary = (gate::verdict(&findings) == Verdict::Agreed).then(|| looked.canary(accepted.or(new.as_ref())));
     let blind = matches!(canary, Some(Err(_)));
@@ -72,7 +77,6 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
         }
         None => {}
     }
-    let interrupted = campaign.interrupted().is_some();
     if interrupted {
         // A `run` can be continued; a gate is run again.
         audit.next.clear();
