@@ -7,6 +7,7 @@ pub mod flight;
 pub mod readings;
 pub mod replicates;
 pub mod resolution;
+pub mod resume;
 
 pub use cursor::{Cursor, End, Rule};
 pub use readings::{Pair, compare};

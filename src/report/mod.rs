@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod csv;
+mod difference;
 mod environment;
 mod github;
 mod html;
@@ -27,6 +28,7 @@ pub mod untrusted;
 
 use std::io::{self, Write};
 
+pub use difference::difference;
 pub use environment::{environment, environment_differences};
 pub use github::job_summary;
 pub use inspect::inspect;
