@@ -189,7 +189,7 @@ class AgainstTorch(unittest.TestCase):
 
     def test_random_models(self):
         with tempfile.TemporaryDirectory(prefix="repro-audit-checkpoint-") as tmp:
-            for seed in range(40):
+            for seed in range(30):
                 with self.subTest(seed=seed):
                     make = Random(seed)
                     tensors = {f"layer{i}.weight": make.tensor() for i in range(12)}
@@ -393,7 +393,8 @@ class Hostile(unittest.TestCase):
         laughs = b"]q\x00" + b"".join(b"](" + b"h%c" % i * 10 + b"eq%c" % (i + 1) for i in range(30)) + b"."
         self.refused(self.zip({"a/data.pkl": laughs}), "more than")
         self.refused(self.zip({"a/data.pkl": b"]" * 100_000 + b"a" * 99_999 + b"."}), "deep")
-        self.refused(self.zip({"a/data.pkl": b"]q\x00h\x00a."}), "deep")
+        circle = self.zip({"a/data.pkl": b"}q\x00X\x01\x00\x00\x00ah\x00s."})
+        self.assertEqual(diff(circle, self.folder / "good.pt")[0], 1)
 
     def pickle_of(self, offset=0, size=(4,), stride=(1,), length=4, key="0"):
         class Stored:
@@ -458,7 +459,7 @@ class Hostile(unittest.TestCase):
         make = random.Random(1)
         for name in ["good.pt", "good.safetensors"]:
             whole = (self.folder / name).read_bytes()
-            for _ in range(60):
+            for _ in range(40):
                 copy = bytearray(whole)
                 for _ in range(make.choice([1, 3, 20])):
                     copy[make.randrange(len(copy))] = make.randrange(256)
