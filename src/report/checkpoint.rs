@@ -9,6 +9,9 @@ use crate::model::{Audit, CheckpointDifference, ElementSpread, Match, StateMatch
 /// Rows of a grid for people; the data forms have all.
 const ROWS: usize = 40;
 
+/// The column of the kind.
+const KIND: usize = 2;
+
 /// What of a comparison is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
@@ -39,8 +42,14 @@ fn section(one: &CheckpointDifference, shown: Shown) -> Section {
     let row = if shown == Shown::All { tensor_row } else { brief_row };
     let tensors = one.tensors.iter().filter(wanted).map(row);
     let mut rows: Vec<Vec<String>> = tensors.chain(one.state.iter().map(state_row)).collect();
+    let mut head = vec!["name", "part", "kind", "reference", "other", "difference"];
+    if shown == Shown::Differing {
+        // Most differ in their values, and columns are dear.
+        head.remove(KIND);
+        rows.iter_mut().for_each(|row| drop(row.remove(KIND)));
+    }
     let mut notes = Vec::new();
-    if shown == Shown::Differing && rows.iter().any(|row| row[5].ends_with(" ulps")) {
+    if shown == Shown::Differing && rows.iter().any(|row| row.last().is_some_and(|cell| cell.ends_with(" ulps"))) {
         notes.push("Values are the first ones that differ; ulps are the median and the largest.".to_owned());
     }
     if shown == Shown::Differing && rows.len() > ROWS {
@@ -60,7 +69,7 @@ fn section(one: &CheckpointDifference, shown: Shown) -> Section {
             one.state_compared - one.state.iter().filter(|state| both(state)).count(),
             one.state_compared,
         ),
-        head: vec!["name", "part", "kind", "reference", "other", "difference"],
+        head,
         rows,
         right: Vec::new(),
         cards: shown == Shown::All,
@@ -124,7 +133,11 @@ fn state_row(state: &StateMatch) -> Vec<String> {
         state.kind.word().to_owned(),
         state.reference.clone().unwrap_or_default(),
         state.other.clone().unwrap_or_default(),
-        String::new(),
+        match state.kind {
+            Match::Missing => "only the reference has it".to_owned(),
+            Match::Extra => "the reference lacks it".to_owned(),
+            _ => String::new(),
+        },
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::Part;
 
-/// The words of a path's segments that tell what it belongs to; the first rule with a word that begins a segment wins.
+/// The words of a path's segments that tell what it belongs to; the first rule with such a word wins.
 const RULES: &[(Part, &[&str])] = &[
     (Part::Generator, &["rng", "generator", "random_state", "np_random", "torch_random"]),
     (Part::Scaler, &["scaler", "grad_scaler", "gradscaler", "amp"]),
@@ -16,13 +16,17 @@ const RULES: &[(Part, &[&str])] = &[
 const COUNTERS: &[&str] =
     &["epoch", "epochs", "step", "steps", "global_step", "iteration", "iter", "it", "num_updates"];
 
+/// Names under which a checkpoint keeps its weights; what stands below is a module's own business.
+const WEIGHTS: &[&str] = &["model", "module", "state_dict", "model_state_dict", "net", "network", "weights"];
+
 /// What a path belongs to.
 pub fn of(path: &str) -> Part {
     let lower = path.to_lowercase();
     let segments: Vec<&str> = lower.split('.').collect();
-    let is = |segment: &str, word: &str| {
-        segment == word || segment.ends_with(&format!("_{word}")) || segment.starts_with(&format!("{word}_"))
-    };
+    if segments.len() > 1 && WEIGHTS.contains(&segments[0]) {
+        return Part::Weights;
+    }
+    let is = |segment: &str, word: &str| format!("_{segment}_").contains(&format!("_{word}_"));
     // The outermost segment that means something decides: an optimizer's `step` is the optimizer's.
     for segment in &segments {
         let rule = RULES.iter().find(|(_, words)| words.iter().any(|word| is(segment, word)));
@@ -68,6 +72,7 @@ mod tests {
             ("epoch", Part::Counter),
             ("global_step", Part::Counter),
             ("amplifier.weight", Part::Weights),
+            ("model.loader.weight", Part::Weights),
             ("model.options.weight", Part::Weights),
         ] {
             assert_eq!(of(path), part, "{path}");

@@ -106,7 +106,7 @@ impl Tally {
             return Some((exact as u64, exact as u64));
         }
         let power = below(&self.powers)?;
-        Some((lowest(power), lowest(power).saturating_mul(2).saturating_sub(1)))
+        Some((lowest(power), lowest(power) + (lowest(power) - 1)))
     }
 }
 

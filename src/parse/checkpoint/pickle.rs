@@ -70,6 +70,7 @@ impl Machine<'_> {
             b'b' => {
                 let state = self.pop()?;
                 let object = self.top()?;
+                self.charge(self.weight(state, true))?;
                 globals::build(self.tree, object, state);
             }
             b'Q' => {
@@ -107,12 +108,30 @@ impl Machine<'_> {
     }
 
     fn push(&mut self, item: Item) -> Step {
-        self.made += 1;
-        if self.made > MOST_ITEMS {
-            return Err(format!("it makes more than {MOST_ITEMS} values"));
-        }
+        self.charge(1)?;
         self.stack.push(item);
         Ok(())
+    }
+
+    /// Counts values that were made: a call may copy what it is given, and the same can be given to many calls.
+    fn charge(&mut self, values: usize) -> Step {
+        self.made = self.made.saturating_add(values);
+        if self.made > MOST_ITEMS { Err(format!("it makes more than {MOST_ITEMS} values")) } else { Ok(()) }
+    }
+
+    /// How many values a copy of an item takes, and of the items in it.
+    fn weight(&self, item: Item, deep: bool) -> usize {
+        match self.tree.node(item) {
+            Some(Node::Tuple(items) | Node::List(items) | Node::Set(items)) => {
+                let inner = |items: &[Item]| items.iter().map(|item| self.weight(*item, false)).sum::<usize>();
+                items.len() + if deep { inner(items) } else { 0 }
+            }
+            Some(Node::Dict(entries)) => 2 * entries.len(),
+            Some(Node::Text(text) | Node::Long(text)) => text.len() / 16,
+            Some(Node::Global { module, name }) => (module.len() + name.len()) / 16,
+            Some(Node::NumpyType { letters, .. }) => letters.len() / 16,
+            _ => 0,
+        }
     }
 
     fn add(&mut self, node: Node) -> Step {
@@ -299,6 +318,7 @@ impl Machine<'_> {
             (self.line()?, self.line()?)
         } else {
             let (name, module) = (self.pop()?, self.pop()?);
+            self.charge(self.weight(name, false) + self.weight(module, false))?;
             let text = |item| self.tree.text(item).map(str::to_owned).ok_or("a name that is no text");
             (text(module)?, text(name)?)
         };
@@ -329,6 +349,7 @@ impl Machine<'_> {
                 (callable, self.tree.add(Node::Tuple(items)))
             }
         };
+        self.charge(self.weight(callable, false) + self.weight(arguments, true))?;
         let made = globals::call(self.tree, callable, arguments);
         self.push(made)
     }
@@ -342,7 +363,9 @@ impl Machine<'_> {
             }
             let Node::Global { name, .. } = self.tree.node(class)? else { return None };
             let dtype = globals::storage_dtype(name);
-            if dtype.is_none() && name != "UntypedStorage" {
+            // Names of files in the archive are short.
+            let long = self.tree.text(key)?.len() > 256;
+            if long || dtype.is_none() && name != "UntypedStorage" {
                 return None;
             }
             let (key, length) = (self.tree.text(key)?.to_owned(), self.tree.count(length)?);
@@ -414,6 +437,18 @@ mod tests {
         bytes.extend(std::iter::repeat_n(b'a', 999_999));
         bytes.push(b'.');
         assert!(of(&bytes).is_ok());
+    }
+
+    #[test]
+    fn copies_of_one_long_tuple_are_counted() {
+        let mut bytes = b"(".to_vec();
+        bytes.extend(std::iter::repeat_n(b'N', 100_000));
+        bytes.extend(b"tq\x00\x85q\x010ctorch\nSize\nq\x02");
+        for _ in 0..1000 {
+            bytes.extend(b"h\x02h\x01R");
+        }
+        bytes.push(b'.');
+        assert!(of(&bytes).is_err_and(|what| what.contains("more than")));
     }
 
     #[test]

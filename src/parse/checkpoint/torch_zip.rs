@@ -47,7 +47,8 @@ pub fn read(path: &Path, archive: &Archive, folder: &str) -> Result<Checkpoint> 
         let note = "its code (TorchScript) was not compared, only its data".to_owned();
         checkpoint.not_understood.push(note);
     }
-    let mut walk = Walk { tree: &tree, entries: &entries, swapped, paths: 0, checkpoint: &mut checkpoint };
+    let mut walk =
+        Walk { tree: &tree, entries: &entries, swapped, paths: 0, above: Vec::new(), checkpoint: &mut checkpoint };
     walk.visit("", root, 0).map_err(|what| malformed(path, what))?;
     Ok(checkpoint)
 }
@@ -57,6 +58,8 @@ struct Walk<'a> {
     entries: &'a HashMap<&'a str, &'a Entry>,
     swapped: bool,
     paths: usize,
+    /// The items from the root to the one that is visited.
+    above: Vec<Item>,
     checkpoint: &'a mut Checkpoint,
 }
 
@@ -75,6 +78,17 @@ impl Walk<'_> {
             self.state(path, plain(item));
             return Ok(());
         };
+        if self.above.contains(&item) {
+            self.state(path, StateValue::Text("(an object that holds this one)".to_owned()));
+            return Ok(());
+        }
+        self.above.push(item);
+        self.enter(path, node, depth)?;
+        self.above.pop();
+        Ok(())
+    }
+
+    fn enter(&mut self, path: &str, node: &Node, depth: usize) -> Result<(), String> {
         match node {
             Node::Text(text) => self.state(path, StateValue::Text(text.clone())),
             Node::Long(text) => self.state(path, StateValue::Text(text.clone())),
