@@ -72,6 +72,8 @@ pub struct Forgotten {
     /// Where the run still parts from the straight one inside, with all of `needed` given back; `None` where every
     /// step agrees.
     pub rest: Option<FlightDivergence>,
+    /// Whether the generators could be looked at, and given back, after loading.
+    pub generators_seen: bool,
     /// Whether the inside of both runs was seen at all.
     pub seen_inside: bool,
     /// A step of the straight run, other than the one that the log goes on from, whose weights the checkpoint holds.
@@ -140,7 +142,9 @@ fn given_back(seen: &Forgotten, item: &str) -> Vec<String> {
         lines.push(format!("rounding them to {precision} gives exactly what was loaded"));
     }
     if let Some((taken, saved)) = seen.alias {
-        lines.push(format!("the state taken after {taken} steps holds what the run had {saved} steps in: it was not copied"));
+        lines.push(format!(
+            "the state taken after {taken} steps holds what the run had {saved} steps in: it was not copied"
+        ));
     }
     lines.push(if seen.cured {
         format!("giving {what} back makes the resumed run the straight one; without, it parts")
@@ -157,7 +161,9 @@ fn rest(seen: &Forgotten) -> (&'static str, Grade, Vec<String>) {
         return ("unknown", Grade::Suspected, vec!["no step of the resumed run was seen from inside".to_owned()]);
     }
     if let Some((held, goes_on)) = seen.weights_of {
-        let line = format!("the checkpoint holds the weights after {held} steps, and the resumed run goes on from step {goes_on}");
+        let line = format!(
+            "the checkpoint holds the weights after {held} steps, and the resumed run goes on from step {goes_on}"
+        );
         return ("resume.sampler", Grade::Likely, vec![line]);
     }
     let Some(first) = &seen.rest else {
@@ -167,6 +173,8 @@ fn rest(seen: &Forgotten) -> (&'static str, Grade, Vec<String>) {
     let line = format!("{given}; {} step(s) after the resume, `{}` differs first", first.step, first.item);
     let id = match first.stage {
         _ if first.output => "resume.state",
+        // The same states, and still another draw: something else was drawn in between, such as an epoch begun anew.
+        Stage::Rng if seen.generators_seen => "resume.sampler",
         Stage::Rng => "resume.rng",
         Stage::Batch => "resume.sampler",
         Stage::Optimizer if first.item == "lr" => "resume.scheduler",
@@ -246,6 +254,9 @@ mod tests {
         let seen = Forgotten { seen_inside: true, rest: rest(Stage::Batch, "inputs"), ..Forgotten::default() };
         let causes = forgotten(&seen);
         assert_eq!((causes[0].id.as_str(), causes[0].grade), ("resume.sampler", Grade::Likely));
+        let drawn = Forgotten { seen_inside: true, rest: rest(Stage::Rng, "rng.torch"), ..Forgotten::default() };
+        assert_eq!(ids(&drawn), ["resume.rng"]);
+        assert_eq!(ids(&Forgotten { generators_seen: true, ..drawn }), ["resume.sampler"]);
         let evaluation = Forgotten { seen_inside: true, ..Forgotten::default() };
         assert_eq!(ids(&evaluation), ["resume.state"]);
         assert_eq!(forgotten(&Forgotten::default())[0].grade, Grade::Suspected);

@@ -77,7 +77,8 @@ fn by_tail(whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
     let alike = |start: &usize| whole.points[*start..].iter().zip(&part.points).all(|(a, b)| key(a).1 == key(b).1);
     let start = (0..=last).rev().find(alike).unwrap_or(last);
     let tail = whole.points.get(start..)?.to_vec();
-    let rebased = part.points.iter().zip(&tail).map(|(point, place)| Point { position: place.position, ..point.clone() });
+    let rebased =
+        part.points.iter().zip(&tail).map(|(point, place)| Point { position: place.position, ..point.clone() });
     let rebased = rebased.collect();
     Some((tail, rebased))
 }

@@ -65,8 +65,9 @@ fn split(option: &str, line: &str) -> Result<Vec<String>> {
 }
 
 fn kill(interrupt: &str, signal: cli::Signal) -> Result<Kill> {
-    let wrong =
-        || Error::Misuse(format!("--interrupt takes step=K, checkpoint=N or epoch=E, counted from 1, not `{interrupt}`"));
+    let wrong = || {
+        Error::Misuse(format!("--interrupt takes step=K, checkpoint=N or epoch=E, counted from 1, not `{interrupt}`"))
+    };
     let (at, number) = interrupt.split_once('=').ok_or_else(wrong)?;
     let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
     let at = ["step", "checkpoint", "epoch"].into_iter().find(|known| *known == at).ok_or_else(wrong)?;
@@ -131,8 +132,8 @@ mod tests {
 
     #[test]
     fn adds_the_arguments_of_the_resumed_run() {
-        let found =
-            lines(&["--interrupt", "step=7", "--signal", "TERM", "--resume-args=--resume x", "--", "train"]).expect("complete");
+        let found = lines(&["--interrupt", "step=7", "--signal", "TERM", "--resume-args=--resume x", "--", "train"])
+            .expect("complete");
         assert_eq!(found.resumed, ["train", "--resume", "x"]);
         assert_eq!(found.kill, Some(Kill { at: "step", number: 7, signal: "TERM" }));
         assert!(lines(&["--interrupt", "step=0", "--", "train"]).is_err());

@@ -109,10 +109,8 @@ fn conclude(stages: &Stages<'_, '_>, audit: &mut Audit, runs: &Runs) {
             audit.reason = format!("the resumed run ({}) failed; the points it has agree", runs.resumed);
         }
         Outcome::Agreed => {
-            audit.reason = format!(
-                "the resumed run is the straight one: all {} points that both show are equal",
-                group.points
-            );
+            audit.reason =
+                format!("the resumed run is the straight one: all {} points that both show are equal", group.points);
         }
         Outcome::Unresolved(why) if failed => {
             audit.reason = format!("the resumed run ({}) failed: {why}", runs.resumed);

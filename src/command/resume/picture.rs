@@ -20,10 +20,9 @@ pub fn picture(extent: &Extent, divergence: Option<&Divergence>) -> String {
         range.as_ref().map(|(from, to)| format!("{name} {from} {dashes} {to}"))
     };
     let resumed = match divergence {
-        Some(divergence) => extent
-            .resumed
-            .as_ref()
-            .map(|(from, _)| format!("resumed {from} ─✗ parts at {}", place(divergence))),
+        Some(divergence) => {
+            extent.resumed.as_ref().map(|(from, _)| format!("resumed {from} ─✗ parts at {}", place(divergence)))
+        }
         None => line("resumed", &extent.resumed, "──"),
     };
     let parts = [line("straight", &extent.straight, "────"), line("interrupted", &extent.first, "──┤"), resumed];

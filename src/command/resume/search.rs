@@ -38,7 +38,9 @@ pub fn search(stages: &mut Stages<'_, '_>, runs: &Runs) -> Result<Found> {
     let recorded = record(stages)?;
     let mut found = Found::default();
     if stages.compare(&[runs.resumed.clone(), recorded.resumed.clone()]).outcome != Outcome::Agreed {
-        found.notes.push("the recorded resumed run is not the bare one: it does not repeat, or recording changed it".to_owned());
+        found.notes.push(
+            "the recorded resumed run is not the bare one: it does not repeat, or recording changed it".to_owned(),
+        );
     }
     let mut seen = look(stages, &recorded);
     found.stage = seen.rest.as_ref().map(|first| first.stage);
@@ -104,6 +106,7 @@ fn look(stages: &Stages<'_, '_>, recorded: &Recorded) -> Forgotten {
         rounded: rounded.collect::<BTreeMap<_, _>>(),
         alias,
         rest: part(stages, recorded, &recorded.resumed),
+        generators_seen: resumed.given.iter().any(|given| given.item == "rng"),
         seen_inside: !straight.steps.is_empty() && !resumed.steps.is_empty(),
         weights_of: offset(stages, recorded, &recorded.resumed).and_then(|at| weights_of(straight, resumed, at)),
         ..Forgotten::default()

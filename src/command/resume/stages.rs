@@ -208,14 +208,31 @@ impl<'c, 'r> Stages<'c, 'r> {
     /// Enters runs, treatments and notes into the audit.
     pub fn show(&self, audit: &mut Audit) {
         let folder: &Path = self.campaign.folder();
-        let shown = |run: &Run| Run { log: findings::relative(&run.log, folder), ..run.clone() };
+        let shown = |run: &Run| Run {
+            log: findings::relative(&run.log, folder),
+            status: if self.ended_by_us(run) { Status::Stopped } else { run.status },
+            ..run.clone()
+        };
         audit.runs = self.campaign.runs().iter().map(shown).collect();
         audit.treatments = self.named.iter().map(|(name, runs)| self.result(name, runs)).collect();
-        audit.warnings.extend(self.campaign.notes().iter().cloned());
+        let ours: Vec<String> = self
+            .campaign
+            .runs()
+            .iter()
+            .filter(|run| self.ended_by_us(run))
+            .map(|run| format!("{}: ended by", run.id))
+            .collect();
+        let notes = self.campaign.notes().iter().filter(|note| !ours.iter().any(|own| note.starts_with(own)));
+        audit.warnings.extend(notes.cloned());
         if self.interrupted() && audit.verdict != crate::model::Verdict::Diverged {
             audit.verdict = crate::model::Verdict::Unresolved;
             audit.reason = "the audit was interrupted".to_owned();
         }
+    }
+
+    /// Whether the shim ended this run, as it was told to.
+    fn ended_by_us(&self, run: &Run) -> bool {
+        self.lines.kill.is_some() && run.treatment == "first" && run.status == Status::Crashed
     }
 
     /// What a kind of run showed: whether it is the straight run, as far as both go.
