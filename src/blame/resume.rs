@@ -117,7 +117,7 @@ fn cause_of(seen: &Forgotten, item: &str) -> &'static str {
         "optimizer" => "resume.optimizer",
         "scheduler" => "resume.scheduler",
         "rng" => "resume.rng",
-        "loader" => "resume.sampler",
+        "loader" | "position" => "resume.sampler",
         _ => "resume.state",
     }
 }
@@ -131,13 +131,14 @@ fn words(item: &str) -> &str {
         "scaler" => "the gradient scaler's state",
         "rng" => "the states of the global generators",
         "loader" => "the state of the loader's generator",
+        "position" => "the place in the epoch",
         other => other,
     }
 }
 
 fn given_back(seen: &Forgotten, item: &str) -> Vec<String> {
     let what = words(item);
-    let mut lines = vec![format!("after loading, {what} differ from what the interrupted run had when it saved")];
+    let mut lines = vec![format!("loading does not bring back {what} as the interrupted run had it when it saved")];
     if let Some(precision) = seen.rounded.get(item) {
         lines.push(format!("rounding them to {precision} gives exactly what was loaded"));
     }
