@@ -127,7 +127,7 @@ mod tests {
         let found = lines(&["--straight", "a 'b c'", "--resumed", "a --resume x"]).expect("complete");
         assert_eq!((found.straight, found.first), (vec!["a".to_owned(), "b c".to_owned()], None));
         assert!(lines(&["--straight", "a 'b", "--resumed", "a"]).is_err());
-        assert!(lines(&["--straight", "a"]).is_err());
+        assert!(lines(&["--resume-args", "x", "--interrupt", "step=1"]).is_err());
     }
 
     #[test]
