@@ -18,14 +18,16 @@ pub fn evidence(
 ) -> Evidence {
     let Some((one, other)) = main_processes(a, b) else { return Evidence::default() };
     let places = Places::of(a, b);
+    let generators = generators(one, other, divergence, &places);
+    let reseeded = generators.iter().any(|generator| generator.seeding == Seeding::Clock);
     Evidence {
         first: divergence.map(|divergence| first(divergence, one, other)),
         initial_parameters_differ: initial_parameters_differ(one, other),
         only_length_differs: divergence.is_none() && one.steps.len() != other.steps.len(),
-        generators: generators(one, other, divergence, &places),
+        generators,
         own_generators: own_generators(&places),
         loaders: loaders(one, other, &places),
-        reads: reads(&places),
+        reads: reads(&places, reseeded),
         orders: orders(a, &places),
         alerts: one.alerts.iter().map(|alert| known(one, &alert.operation, alert.at.clone())).collect(),
         operation: operation.map(|guilty| known(one, &guilty.name, guilty.at.clone())),
@@ -90,7 +92,11 @@ fn first(divergence: &FlightDivergence, one: &FlightProcess, other: &FlightProce
         stage: divergence.stage,
         item: divergence.item.clone(),
         step: i64::try_from(divergence.step).ok(),
-        relative: pair.and_then(|(a, b)| relative(item(a, &divergence.item)?, item(b, &divergence.item)?)),
+        relative: pair.and_then(|(a, b)| {
+            let size = |name: &str| relative(item(a, name)?, item(b, name)?);
+            // Inputs are digests; how much they differ is told by the loss that they give.
+            size(&divergence.item).or_else(|| size("loss").filter(|_| divergence.item == "inputs"))
+        }),
     }
 }
 
@@ -222,7 +228,9 @@ fn loaders(one: &FlightProcess, other: &FlightProcess, places: &Places<'_>) -> V
     found
 }
 
-fn reads(places: &Places<'_>) -> Vec<Read> {
+/// What the user's code reads from outside. A process id counts only where generators get other seeds in each run: else it
+/// is there to be printed.
+fn reads(places: &Places<'_>, reseeded: bool) -> Vec<Read> {
     let read = |what: Outside| {
         move |place: &TracedPlace| Read {
             what,
@@ -234,11 +242,15 @@ fn reads(places: &Places<'_>) -> Vec<Read> {
         }
     };
     let clock = places.from("clock").filter(|place| place.kind == "read").map(read(Outside::Clock));
-    let listings =
-        places.from("order.filesystem").filter(|place| place.kind == "list" && place.entries.is_none_or(|n| n > 1));
-    let names = places.from("order.filesystem").filter(|place| place.kind == "name" && place.what != "tempfile");
-    let entropy = places.from("entropy").filter(|place| place.kind == "read" && !place.what.ends_with("pid"));
-    let listed = listings.map(read(Outside::Listing)).chain(names.map(read(Outside::Name)));
+    let files = |kind: &'static str| places.from("order.filesystem").filter(move |place| place.kind == kind);
+    let is_time = |place: &&TracedPlace| place.what.ends_with("mtime");
+    // Looked at once, a time of change orders nothing.
+    let times = files("list").filter(move |place| is_time(place) && place.count > 1).map(read(Outside::Modified));
+    let listings = files("list").filter(move |place| !is_time(place) && place.entries.is_none_or(|n| n > 1));
+    let names = files("name").filter(|place| place.what != "tempfile");
+    let entropy =
+        places.from("entropy").filter(|place| place.kind == "read" && (reseeded || !place.what.ends_with("pid")));
+    let listed = times.chain(listings.map(read(Outside::Listing))).chain(names.map(read(Outside::Name)));
     clock.chain(listed).chain(entropy.map(read(Outside::Entropy))).collect()
 }
 
@@ -291,6 +303,7 @@ mod tests {
     use super::super::nominate::{Strength, nominate};
     use super::*;
     use crate::model::Stage;
+    use crate::model::flight::ExactNumber;
 
     fn look(items: &[(&str, &str)]) -> FlightStep {
         let items = items.iter().map(|(name, digest)| FlightItem {
@@ -396,6 +409,71 @@ mod tests {
         let found = evidence(&flight, &flight, Some(&parting(Stage::Batch, "inputs", &[], &[])), None);
         let fair = nominate(&found).into_iter().find(|n| n.setting == "order.filesystem").unwrap();
         assert_eq!(fair.strength, Strength::Fair);
+    }
+
+    #[test]
+    fn a_seed_that_differs_is_the_clocks_only_where_a_clock_is_read() {
+        let run = |value: &str, trace: Vec<TracedPlace>| {
+            let call = SeedCall {
+                generator: "torch".to_owned(),
+                how: "torch.manual_seed".to_owned(),
+                value: Some(value.to_owned()),
+                by_user: true,
+                used_before: None,
+                at: None,
+            };
+            let start = Some(look(&[("rng.torch", value)]));
+            flight(FlightProcess {
+                start,
+                seeds: vec![call],
+                steps: vec![look(&[])],
+                trace,
+                ..FlightProcess::default()
+            })
+        };
+        let divergence = parting(Stage::Rng, "rng.torch", &["rng.torch"], &[]);
+        let found = |trace: &[TracedPlace]| {
+            strongest(&evidence(&run("1", trace.to_vec()), &run("2", trace.to_vec()), Some(&divergence), None))
+        };
+        assert_eq!(found(&[place("clock", "time.time", "read", 4, None)]), ["clock"]);
+        let pid = [place("entropy", "os.getpid", "read", 4, None)];
+        assert_eq!(found(&pid), ["entropy"]);
+        assert_eq!(evidence(&with_trace(pid.to_vec()), &with_trace(pid.to_vec()), None, None).reads, []);
+    }
+
+    #[test]
+    fn times_of_change_that_are_looked_at_again_and_again_order_the_files() {
+        let mut trace = vec![
+            place("order.filesystem", "uuid.uuid4", "name", 15, None),
+            place("order.filesystem", "os.path.getmtime", "list", 40, None),
+        ];
+        let found = evidence(&with_trace(trace.clone()), &with_trace(trace.clone()), None, None);
+        let line = |line| Some(SourceLine { file: "train.py".into(), line });
+        assert_eq!(super::super::locate::location("order.filesystem", &found), line(40));
+        trace[1].count = 1;
+        let found = evidence(&with_trace(trace.clone()), &with_trace(trace), None, None);
+        assert_eq!(super::super::locate::location("order.filesystem", &found), line(15), "one look orders nothing");
+    }
+
+    #[test]
+    fn gradients_that_differ_on_equal_losses_point_to_the_arithmetic() {
+        let empty = with_trace(Vec::new());
+        let divergence = parting(Stage::Gradients, "grads", &[], &[]);
+        assert_eq!(strongest(&evidence(&empty, &empty, Some(&divergence), None)), ["deterministic_algorithms"]);
+    }
+
+    #[test]
+    fn inputs_that_move_the_loss_by_rounding_only_are_computed_and_others_are_read() {
+        let number = |loss: f64| ExactNumber { bits: loss.to_bits(), precision: "f64".to_owned(), value: Some(loss) };
+        let run = |loss: f64| {
+            let mut step = look(&[("inputs", &loss.to_string()), ("loss", &loss.to_string())]);
+            step.items[1].numbers = vec![number(loss)];
+            flight(FlightProcess { steps: vec![step], ..FlightProcess::default() })
+        };
+        let divergence = parting(Stage::Batch, "inputs", &[], &[]);
+        let found = |other: f64| strongest(&evidence(&run(1.0), &run(other), Some(&divergence), None));
+        assert_eq!(found(1.000_000_1), ["deterministic_algorithms"]);
+        assert_eq!(found(1.1), Vec::<&str>::new());
     }
 
     #[test]

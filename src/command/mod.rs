@@ -2,10 +2,12 @@
 
 mod blame;
 mod campaign;
+mod checkpoint;
 mod diff;
 mod dry_run;
 mod env;
 mod findings;
+mod gate;
 mod inspect;
 mod observe;
 mod output;
@@ -42,6 +44,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     };
     match cli.command {
         Command::Run(typed) => run::run(&typed),
+        Command::Gate(typed) => gate::gate(&typed),
         Command::Diff(typed) => diff::diff(&typed),
         Command::Resume(typed) => resume::resume(&typed),
         Command::Inspect(typed) => inspect::inspect(&typed),

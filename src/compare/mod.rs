@@ -1,5 +1,6 @@
 //! Two series to a divergence: alignment, tolerance, distance, digit floor.
 
+pub mod checkpoint;
 pub mod cursor;
 pub mod distance;
 pub mod flight;

@@ -61,12 +61,14 @@ pub(crate) fn read(root: &Path, options: &Options) -> Result<Reading> {
     let mut losers = Vec::new();
     for (kind, files) in &mut found {
         files.sort();
+        let passed_over = keep_latest_version(files);
         let candidate = |score: f64, why: String| Candidate { format: kind.id().into(), score, why };
         if best.as_ref().is_some_and(|b| b.primary.is_some()) {
             losers.push(candidate(0.3, format!("{} files, less exact than the chosen ones", files.len())));
             continue;
         }
-        let reading = read_kind(*kind, root, files, options)?;
+        let mut reading = read_kind(*kind, root, files, options)?;
+        reading.warnings.extend(passed_over);
         if reading.series.is_empty() && best.is_some() {
             losers.push(candidate(0.0, format!("{} files without metrics", files.len())));
         } else if let Some(before) = best.replace(reading) {
@@ -226,7 +228,6 @@ fn events(root: &Path, files: &[PathBuf], options: &Options) -> Result<Reading> 
     }
     let mut sink = Sink::default();
     let mut gathered = Gathered::default();
-    keep_latest_version(&mut runs, &mut sink);
     let common = common_folder(&runs, root);
     let mut details = Vec::new();
     for (folder, mut files) in runs {
@@ -254,16 +255,14 @@ fn events(root: &Path, files: &[PathBuf], options: &Options) -> Result<Reading> 
 }
 
 /// Lightning writes `version_0`, `version_1`, …: runs of their own, of which the last counts.
-fn keep_latest_version(runs: &mut BTreeMap<PathBuf, Vec<&PathBuf>>, sink: &mut Sink) {
-    let version = |folder: &Path| -> Option<u64> {
-        folder.components().rev().find_map(|c| c.as_os_str().to_string_lossy().strip_prefix("version_")?.parse().ok())
+fn keep_latest_version(files: &mut Vec<PathBuf>) -> Option<String> {
+    let version = |path: &Path| -> Option<u64> {
+        path.components().rev().find_map(|c| c.as_os_str().to_string_lossy().strip_prefix("version_")?.parse().ok())
     };
-    let Some(latest) = runs.keys().filter_map(|f| version(f)).max() else { return };
-    let before = runs.len();
-    runs.retain(|folder, _| version(folder).is_none_or(|v| v == latest));
-    if runs.len() < before {
-        sink.warn(format!("version_{latest} was read, the last of several runs in the folder"));
-    }
+    let latest = files.iter().filter_map(|f| version(f)).max()?;
+    let before = files.len();
+    files.retain(|file| version(file).is_none_or(|v| v == latest));
+    (files.len() < before).then(|| format!("version_{latest} was read, the last of several runs in the folder"))
 }
 
 /// The folder below which sub-runs are named; with a single folder of events, that folder.

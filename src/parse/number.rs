@@ -136,7 +136,11 @@ fn special(bytes: &[u8], at: usize) -> Option<usize> {
         .iter()
         .find(|word| rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word.as_bytes()))
         .map(|word| at + word.len())
-        .filter(|&end| !bytes.get(end).is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80))
+        .filter(|&end| {
+            !bytes
+                .get(end)
+                .is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80 && !matches!(b, 0xEF | 0xE3))
+        })
 }
 
 /// The value of a lexed number. `comma` says that a lone comma before three digits is a decimal comma.
@@ -200,7 +204,7 @@ mod tests {
             ("Infinity}", "Infinity", f64::INFINITY),
             ("1,234,567", "1,234,567", 1_234_567.0),
             ("1,234.5", "1,234.5", 1234.5),
-            ("0,6931", "0,6931", 0.6931),
+            ("0,7931", "0,7931", 0.7931),
             ("0,693", "0,693", 0.693),
             ("3, 4", "3", 3.0),
             ("1E+01", "1E+01", 10.0),

@@ -322,7 +322,7 @@ impl Scan {
 
 /// Whether `-`, `.`, `+` or a typographic minus at `at` begins a number rather than being a mark of its own.
 fn starts_atom(line: &[u8], at: usize) -> bool {
-    let free = at == 0 || !is_word(line[at - 1]);
+    let free = at == 0 || !is_word(line[at - 1]) || at >= 3 && wide_mark(line, at - 3);
     free && match line[at] {
         b'-' | b'+' | b'.' => match line.get(at + 1) {
             Some(b) if b.is_ascii_digit() => true,
@@ -373,13 +373,10 @@ fn word_end(line: &[u8], at: usize) -> usize {
             end += 1;
         } else if byte.is_ascii_digit() && wide {
             break;
-        } else if byte.is_ascii_alphanumeric()
-            || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
+        } else if is_word_byte(byte)
+            || (end > at
+                && (matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') || byte == b'\'' && inside_word(line, end)))
         {
-            end += 1;
-        } else if matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') && end > at {
-            end += 1;
-        } else if byte == b'\'' && inside_word(line, end) && end > at {
             end += 1;
         } else if byte == b'(' && end > at && !starts_numeric_group(line, end) {
             match matching(line, end) {
@@ -392,6 +389,11 @@ fn word_end(line: &[u8], at: usize) -> usize {
     }
     // Whatever it is, go on.
     end.max(at + 1)
+}
+
+/// Whether a byte may stand anywhere in a name.
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
 }
 
 fn starts_numeric_group(line: &[u8], at: usize) -> bool {

@@ -10,6 +10,8 @@ use super::number;
 pub(crate) struct Header {
     /// Names of the columns.
     pub(crate) names: Vec<String>,
+    /// What they mean.
+    pub(crate) meanings: Vec<Meaning>,
     places: Vec<Range<usize>>,
     piped: bool,
 }
@@ -99,7 +101,10 @@ pub(crate) fn is_rule(line: &[u8]) -> bool {
 impl Header {
     /// Reads a header, where every cell is a name and at least one of them is known.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        if line.len() > 600 || line.iter().filter(|b| b.is_ascii_alphabetic() || **b >= 0x80).count() < 4 {
+        if line.len() > 600
+            || has_number(line)
+            || line.iter().filter(|b| b.is_ascii_alphabetic() || **b >= 0x80).count() < 4
+        {
             return None;
         }
         let (mut places, piped) = cells(line);
@@ -114,7 +119,12 @@ impl Header {
         let proper = names.iter().all(|n| is_name(n));
         let known = names.iter().filter(|n| is_known(n)).count();
         let counted = names.iter().any(|n| matches!(names::column(n), Meaning::Epoch | Meaning::Step(_)));
-        (proper && known >= 1 && (counted || known >= 2)).then_some(Self { names, places, piped })
+        (proper && known >= 1 && (counted || known >= 2)).then(|| Self {
+            meanings: names.iter().map(|n| names::column(n)).collect(),
+            names,
+            places,
+            piped,
+        })
     }
 
     /// The cells of a row, one for each column that has one.
@@ -123,7 +133,11 @@ impl Header {
         if piped != self.piped || found.is_empty() {
             return None;
         }
-        let placed: Vec<(usize, Range<usize>)> = if found.len() == self.names.len() {
+        let whole = |cell: &Range<usize>| line[cell.clone()].iter().all(u8::is_ascii_digit);
+        let placed: Vec<(usize, Range<usize>)> = if found.len() == self.names.len() + 1 && !piped && whole(&found[0]) {
+            // pandas prints its index under no name.
+            found.into_iter().skip(1).enumerate().collect()
+        } else if found.len() == self.names.len() {
             found.into_iter().enumerate().collect()
         } else if found.len() < self.names.len() && !piped {
             found.into_iter().map(|cell| Some((self.column_of(&cell)?, cell))).collect::<Option<_>>()?
@@ -133,7 +147,7 @@ impl Header {
         let rising = placed.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let filled = placed.iter().filter(|(_, cell)| !cell.is_empty()).count();
         let numeric = placed.iter().filter(|(_, cell)| cell_number(&line[cell.clone()]).is_some()).count();
-        let counter = |column: usize| matches!(names::column(&self.names[column]), Meaning::Epoch | Meaning::Step(_));
+        let counter = |column: usize| matches!(self.meanings[column], Meaning::Epoch | Meaning::Step(_));
         let counted = (0..self.names.len()).any(counter);
         let placed_by =
             placed.iter().any(|(column, cell)| counter(*column) && cell_number(&line[cell.clone()]).is_some());
@@ -148,6 +162,19 @@ impl Header {
         };
         (0..self.places.len()).max_by_key(|&i| (overlap(&self.places[i]), -distance(&self.places[i])))
     }
+}
+
+/// Whether a word of the line begins with a digit.
+fn has_number(line: &[u8]) -> bool {
+    let mut before = b' ';
+    line.iter().any(|&b| {
+        let starts = b.is_ascii_digit()
+            && !before.is_ascii_alphanumeric()
+            && !matches!(before, b'_' | b'-' | b'@' | b'/' | b'.' | b'(')
+            && before < 0x80;
+        before = b;
+        starts
+    })
 }
 
 fn words(line: &[u8]) -> Vec<Range<usize>> {

@@ -1,0 +1,207 @@
+//! The output of a program on a console: key-value lines, tables, dict and JSON lines, progress bars, in any mixture.
+
+mod bars;
+mod objects;
+mod pairs;
+mod position;
+mod rows;
+
+use std::collections::HashMap;
+
+use crate::parse::bar::{self, Lag};
+use crate::parse::envelope;
+use crate::parse::frames::{End, Frame};
+use crate::parse::lexicon::Lexicon;
+use crate::parse::names::{self, Meaning, Split};
+use crate::parse::scan::Scan;
+use crate::parse::sink::{Metric, Place, Shown, Sink};
+use crate::parse::table::Header;
+
+/// What is remembered from line to line.
+#[derive(Debug, Default)]
+struct Context {
+    epoch: Option<f64>,
+    step: Option<i64>,
+    /// The last position stood on a line of its own, so that the lines below it share it.
+    header: bool,
+    /// A counter below its total was seen since the last header.
+    counted: bool,
+    /// The part of the data that the header names.
+    split: Split,
+    /// Where the counter of training lines ends.
+    total: Option<i64>,
+}
+
+/// Values of a line without a step, held until the bar is drawn again and tells it.
+#[derive(Debug)]
+struct Waiting {
+    values: Vec<(usize, Place, f64, String, u64)>,
+    frames: u32,
+}
+
+/// Reads console output frame by frame.
+#[derive(Debug, Default)]
+pub(crate) struct Console {
+    scan: Scan,
+    lexicon: Lexicon,
+    context: Context,
+    header: Option<Header>,
+    block: Vec<(String, String, u64)>,
+    group: String,
+    lags: HashMap<usize, Lag>,
+    main_bar: Option<(i64, i64)>,
+    waiting: Option<Waiting>,
+    decimal_comma: bool,
+    key: Vec<u8>,
+    /// Frames in which something was read, by style.
+    pub(crate) styles: Styles,
+}
+
+/// How many frames each style of line gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Styles {
+    /// Key-value lines.
+    pub(crate) pairs: u64,
+    /// Rows of tables.
+    pub(crate) rows: u64,
+    /// JSON objects.
+    pub(crate) objects: u64,
+    /// Progress bars.
+    pub(crate) bars: u64,
+}
+
+/// What a line says about where it stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    epoch: Option<f64>,
+    step: Option<i64>,
+    rank: Option<u32>,
+    split: Split,
+    /// `N` of a step `n/N`.
+    total: Option<i64>,
+}
+
+/// One frame with what every reader of a part of it needs.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    text: &'a [u8],
+    line: u64,
+    redraw: bool,
+    cut: bool,
+    rank: Option<u32>,
+}
+
+impl Console {
+    /// Reads one frame.
+    pub(crate) fn frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
+        let bar_like = frame.redrawn || frame.end == End::Redraw && !frame.text.is_empty();
+        let mut text = frame.text;
+        if text.trim_ascii().is_empty() {
+            if frame.end == End::Line && !frame.redrawn {
+                self.blank(sink);
+            }
+            return;
+        }
+        let envelope = envelope::strip(text);
+        text = &text[envelope.start.min(text.len())..];
+        let here = Here { text, line: frame.line, redraw: bar_like, cut: frame.end == End::Cut, rank: envelope.rank };
+        self.text(here, sink, 0);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.frames += 1;
+            if waiting.frames > 24 {
+                self.release(None, sink);
+            }
+        }
+    }
+
+    /// Hands over what was held back.
+    pub(crate) fn finish(&mut self, sink: &mut Sink) {
+        self.close_block(sink);
+        self.release(None, sink);
+        sink.flush_all();
+    }
+
+    fn blank(&mut self, sink: &mut Sink) {
+        self.close_block(sink);
+    }
+
+    fn text(&mut self, here: Here<'_>, sink: &mut Sink, depth: u8) {
+        let text = here.text.trim_ascii_start();
+        let here = Here { text, ..here };
+        if text.is_empty() || depth > 8 {
+            return;
+        }
+        if let Some(bar) = bar::find(text) {
+            self.bar(here, &bar, sink);
+            self.text(Here { text: &text[bar.end..], ..here }, sink, depth + 1);
+            return;
+        }
+        if self.object(here, sink, depth) || self.table(here, sink) {
+            return;
+        }
+        self.pairs(here, sink);
+    }
+
+    pub(super) fn meaning_of(&mut self, key: &[u8]) -> Meaning {
+        self.lexicon.of(key).meaning
+    }
+
+    /// The metric of a name on this kind of line.
+    pub(super) fn metric(
+        &mut self,
+        name: &str,
+        group: &str,
+        split: Split,
+        rank: Option<u32>,
+        place: Place,
+        sink: &mut Sink,
+    ) -> usize {
+        self.key.clear();
+        let held = split == Split::Held;
+        let rank = rank.filter(|&r| r > 0);
+        // A value of the epoch and a value of a step are two things under one name.
+        let coarse: &[u8] = if place.step.is_none() { b"epoch" } else { b"" };
+        for part in [name.as_bytes(), group.as_bytes(), if held { b"held" } else { b"" }, coarse] {
+            self.key.extend_from_slice(part);
+            self.key.push(0);
+        }
+        self.key.extend_from_slice(&rank.unwrap_or(0).to_le_bytes());
+        sink.metric(&self.key, || {
+            let mut metric = Metric::named(name);
+            if !group.is_empty() && !name.eq_ignore_ascii_case(group) {
+                metric = Metric::named(&format!("{group}/{name}"));
+            }
+            if held && metric.split == Split::Unsaid {
+                metric.split = Split::Held;
+                metric.name = format!("Test {}", metric.name);
+            }
+            if let Some(base) = name.strip_suffix(" avg") {
+                metric.smoothed = true;
+                metric.meaning = names::meaning(base);
+            }
+            if let Some(rank) = rank {
+                metric.name = format!("{} [rank {rank}]", metric.name);
+            }
+            metric
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a value and where it stands")]
+    fn give(
+        &mut self,
+        id: usize,
+        place: Place,
+        value: f64,
+        text: &[u8],
+        at_cut: bool,
+        here: Here<'_>,
+        sink: &mut Sink,
+    ) {
+        let text = String::from_utf8_lossy(text);
+        if at_cut && !sink.looks_whole(id, &text) {
+            sink.warn(format!("line {}: cut inside a number; its last value was left out", here.line));
+            return;
+        }
+        sink.record(id, place, Shown { value, text: &text, line: here.line, redraw: here.redraw });
+    }
+}

@@ -1,0 +1,344 @@
+//! Key-value lines: which of their numbers are values, and of what.
+
+use std::ops::Range;
+
+use super::{Console, Here, Said};
+use crate::parse::names::{self, Meaning};
+use crate::parse::number::{self, Spelling};
+use crate::parse::scan::{Item, Link, Scan};
+use crate::parse::sink::{Metric, Place, Shown, Sink};
+
+/// A value of a line.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub(super) name: String,
+    pub(super) group: String,
+    pub(super) text: Range<usize>,
+    pub(super) value: f64,
+    pub(super) noise: bool,
+}
+
+impl Console {
+    pub(super) fn pairs(&mut self, here: Here<'_>, sink: &mut Sink) {
+        let mut scan = std::mem::take(&mut self.scan);
+        scan.read(here.text);
+        self.read_pairs(&scan, here, sink);
+        self.scan = scan;
+    }
+
+    pub(super) fn read_pairs(&mut self, scan: &Scan, here: Here<'_>, sink: &mut Sink) {
+        if scan.items.is_empty() {
+            self.heading(here.text);
+            return;
+        }
+        let (mut said, complete) = self.position(scan, here.text);
+        said.rank = here.rank.or(said.rank);
+        self.under_heading(&mut said);
+        let values = self.values(scan, here.text, &said);
+        for value in values.iter().filter(|v| v.noise) {
+            sink.note_noise(&value.name);
+        }
+        let any = values.iter().any(|v| !v.noise);
+        let draws = here.redraw || is_drawn(here.text);
+        if complete && !draws && self.context.header && !self.context.counted {
+            // `16/16 - loss: 0.5` as the only line of an epoch: the epoch's value, not that of step 16.
+            said.step = None;
+        } else if complete || said.step.is_some() {
+            self.context.counted = true;
+        }
+        let place = self.place(&said, any);
+        if !any {
+            self.outputs(scan, here, place, sink);
+            return;
+        }
+        self.styles.pairs += 1;
+        let here = Here { redraw: draws, ..here };
+        let last_key = values.last().map(|v| v.text.end);
+        let mut held: Vec<(usize, Place, f64, String, u64)> = Vec::new();
+        for value in values.iter().filter(|v| !v.noise) {
+            let id = self.metric(&value.name, &value.group, said.split, said.rank, place, sink);
+            let text = String::from_utf8_lossy(&here.text[value.text.clone()]).into_owned();
+            let at_end = value.text.end == here.text.len() && last_key == Some(value.text.end);
+            if here.cut && at_end && !sink.looks_whole(id, &text) {
+                sink.warn(format!("line {}: cut inside a number; its last value was left out", here.line));
+                continue;
+            }
+            if held.iter().all(|(known, ..)| *known != id) {
+                held.push((id, place, value.value, text, here.line));
+            }
+        }
+        self.deliver(held, &said, place, here, sink);
+    }
+
+    /// Fractions in a line without names: what inference prints. They count where a log has results and no loss.
+    pub(super) fn outputs(&mut self, scan: &Scan, here: Here<'_>, place: Place, sink: &mut Sink) {
+        let plain =
+            |i: &&Item| i.spelling == Spelling::Decimal && i.unit.is_empty() && i.of.is_none() && i.link != Link::Mark;
+        if scan.items.len() > 16 || scan.items.iter().any(|i| i.link == Link::Mark || is_measured(here.text, i)) {
+            return;
+        }
+        for item in scan.items.iter().filter(plain) {
+            let id = sink.metric(b"\0output", || Metric { meaning: Meaning::Output, ..Metric::named("output") });
+            let text = String::from_utf8_lossy(&here.text[item.text.clone()]);
+            let value = number::value(&here.text[item.text.clone()], item.spelling, self.decimal_comma);
+            sink.record(id, place, Shown { value, text: &text, line: here.line, redraw: here.redraw });
+        }
+    }
+
+    /// The values of a line, noise included.
+    pub(super) fn values(&mut self, scan: &Scan, text: &[u8], said: &Said) -> Vec<Value> {
+        let mut found: Vec<Value> = Vec::new();
+        let mut left_over: Option<Range<usize>> = None;
+        let known = scan.items.iter().any(|i| {
+            !i.key.is_empty()
+                && matches!(self.key_meaning(text, i), Meaning::Loss | Meaning::Result | Meaning::Schedule)
+        });
+        let placed = said.step.is_some() || said.epoch.is_some();
+        let counters: Vec<bool> = (0..scan.items.len())
+            .map(|n| {
+                !scan.items[n].key.is_empty() && self.is_split_counter(text, &scan.items[n], scan.items.get(n + 1))
+            })
+            .collect();
+        let mut kept_before = false;
+        for (index, item) in scan.items.iter().enumerate() {
+            let group = self.group_name(&text[item.group.clone()]);
+            let value = number::value(&text[item.text.clone()], item.spelling, self.decimal_comma);
+            if item.spelling == Spelling::DecimalComma {
+                self.decimal_comma = true;
+            }
+            let previous = found.last().map(|v: &Value| (v.name.clone(), v.noise)).filter(|_| kept_before);
+            kept_before = false;
+            if item.key.is_empty() {
+                if let Some((name, range)) = self.named_behind(text, item) {
+                    found.push(Value { name, group, text: range, value, noise: false });
+                    continue;
+                }
+                if let Some(key) = left_over.take().filter(|_| item.of.is_none() && !item.follows || item.bracket == 0)
+                {
+                    let name = trimmed_name(&text[key]);
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: is_measured(text, item) });
+                    kept_before = true;
+                } else if let Some((name, false)) = previous
+                    && item.follows
+                    && item.bracket == b'('
+                    && item.of.is_none()
+                    && item.unit.is_empty()
+                {
+                    found.push(Value {
+                        name: format!("{name} avg"),
+                        group,
+                        text: item.text.clone(),
+                        value,
+                        noise: false,
+                    });
+                }
+                continue;
+            }
+            let meaning = self.key_meaning(text, item);
+            let mut raw = &text[item.key.clone()];
+            // `loss at epoch 3 is 0.5`
+            if let (b"is" | b"was" | b"of", Some(key)) = (raw, left_over.take()) {
+                raw = &text[key];
+            }
+            let name = trimmed_name(raw);
+            let meaning = if raw.len() == item.key.len() { meaning } else { self.meaning_of(raw) };
+            match meaning {
+                Meaning::Epoch | Meaning::Step(_) | Meaning::Rank | Meaning::Config => {
+                    left_over = loss_before_step(raw).map(|length| item.key.start..item.key.start + length);
+                }
+                Meaning::Noise => found.push(Value { name, group, text: item.text.clone(), value, noise: true }),
+                _ if is_measured(text, item) => {
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: true })
+                }
+                _ if counters[index] => {}
+                _ => {
+                    if acceptable(&name, meaning, item.link, known, placed) {
+                        found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                        kept_before = true;
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// `3.41 avg loss,`, `12 detections`: the name stands behind the number, up to the next mark.
+    pub(super) fn named_behind(&mut self, text: &[u8], item: &Item) -> Option<(String, Range<usize>)> {
+        if item.unit.is_empty() || item.of.is_some() || item.unit.start == item.text.end {
+            return None;
+        }
+        let rest = &text[item.unit.start..];
+        let end = rest
+            .iter()
+            .take(40)
+            .position(|b| matches!(b, b',' | b';' | b'|' | b'\t' | b'(' | b'['))
+            .unwrap_or(rest.len());
+        let phrase = rest[..end].trim_ascii();
+        let wordy =
+            phrase.len() <= 32 && phrase.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-'));
+        if !wordy || phrase.split(|b| *b == b' ').count() > 3 {
+            return None;
+        }
+        let known = matches!(self.meaning_of(phrase), Meaning::Loss | Meaning::Result);
+        known.then(|| (String::from_utf8_lossy(phrase).into_owned(), item.text.clone()))
+    }
+
+    /// The word a bracket is attached to, where it tells something: `tot_loss[…]`, `val(…)`, but not `TrainState(…)`.
+    pub(super) fn group_name(&mut self, word: &[u8]) -> String {
+        if word.is_empty() {
+            return String::new();
+        }
+        let name = String::from_utf8_lossy(word).into_owned();
+        let known = self.lexicon.of(word);
+        let tells = known.meaning == Meaning::Loss || known.only_split;
+        if tells { name } else { String::new() }
+    }
+
+    pub(super) fn key_meaning(&mut self, text: &[u8], item: &Item) -> Meaning {
+        let key = &text[item.key.clone()];
+        let meaning = self.meaning_of(key);
+        // `第 3 轮`: the counter's word follows.
+        if meaning == Meaning::Unknown && !item.unit.is_empty() && key == "第".as_bytes() {
+            return self.meaning_of(&text[item.unit.clone()]);
+        }
+        if item.link == Link::Blank && meaning == Meaning::Unknown {
+            // `DEBUG TRAIN Batch 0/100`: only the last word belongs to the number.
+            let last = key.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or(key);
+            return self.meaning_of(last);
+        }
+        meaning
+    }
+
+    pub(super) fn suffix(&mut self, text: &[u8], item: &Item) -> Option<Meaning> {
+        let unit = &text[item.unit.clone()];
+        (!unit.is_empty()).then(|| self.meaning_of(unit))
+    }
+}
+
+/// Whether a pair is worth a series.
+fn acceptable(name: &str, meaning: Meaning, link: Link, known: bool, placed: bool) -> bool {
+    let words = name.split_whitespace().count();
+    match (meaning, link) {
+        _ if name.len() > 80 || !name.chars().any(char::is_alphanumeric) => false,
+        (Meaning::Unknown, _) if ends_in_a_small_word(name) => false,
+        (Meaning::Loss, Link::Mark) => true,
+        (Meaning::Loss, _) => words <= 6,
+        (Meaning::Result | Meaning::Schedule, Link::Mark) => words <= 6,
+        (Meaning::Result | Meaning::Schedule, _) => words <= 3,
+        (_, Link::Mark) => (known || placed) && words <= 5,
+        _ => (known && placed) && words <= 2,
+    }
+}
+
+/// `over`, `kept in`: a sentence, not a name.
+fn ends_in_a_small_word(name: &str) -> bool {
+    const SMALL: [&str; 24] = [
+        "over", "in", "of", "with", "for", "at", "to", "from", "than", "after", "by", "and", "or", "is", "was", "are",
+        "the", "a", "on", "about", "every", "took", "has", "all",
+    ];
+    name.split_whitespace().last().is_some_and(|last| SMALL.contains(&last.to_ascii_lowercase().as_str()))
+}
+
+/// Whether the unit says that a number is a time, a rate or a size.
+fn is_measured(text: &[u8], item: &Item) -> bool {
+    const UNITS: [&str; 44] = [
+        "ms",
+        "s",
+        "sec",
+        "secs",
+        "second",
+        "seconds",
+        "us",
+        "µs",
+        "ns",
+        "min",
+        "mins",
+        "minutes",
+        "h",
+        "hr",
+        "hrs",
+        "hours",
+        "it/s",
+        "s/it",
+        "s/iter",
+        "GB",
+        "MB",
+        "KB",
+        "kB",
+        "GiB",
+        "MiB",
+        "KiB",
+        "B",
+        "G",
+        "M",
+        "MHz",
+        "tok/s",
+        "tokens/s",
+        "samples/s",
+        "img/s",
+        "images/s",
+        "fps",
+        "FPS",
+        "tps",
+        "Mb",
+        "TFLOPs",
+        "TFLOPS",
+        "GFLOPs",
+        "W",
+        "秒",
+    ];
+    let unit = &text[item.unit.clone()];
+    if unit.is_empty() {
+        return false;
+    }
+    let shown = String::from_utf8_lossy(unit);
+    UNITS.contains(&shown.as_ref())
+        || shown.ends_with("/s")
+        || shown.ends_with("/sec")
+        || shown.starts_with("ms/")
+        || shown.starts_with("s/")
+        || shown.contains("/second")
+}
+
+/// A key without the words and marks that do not belong to the name.
+fn trimmed_name(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let mut name = text.trim().trim_matches(['"', '\'', '`', '*', '-', '>', '#', '.', ',', '!', '?', '~']).trim();
+    if let Some((_, end)) = name.rsplit_once(" with ") {
+        name = end;
+    }
+    name = name.strip_prefix("with ").unwrap_or(name);
+    for tail in [" is", " was", " of", " at", " value"] {
+        if let Some(short) = name.strip_suffix(tail) {
+            name = short.trim_end();
+        }
+    }
+    let joined: Vec<&str> =
+        name.split_whitespace().map(|w| w.trim_matches(['"', '\''])).filter(|w| !w.is_empty()).collect();
+    // Composer prints `Train loss/train/total`: the path is the name.
+    if let [first, path] = joined[..]
+        && matches!(first, "Train" | "Eval")
+        && path.contains('/')
+    {
+        return path.to_owned();
+    }
+    joined.join(" ")
+}
+
+/// `Average loss at step 100: 4.5`: the length of the name before ` at step`.
+fn loss_before_step(raw: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(raw).ok()?;
+    let lower = text.to_ascii_lowercase();
+    let at = [" at ", " after ", " in ", " for ", " on "].iter().filter_map(|w| lower.find(w)).min()?;
+    let known = matches!(names::meaning(&text[..at]), Meaning::Loss | Meaning::Result);
+    known.then_some(at)
+}
+
+/// Whether a line is one drawing of a bar, printed line by line: it holds bar glyphs or `[====>...]`.
+pub(super) fn is_drawn(text: &[u8]) -> bool {
+    let glyph = |t: &[u8]| matches!(t, [0xE2, 0x94, 0x81] | [0xE2, 0x95, 0xB8] | [0xE2, 0x96, _]);
+    text.windows(3).any(glyph)
+        || memchr::memmem::find(text, b"[==").is_some()
+        || memchr::memmem::find(text, b"[>..").is_some()
+        || memchr::memmem::find(text, b"....]").is_some()
+}

@@ -1,0 +1,203 @@
+//! Where a line stands: epoch, step, rank and part of the data, from the line and from those before it.
+
+use super::{Console, Said};
+use crate::parse::names::{self, Meaning, Split};
+use crate::parse::number::{self, Spelling};
+use crate::parse::scan::{Item, Scan};
+use crate::parse::sink::Place;
+
+impl Console {
+    /// `Eval begin...`: a line of words that says what the lines below it belong to.
+    pub(super) fn heading(&mut self, text: &[u8]) {
+        if text.len() > 60 || text.split(|b| *b == b' ').count() > 3 {
+            return;
+        }
+        let tokens = names::tokens(&String::from_utf8_lossy(text));
+        let Some(first) = tokens.first() else { return };
+        match names::split(std::slice::from_ref(first)) {
+            Split::Held => self.context.split = Split::Held,
+            Split::Train => self.context.split = Split::Unsaid,
+            Split::Unsaid => {}
+        }
+    }
+
+    /// Lines below a heading belong to its part of the data, until a line counts as training does.
+    pub(super) fn under_heading(&mut self, said: &mut Said) {
+        let trains = said.step.is_some() && (said.total.is_none() || said.total == self.context.total);
+        if trains || said.split != Split::Unsaid {
+            self.context.split = Split::Unsaid;
+        }
+        if said.split == Split::Unsaid && self.context.split == Split::Held {
+            said.split = Split::Held;
+        }
+        if said.split != Split::Held && said.total.is_some() {
+            self.context.total = said.total;
+        }
+    }
+
+    /// Finds epoch, step, rank and split of a line; the flag says that a bare counter has reached its total.
+    pub(super) fn position(&mut self, scan: &Scan, text: &[u8]) -> (Said, bool) {
+        let mut said = Said::default();
+        let mut best = 0;
+        let mut complete = false;
+        let mut bare: Vec<&Item> = Vec::new();
+        for (index, item) in scan.items.iter().enumerate() {
+            let value = || number::value(&text[item.text.clone()], item.spelling, false);
+            if item.key.is_empty() {
+                let suffix = self.suffix(text, item);
+                match suffix {
+                    Some(Meaning::Epoch) => said.epoch = said.epoch.or(Some(value())),
+                    Some(Meaning::Step(_)) if item.of.is_none() && best == 0 && !item.follows => {}
+                    _ => bare.push(item),
+                }
+                continue;
+            }
+            match self.key_meaning(text, item) {
+                Meaning::Epoch => said.epoch = said.epoch.or(Some(value())),
+                Meaning::Step(rank) if rank > best && item.spelling != Spelling::Special => {
+                    best = rank;
+                    said.step = Some(value() as i64);
+                    said.total = item.of;
+                }
+                Meaning::Rank => said.rank = Some(value() as u32),
+                Meaning::Unknown if self.is_split_counter(text, item, scan.items.get(index + 1)) => {
+                    said.split = self.lexicon.of(&text[item.key.clone()]).split;
+                    if item.of.is_some() {
+                        bare.push(item);
+                    } else {
+                        said.epoch = said.epoch.or(Some(value()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.bare_position(&bare, text, best, &mut said, &mut complete);
+        said.split = self.split_of_words(scan, text, said.split);
+        (said, complete)
+    }
+
+    /// `Train: 0 [   5/40`, `Test: [0/3]`: the split's name before a counter.
+    pub(super) fn is_split_counter(&mut self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
+        let counted =
+            item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
+        item.spelling == Spelling::Integer && counted && self.lexicon.of(&text[item.key.clone()]).only_split
+    }
+
+    pub(super) fn bare_position(&self, bare: &[&Item], text: &[u8], best: u8, said: &mut Said, complete: &mut bool) {
+        let value = |item: &Item| number::value(&text[item.text.clone()], item.spelling, false);
+        let counters: Vec<&&Item> =
+            bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer && i.bracket != b'(').collect();
+        let mut counters = counters.into_iter();
+        if said.epoch.is_none() && best == 0 && counters.len() >= 2 {
+            said.epoch = counters.next().map(|i| value(i));
+        }
+        if best == 0
+            && let Some(counter) = counters.next()
+        {
+            said.step = Some(value(counter) as i64);
+            *complete = counter.of == said.step;
+            if let Some(number) =
+                bare.iter().find(|i| i.of.is_none() && i.bracket == b'[' && i.spelling == Spelling::Integer)
+                && said.epoch.is_none()
+                && number.text.start < counter.text.start
+            {
+                said.epoch = Some(value(number));
+            }
+            return;
+        }
+        let mut numbers = bare.iter().filter(|i| i.of.is_none() && i.spelling == Spelling::Integer);
+        let Some(first) = numbers.next() else { return };
+        let second = numbers.next();
+        // `[1,  2000] loss: 0.5`
+        let closes = |i: &Item| text[i.text.end..].trim_ascii_start().starts_with(b"]");
+        if let (b'[', b',', Some(twin)) = (first.bracket, first.next, second.filter(|s| best == 0 && closes(s)))
+            && !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric)
+        {
+            said.epoch = said.epoch.or(Some(value(first)));
+            said.step = Some(value(twin) as i64);
+            return;
+        }
+        if first.bracket == b'[' && text.get(first.text.end..).is_some_and(|t| t.trim_ascii_start().starts_with(b"]")) {
+            let opens = !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric);
+            let twin = second.filter(|s| s.bracket == b'[' && s.text.start <= first.text.end + 8);
+            if let (true, Some(twin)) = (said.epoch.is_none() && best == 0, twin) {
+                said.epoch = Some(value(first));
+                said.step = Some(value(twin) as i64);
+            } else if best == 0 && (opens || said.epoch.is_some()) {
+                said.step = Some(value(first) as i64);
+            }
+        } else if first.first && best == 0 && first.next == b'|' && second.is_some_and(|s| s.next == b'|') {
+            said.epoch = said.epoch.or(Some(value(first)));
+            said.step = second.map(|s| value(s) as i64);
+        } else if first.first
+            && best == 0
+            && said.epoch.is_none()
+            && matches!(first.next, b':' | b'|')
+            && first.unit.is_empty()
+        {
+            said.step = Some(value(first) as i64);
+        } else if first.first && best > 0 && first.next == b':' {
+            said.rank = said.rank.or(Some(value(first) as u32));
+        }
+    }
+
+    /// The split that words outside any pair tell: `Test set: loss 0.5`, `validation: …`.
+    pub(super) fn split_of_words(&mut self, scan: &Scan, text: &[u8], known: Split) -> Split {
+        if known != Split::Unsaid {
+            return known;
+        }
+        let lexicon = &mut self.lexicon;
+        let mut value = |i: &&Item| {
+            !i.key.is_empty()
+                && matches!(lexicon.of(&text[i.key.clone()]).meaning, Meaning::Loss | Meaning::Result | Meaning::Noise)
+        };
+        let first =
+            scan.items.iter().find(&mut value).or(scan.items.first()).map_or(usize::MAX, |i| i.key.start.max(1));
+        for words in scan.words.iter().filter(|w| w.start < first && w.len() < 40) {
+            let split = self.lexicon.of(&text[words.clone()]).split;
+            if split == Split::Held {
+                return split;
+            }
+        }
+        for item in scan.items.iter().filter(|i| !i.key.is_empty()) {
+            if matches!(self.key_meaning(text, item), Meaning::Epoch | Meaning::Step(_)) {
+                let split = self.lexicon.of(&text[item.key.clone()]).split;
+                if split == Split::Held {
+                    return split;
+                }
+            }
+        }
+        Split::Unsaid
+    }
+
+    /// Turns what a line says into a place, with what earlier lines said.
+    pub(super) fn place(&mut self, said: &Said, has_values: bool) -> Place {
+        let own = said.step.is_some() || said.epoch.is_some();
+        let context = &mut self.context;
+        if !own {
+            let step = if context.header || context.epoch.is_none() { context.step } else { None };
+            return Place { epoch: context.epoch, step, lap: 0 };
+        }
+        if !has_values {
+            if said.epoch.is_some() {
+                context.counted = false;
+            }
+            context.header = true;
+            context.epoch = said.epoch.or(context.epoch);
+            context.step = said.step;
+            context.split = said.split;
+            return Place { epoch: context.epoch, step: context.step, lap: 0 };
+        }
+        if said.epoch.is_some() && said.epoch != context.epoch {
+            context.step = None;
+        }
+        if said.step.is_some() || said.epoch.is_some() && said.epoch != context.epoch {
+            context.header = context.header && said.epoch.is_none();
+        }
+        context.epoch = said.epoch.or(context.epoch);
+        if said.step.is_some() && !context.header {
+            context.step = said.step;
+        }
+        Place { epoch: said.epoch.or(context.epoch), step: said.step, lap: 0 }
+    }
+}

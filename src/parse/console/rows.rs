@@ -1,0 +1,129 @@
+//! Rows of tables and blocks of `| key | value |` rows.
+
+use std::ops::Range;
+
+use super::{Console, Here, Said};
+use crate::parse::names::{self, Meaning, Split};
+use crate::parse::number;
+use crate::parse::sink::{Shown, Sink};
+use crate::parse::table::{self, Header};
+
+impl Console {
+    pub(super) fn table(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
+        if table::is_rule(here.text) {
+            self.close_block(sink);
+            return true;
+        }
+        if let Some(header) = &self.header
+            && let Some(cells) = header.row(here.text)
+        {
+            let header = header.clone();
+            self.row(&header, &cells, here, sink);
+            return true;
+        }
+        if self.block_row(here) {
+            return true;
+        }
+        self.close_block(sink);
+        if let Some(header) = Header::read(here.text) {
+            self.header = Some(header);
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn row(&mut self, header: &Header, cells: &[(usize, Range<usize>)], here: Here<'_>, sink: &mut Sink) {
+        self.styles.rows += 1;
+        let mut said = Said { rank: here.rank, ..Said::default() };
+        let mut best = 0;
+        let mut values = Vec::new();
+        for (column, range) in cells {
+            let cell = &here.text[range.clone()];
+            let Some(found) = table::cell_number(cell) else { continue };
+            let name = &header.names[*column];
+            let value = number::value(&cell[..found.end], found.spelling, self.decimal_comma);
+            match header.meanings[*column] {
+                Meaning::Epoch => said.epoch = Some(value),
+                Meaning::Step(rank) if rank > best => {
+                    best = rank;
+                    said.step = Some(value as i64);
+                }
+                Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
+                Meaning::Noise => sink.note_noise(name),
+                _ if found.unit => sink.note_noise(name),
+                _ => values.push((name.clone(), range.start..range.start + found.end, value)),
+            }
+        }
+        let place = self.place(&said, !values.is_empty());
+        for (name, range, value) in values {
+            let id = self.metric(&name, "", said.split, here.rank, place, sink);
+            self.give(
+                id,
+                place,
+                value,
+                &here.text[range.clone()],
+                range.end == here.text.len() && here.cut,
+                here,
+                sink,
+            );
+        }
+    }
+
+    /// `|    loss   | 0.5 |`: a row of a block whose step stands in another row.
+    pub(super) fn block_row(&mut self, here: Here<'_>) -> bool {
+        let (cells, piped) = table::cells(here.text);
+        if !piped || cells.len() != 2 && !(cells.len() == 1 && here.text.ends_with(b"|")) {
+            return false;
+        }
+        let name = String::from_utf8_lossy(&here.text[cells[0].clone()]).into_owned();
+        if name.is_empty() || name.contains([':', '=']) || number::whole(name.as_bytes()).is_some() {
+            return false;
+        }
+        let cell = cells.get(1).map_or(&b""[..], |c| &here.text[c.clone()]);
+        if cell.is_empty() {
+            self.group = name.trim_end_matches('/').to_owned();
+            return name.ends_with('/');
+        }
+        let Some(found) = table::cell_number(cell) else { return !self.block.is_empty() };
+        if found.end != cell.len() {
+            return !self.block.is_empty();
+        }
+        let name = if self.group.is_empty() { name } else { format!("{}/{name}", self.group) };
+        self.block.push((name, String::from_utf8_lossy(cell).into_owned(), here.line));
+        true
+    }
+
+    pub(super) fn close_block(&mut self, sink: &mut Sink) {
+        self.group.clear();
+        if self.block.is_empty() {
+            return;
+        }
+        let block = std::mem::take(&mut self.block);
+        self.styles.rows += block.len() as u64;
+        let mut said = Said::default();
+        let mut best = 0;
+        for (name, text, _) in &block {
+            let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
+            match names::meaning(name) {
+                Meaning::Epoch => said.epoch = Some(value),
+                Meaning::Step(rank) if rank > best => {
+                    best = rank;
+                    said.step = Some(value as i64);
+                }
+                _ => {}
+            }
+        }
+        let place = self.place(&said, true);
+        for (name, text, line) in &block {
+            match names::meaning(name) {
+                Meaning::Noise => sink.note_noise(name),
+                Meaning::Epoch | Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
+                _ => {
+                    let id = self.metric(name, "", Split::Unsaid, None, place, sink);
+                    let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
+                    sink.record(id, place, Shown { value, text, line: *line, redraw: false });
+                }
+            }
+        }
+    }
+}
