@@ -45,7 +45,15 @@ pub(crate) struct Frames {
 
 impl Default for Frames {
     fn default() -> Self {
-        Self { rest: Vec::new(), clean: Vec::new(), line: 1, redrawn: false, skipping: false, returned: false, dropped: 0 }
+        Self {
+            rest: Vec::new(),
+            clean: Vec::new(),
+            line: 1,
+            redrawn: false,
+            skipping: false,
+            returned: false,
+            dropped: 0,
+        }
     }
 }
 

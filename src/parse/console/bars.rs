@@ -95,7 +95,16 @@ impl Console {
 
     /// Records one value beside a bar.
     #[expect(clippy::too_many_arguments, reason = "a value and where it stands")]
-    pub(super) fn bar_value(&mut self, id: usize, said: &BarSaid, epoch: Option<f64>, value: f64, text: &str, line: u64, sink: &mut Sink) {
+    pub(super) fn bar_value(
+        &mut self,
+        id: usize,
+        said: &BarSaid,
+        epoch: Option<f64>,
+        value: f64,
+        text: &str,
+        line: u64,
+        sink: &mut Sink,
+    ) {
         let place = match said.step {
             Some(step) => Some(Place { epoch, step: Some(step), lap: 0 }),
             None => {

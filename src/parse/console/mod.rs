@@ -128,7 +128,11 @@ impl Console {
             }
             return;
         }
-        if frame.end != End::Cut && self.block.is_empty() && self.waiting.is_none() && self.follow(frame, bar_like, sink) {
+        if frame.end != End::Cut
+            && self.block.is_empty()
+            && self.waiting.is_none()
+            && self.follow(frame, bar_like, sink)
+        {
             return;
         }
         self.lesson = None;

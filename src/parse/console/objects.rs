@@ -42,8 +42,10 @@ impl Console {
             return false;
         }
         self.styles.objects += 1;
-        let numbers: Vec<&Number> = leaves.iter().filter(|n| number::whole(&here.text[n.at.clone()]).is_some()).collect();
-        let told = numbers.iter().any(|n| matches!(self.meaning_of(n.name.as_bytes()), Meaning::Loss | Meaning::Result));
+        let numbers: Vec<&Number> =
+            leaves.iter().filter(|n| number::whole(&here.text[n.at.clone()]).is_some()).collect();
+        let told =
+            numbers.iter().any(|n| matches!(self.meaning_of(n.name.as_bytes()), Meaning::Loss | Meaning::Result));
         if !told {
             // A container's or a structured logger's envelope around a line of text.
             const NAMES: [&str; 7] = ["log", "message", "msg", "text", "line", "event", "body"];
