@@ -182,6 +182,22 @@ fn a_recorded_audit_is_rendered_again_with_the_same_verdict() {
 }
 
 #[test]
+fn a_crash_is_still_unresolved_when_the_audit_is_rendered_again() {
+    let case = Case::with_job("echo step 0 loss 1.5; [ $N = 2 ] && exit 7; echo step 1 loss 1.4");
+    assert_eq!(case.audit(&[]).0, 3);
+    assert_eq!(code(&case.run(&["report", ".repro-audit"])), 3);
+}
+
+#[test]
+fn the_cause_that_was_found_is_rendered_again() {
+    let case = Case::with_job("echo step 0 loss 1.$N; echo step 1 loss 2.5");
+    let (_, first) = case.audit(&[]);
+    let again = valid(&case.run(&["report", ".repro-audit", "--format", "json"]).stdout, "report");
+    assert_eq!(again["blame"], first["blame"]);
+    assert_eq!(again["treatments"].as_array().unwrap().len(), 1, "the search's own treatments are not the audit's");
+}
+
+#[test]
 fn an_interrupted_audit_goes_on_without_repeating_finished_runs() {
     let case = Case::with_job(STEPS);
     case.audit(&[]);

@@ -218,9 +218,12 @@ fn ask(
     Ok(answer)
 }
 
+/// What the ids of the search's treatments begin with.
+pub const HELD: &str = "held ";
+
 fn treatment_id(settings: &BTreeMap<SettingId, Level>) -> String {
     let levels: Vec<String> = settings.iter().map(|(id, level)| format!("{id}={level}")).collect();
-    format!("held {}", levels.join(","))
+    format!("{HELD}{}", levels.join(","))
 }
 
 fn seen(campaign: &Campaign<'_>, control: &[String], batch: &Batch) -> Seen {

@@ -16,6 +16,7 @@ use crate::report::{Progress, ProgressKind};
 use crate::{parse, probe};
 
 use super::findings::{self, Compared};
+use super::judge::judge;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
 
@@ -357,13 +358,8 @@ impl<'a> Campaign<'a> {
     /// Compares runs by their ids, the first being the reference. Agreement of runs that did not end well is unresolved.
     pub fn compare(&self, ids: &[String]) -> Group {
         let members: Vec<Member<'_>> = ids.iter().filter_map(|id| self.member(id)).collect();
-        let mut group = compare::group(&members, self.request.tolerance, self.metric().as_deref());
-        if group.outcome == Outcome::Agreed
-            && let Some(reason) = self.cut_short(ids)
-        {
-            group.outcome = Outcome::Unresolved(reason);
-        }
-        group
+        let runs: Vec<&Run> = self.runs.iter().filter(|run| ids.contains(&run.id)).collect();
+        judge(compare::group(&members, self.request.tolerance, self.metric().as_deref()), &runs)
     }
 
     /// Compares runs as [`Campaign::compare`] does, with another reading in the place of one run's: would that be noticed?
@@ -384,32 +380,6 @@ impl<'a> Campaign<'a> {
     fn metric(&self) -> Option<String> {
         self.request.metric.as_ref()?;
         self.readings.values().find_map(|reading| Some(reading.primary()?.metric.clone()))
-    }
-
-    /// Why the agreement of these runs proves nothing: one of them crashed, timed out or was lost.
-    fn cut_short(&self, ids: &[String]) -> Option<String> {
-        let runs: Vec<&Run> = self.runs.iter().filter(|run| ids.contains(&run.id)).collect();
-        let bad: Vec<&&Run> =
-            runs.iter().filter(|run| !matches!(run.status, Status::Finished | Status::Stopped)).collect();
-        let first = bad.first()?;
-        let alike = bad.iter().all(|run| {
-            (run.status, run.exit_code, run.signal, run.points)
-                == (first.status, first.exit_code, first.signal, first.points)
-        });
-        let how = how(first);
-        Some(match (bad.len() == runs.len(), alike) {
-            (true, true) => {
-                format!("every run {how} in the same way after {} points; they agree as far as they got", first.points)
-            }
-            (true, false) => "every run failed, not in the same way; they agree as far as they got".to_owned(),
-            (false, _) => format!(
-                "{} of {} runs failed ({} {how} after {} points); the points they share agree",
-                bad.len(),
-                runs.len(),
-                first.id,
-                first.points
-            ),
-        })
     }
 
     /// A treatment's result for the report.
@@ -475,17 +445,6 @@ fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::re
     match told.first() {
         Some(applied) => Ok(applied.read_back.as_deref().map_or_else(|| asked.clone(), Level::new)),
         None => Err("nothing in the process uses it".to_owned()),
-    }
-}
-
-fn how(run: &Run) -> String {
-    match (run.status, run.exit_code, run.signal) {
-        (Status::TimedOut, ..) => "ran into its time limit".to_owned(),
-        (Status::Lost, ..) => "was lost".to_owned(),
-        (Status::Skipped, ..) => "was never started".to_owned(),
-        (_, Some(code), _) => format!("ended with exit code {code}"),
-        (_, None, Some(signal)) => format!("was killed by signal {signal}"),
-        _ => "failed".to_owned(),
     }
 }
 

@@ -9,10 +9,12 @@ use crate::model::{Audit, Outcome, Reading, Run, Status, Tolerance, TreatmentRes
 use crate::record::{self, Recorded};
 use crate::{blame, exit, parse};
 
+use super::blame::HELD;
 use super::findings::{self, Compared};
+use super::judge::judge;
 use super::output::Output;
 use super::request::reading_options;
-use super::words;
+use super::{stored, words};
 
 /// Reads the records, compares their runs again, and renders the result. Several records are taken as one audit.
 pub fn report(typed: &cli::Report) -> Result<u8> {
@@ -36,7 +38,7 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
     let mut audit = findings::blank("run");
     let mut replayed: Vec<Replayed> = Vec::new();
     for (number, recorded) in (1..).zip(records) {
-        for run in &recorded.runs {
+        for run in recorded.runs.iter().filter(|run| is_bare(recorded, run)) {
             replayed.push(replay(recorded, run, options, if records.len() > 1 { Some(number) } else { None })?);
         }
         audit.warnings.extend(recorded.warnings.iter().cloned());
@@ -45,7 +47,7 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
     let mut seen: Vec<&str> = Vec::new();
     let mut first: Option<(compare::Group, Vec<usize>)> = None;
     for treatment in treatments {
-        if seen.contains(&treatment.id.as_str()) {
+        if seen.contains(&treatment.id.as_str()) || treatment.id.starts_with(HELD) {
             continue;
         }
         seen.push(&treatment.id);
@@ -74,10 +76,28 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
         audit.reason = "the record holds no run".to_owned();
         audit.verdict = Verdict::Unresolved;
     }
+    let unresolved = audit.treatments.iter().find_map(|result| match &result.outcome {
+        Some(Outcome::Unresolved(why)) => Some(format!("{}: {why}", result.treatment.id)),
+        _ => None,
+    });
+    if let (Verdict::Agreed, Some(reason)) = (audit.verdict, unresolved) {
+        audit.verdict = Verdict::Unresolved;
+        audit.reason = reason;
+    }
+    if let [only] = records {
+        (audit.blame, audit.not_checked) = stored::search(only);
+    }
     audit.environment = records.first().map(|recorded| recorded.header.environment.clone());
     audit.record = records.first().map(|recorded| recorded.folder.clone());
     audit.runs = replayed.into_iter().map(|one| one.run).collect();
     Ok(audit)
+}
+
+/// Whether a run is one of the repeats that the audit asked for, and not one that the search for the cause made.
+fn is_bare(recorded: &Recorded, run: &Run) -> bool {
+    let trial = recorded.trials.iter().find(|trial| trial.run == run.id);
+    let entered = trial.is_some_and(|trial| trial.launch.environment.contains_key("REPRO_AUDIT_SHIM"));
+    !run.treatment.starts_with(HELD) && (!entered || !run.settings.is_empty())
 }
 
 fn replay(recorded: &Recorded, run: &Run, options: &parse::Options, number: Option<usize>) -> Result<Replayed> {
@@ -92,6 +112,7 @@ fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
 }
 
 fn group(replayed: &[Replayed], members: &[usize], tolerance: Tolerance) -> compare::Group {
+    let runs: Vec<&Run> = members.iter().map(|i| &replayed[*i].run).collect();
     let members: Vec<Member<'_>> = members
         .iter()
         .map(|i| {
@@ -100,5 +121,5 @@ fn group(replayed: &[Replayed], members: &[usize], tolerance: Tolerance) -> comp
             Member { name: &run.id, reading, end }
         })
         .collect();
-    compare::group(&members, tolerance, None)
+    judge(compare::group(&members, tolerance, None), &runs)
 }

@@ -1,0 +1,49 @@
+//! Agreement of runs that did not end well proves nothing.
+
+use crate::compare::Group;
+use crate::model::{Outcome, Run, Status};
+
+/// The outcome of a group in the light of how its runs ended: agreement is unresolved where one of them crashed, timed out
+/// or was lost; a difference stays a difference.
+pub fn judge(group: Group, runs: &[&Run]) -> Group {
+    match (&group.outcome, cut_short(runs)) {
+        (Outcome::Agreed, Some(reason)) => Group { outcome: Outcome::Unresolved(reason), ..group },
+        _ => group,
+    }
+}
+
+/// Why the agreement of these runs proves nothing.
+fn cut_short(runs: &[&Run]) -> Option<String> {
+    let ended_well = |run: &&&Run| matches!(run.status, Status::Finished | Status::Stopped);
+    let bad: Vec<&&Run> = runs.iter().filter(|run| !ended_well(run)).collect();
+    let first = bad.first()?;
+    let end = |run: &Run| (run.status, run.exit_code, run.signal, run.points);
+    let alike = bad.iter().all(|run| end(run) == end(first));
+    let how = how(first);
+    Some(match (bad.len() == runs.len(), alike) {
+        (true, true) => {
+            format!("every run {how} in the same way after {} points; they agree as far as they got", first.points)
+        }
+        (true, false) => {
+            format!("every run failed, not in the same way ({} {how}); they agree as far as they got", first.id)
+        }
+        (false, _) => format!(
+            "{} of {} runs failed ({} {how} after {} points); the points they share agree",
+            bad.len(),
+            runs.len(),
+            first.id,
+            first.points
+        ),
+    })
+}
+
+fn how(run: &Run) -> String {
+    match (run.status, run.exit_code, run.signal) {
+        (Status::TimedOut, ..) => "ran into its time limit".to_owned(),
+        (Status::Lost, ..) => "was lost".to_owned(),
+        (Status::Skipped, ..) => "was never started".to_owned(),
+        (_, Some(code), _) => format!("ended with exit code {code}"),
+        (_, None, Some(signal)) => format!("was killed by signal {signal}"),
+        _ => "failed".to_owned(),
+    }
+}
