@@ -361,11 +361,15 @@ pub struct Resume {
     /// Instead: end the job itself after so many steps, checkpoints or epochs: step=K, checkpoint=N, epoch=E
     #[arg(long, value_name = "WHEN")]
     pub interrupt: Option<String>,
+    /// End the job at several points, one after the other, until one shows a difference: in mid-training, at the end of an
+    /// epoch, right after a checkpoint
+    #[arg(long, conflicts_with_all = ["straight", "interrupt"])]
+    pub sweep: bool,
     /// How the job is ended
     #[arg(long, value_name = "SIGNAL", default_value = "KILL", ignore_case = true)]
     pub signal: Signal,
     /// What the command takes in addition when it resumes
-    #[arg(long, value_name = "ARGS", requires = "interrupt", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ARGS", conflicts_with = "straight", allow_hyphen_values = true)]
     pub resume_args: Option<String>,
     /// Longest time of one run: 90, 90s, 15m, 2h
     #[arg(long, value_name = "TIME", help_heading = "Execution")]

@@ -266,6 +266,21 @@ fn github_gets_a_job_summary() {
     assert!(project.read("summary.md").contains("as accepted"));
 }
 
+#[test]
+fn a_varied_setting_that_begins_to_matter_is_a_regression_under_invariant() {
+    let options = ["--policy", "invariant", "--times", "2", "--vary", "env.RATE=0.9,0.8", "--no-blame"];
+    let project = Project::new(JOB);
+    let accept = [&["--accept"][..], &options, &["--", "python3", "job.py"]].concat();
+    project.gate(&accept).expect(1, &["not repeatable", "depends on env.RATE"]);
+    assert!(!project.has(BASELINE));
+
+    project.write("job.py", &JOB.replace("os.environ.get('RATE', '0.9')", "0.9"));
+    project.gate(&accept).expect(0, &["accepted", "2 treatments"]);
+    project.gate(&[]).expect(0, &["4 runs"]);
+    project.write("job.py", JOB);
+    project.gate(&[]).expect(1, &["determinism regressed", "depends on env.RATE"]);
+}
+
 /// The real job in a git repository, from acceptance to a lost worker seed and another learning rate.
 #[test]
 #[ignore = "trains with torch for minutes: cargo test --test gate -- --ignored"]

@@ -7,8 +7,8 @@ import sys
 
 from repro_audit_shim import core, hooks
 
-ITEMS = ("weights", "optimizer", "scheduler", "scaler", "rng", "loader")
-DRAWN = ("rng", "loader")  # moved by what comes between restoring and the first step
+ITEMS = ("weights", "optimizer", "scheduler", "scaler", "rng", "loader", "position")
+DRAWN = ("rng", "loader", "position")  # moved by what comes between restoring and the first step
 
 optimizers, schedulers, scalers, generators = [], [], [], []
 
@@ -83,8 +83,14 @@ def _loader(torch):
     return [g.get_state() for g in generators]
 
 
+def _position(torch):
+    from repro_audit_shim import position
+
+    return position.kept_place(torch)
+
+
 _READ = {"weights": _weights, "optimizer": _optimizer, "scheduler": _scheduler, "scaler": _scaler, "rng": _rng,
-         "loader": _loader}
+         "loader": _loader, "position": _position}
 
 
 # -- putting back ----------------------------------------------------------------
@@ -121,8 +127,26 @@ def _put_loader(torch, value):
         generator.set_state(state)
 
 
+def put_drawn(torch, value):
+    """Puts the generators back that `drawn` read."""
+    _put_rng(torch, value[0])
+    _put_loader(torch, value[1])
+
+
+def drawn(torch):
+    """The states of all generators, global and the loaders' own."""
+    return [_rng(torch), _loader(torch)]
+
+
+def _put_position(torch, value):
+    from repro_audit_shim import position
+
+    position.give(value)
+
+
 _PUT = {"weights": _put_weights, "optimizer": _put_states(optimizers), "scheduler": _put_states(schedulers),
-        "scaler": _put_states(scalers), "rng": _put_rng, "loader": _put_loader}
+        "scaler": _put_states(scalers), "rng": _put_rng, "loader": _put_loader,
+        "position": _put_position}
 
 
 # -- files -----------------------------------------------------------------------
@@ -163,7 +187,7 @@ def give(torch, folder, item, put):
     if old is None:
         return None
     now = _READ[item](torch)
-    if not old or not now:
+    if not old or (not now and item != "position"):
         return None
     told = {"differs": not same(torch, old, now), "given": False}
     if told["differs"]:

@@ -7,7 +7,7 @@ chosen ones are put in its place.
 """
 import os
 
-from repro_audit_shim import core, hooks, kept, record
+from repro_audit_shim import core, hooks, kept, position, record
 
 _asked = {}
 _taken = {}
@@ -19,6 +19,7 @@ def arm(torch, recorder):
     """Hooks saving, loading and building; called once torch is there."""
     _asked.update(core.state.resume)
     kept.watch(torch)
+    position.watch(torch, recorder)
     hooks.after_import("torch.serialization", lambda module: _serialization(torch, recorder))
     hooks.after_import("torch.nn.modules.module", lambda module: _modules(torch, module, recorder))
     hooks.after_import("torch.optim.optimizer", lambda module: _optimizers(module, recorder))

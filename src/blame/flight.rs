@@ -460,6 +460,9 @@ mod tests {
         let empty = with_trace(Vec::new());
         let divergence = parting(Stage::Gradients, "grads", &[], &[]);
         assert_eq!(strongest(&evidence(&empty, &empty, Some(&divergence), None)), ["deterministic_algorithms"]);
+        let threads = with_trace(vec![place("race", "Thread.start", "start", 39, None)]);
+        let found = evidence(&threads, &threads, Some(&divergence), None);
+        assert_eq!(strongest(&found), Vec::<&str>::new(), "the job's own threads change gradients as well");
     }
 
     #[test]

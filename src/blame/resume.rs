@@ -72,6 +72,8 @@ pub struct Forgotten {
     /// Where the run still parts from the straight one inside, with all of `needed` given back; `None` where every
     /// step agrees.
     pub rest: Option<FlightDivergence>,
+    /// Whether the generators could be looked at, and given back, after loading.
+    pub generators_seen: bool,
     /// Whether the inside of both runs was seen at all.
     pub seen_inside: bool,
     /// A step of the straight run, other than the one that the log goes on from, whose weights the checkpoint holds.
@@ -115,7 +117,7 @@ fn cause_of(seen: &Forgotten, item: &str) -> &'static str {
         "optimizer" => "resume.optimizer",
         "scheduler" => "resume.scheduler",
         "rng" => "resume.rng",
-        "loader" => "resume.sampler",
+        "loader" | "position" => "resume.sampler",
         _ => "resume.state",
     }
 }
@@ -129,13 +131,14 @@ fn words(item: &str) -> &str {
         "scaler" => "the gradient scaler's state",
         "rng" => "the states of the global generators",
         "loader" => "the state of the loader's generator",
+        "position" => "the place in the epoch",
         other => other,
     }
 }
 
 fn given_back(seen: &Forgotten, item: &str) -> Vec<String> {
     let what = words(item);
-    let mut lines = vec![format!("after loading, {what} differ from what the interrupted run had when it saved")];
+    let mut lines = vec![format!("loading does not bring back {what} as the interrupted run had it when it saved")];
     if let Some(precision) = seen.rounded.get(item) {
         lines.push(format!("rounding them to {precision} gives exactly what was loaded"));
     }
@@ -171,6 +174,8 @@ fn rest(seen: &Forgotten) -> (&'static str, Grade, Vec<String>) {
     let line = format!("{given}; {} step(s) after the resume, `{}` differs first", first.step, first.item);
     let id = match first.stage {
         _ if first.output => "resume.state",
+        // The same states, and still another draw: something else was drawn in between, such as an epoch begun anew.
+        Stage::Rng if seen.generators_seen => "resume.sampler",
         Stage::Rng => "resume.rng",
         Stage::Batch => "resume.sampler",
         Stage::Optimizer if first.item == "lr" => "resume.scheduler",
@@ -250,6 +255,9 @@ mod tests {
         let seen = Forgotten { seen_inside: true, rest: rest(Stage::Batch, "inputs"), ..Forgotten::default() };
         let causes = forgotten(&seen);
         assert_eq!((causes[0].id.as_str(), causes[0].grade), ("resume.sampler", Grade::Likely));
+        let drawn = Forgotten { seen_inside: true, rest: rest(Stage::Rng, "rng.torch"), ..Forgotten::default() };
+        assert_eq!(ids(&drawn), ["resume.rng"]);
+        assert_eq!(ids(&Forgotten { generators_seen: true, ..drawn }), ["resume.sampler"]);
         let evaluation = Forgotten { seen_inside: true, ..Forgotten::default() };
         assert_eq!(ids(&evaluation), ["resume.state"]);
         assert_eq!(forgotten(&Forgotten::default())[0].grade, Grade::Suspected);

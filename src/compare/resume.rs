@@ -108,7 +108,8 @@ pub fn weights(run: &FlightProcess) -> Option<String> {
     Some(item.digest.clone())
 }
 
-/// Where the resumed run parts from the straight one inside; `None` where every common step agrees.
+/// Where the resumed run parts from the straight one inside; `None` where every common step agrees. Only generators that
+/// the straight run draws from count: restoring moves the others too.
 pub fn flights(straight: &FlightProcess, resumed: &FlightProcess, offset: usize) -> Option<FlightDivergence> {
     let outputs = straight.outputs.len().saturating_sub(resumed.outputs.len());
     let shifted = FlightProcess {
@@ -116,13 +117,18 @@ pub fn flights(straight: &FlightProcess, resumed: &FlightProcess, offset: usize)
         outputs: straight.outputs.get(outputs..).unwrap_or_default().to_vec(),
         ..straight.clone()
     };
-    super::flight::processes(&shifted, resumed)
+    let mut resumed = resumed.clone();
+    for item in resumed.steps.iter_mut().chain(&mut resumed.outputs).flat_map(|step| &mut step.items) {
+        item.moved = false;
+    }
+    super::flight::processes(&shifted, &resumed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::compare::{End, Pair, compare};
+    use crate::model::flight::{FlightItem, FlightStep};
     use crate::model::{Position, Tolerance};
 
     fn point(segment: u32, epoch: Option<f64>, step: Option<i64>, text: &str) -> Point {
@@ -160,6 +166,42 @@ mod tests {
         let at = |segment, step, text| point(segment, None, Some(step), text);
         let straight = reading(vec![at(0, 0, "4"), at(0, 1, "3"), at(1, 0, "2"), at(1, 1, "1")]);
         assert_eq!(parts(&straight, &reading(vec![at(0, 0, "2"), at(0, 1, "1")])), (2, None));
+    }
+
+    fn process(steps: &[&[(&str, &str, bool)]]) -> FlightProcess {
+        let item = |&(name, digest, moved): &(&str, &str, bool)| FlightItem {
+            name: name.into(),
+            digest: digest.into(),
+            moved,
+            numbers: Vec::new(),
+        };
+        let step = |items: &&[(&str, &str, bool)]| FlightStep {
+            items: items.iter().map(item).collect(),
+            ..FlightStep::default()
+        };
+        FlightProcess { steps: steps.iter().map(step).collect(), ..FlightProcess::default() }
+    }
+
+    #[test]
+    fn a_generator_counts_only_where_the_straight_run_draws_from_it() {
+        let step = |state, moved, batch| [("rng.python", state, moved), ("batch", batch, false)];
+        let straight = process(&[&step("1", true, "a"), &step("1", false, "b")]);
+        let resumed = process(&[&step("9", true, "c")]);
+        assert_eq!(flights(&straight, &resumed, 1).expect("they part").item, "batch");
+        let drawing = process(&[&step("1", true, "a"), &step("2", true, "b")]);
+        assert_eq!(flights(&drawing, &resumed, 1).expect("they part").item, "rng.python");
+    }
+
+    #[test]
+    fn the_weights_tell_where_a_cut_run_goes_on() {
+        let straight = process(&[
+            &[("params_before", "a", false), ("params", "b", false)],
+            &[("params_before", "b", false), ("params", "c", false)],
+        ]);
+        let resumed = process(&[&[("params_before", "b", false)]]);
+        assert_eq!(offset(&straight, &resumed, false, None), Some(1));
+        assert_eq!(steps_with_weights(&straight, "c"), [2]);
+        assert_eq!(offset(&straight, &process(&[&[("params_before", "x", false)]]), false, Some(2)), Some(2));
     }
 
     #[test]

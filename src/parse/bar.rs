@@ -13,8 +13,21 @@ pub(crate) struct Bar {
     pub(crate) total: Option<i64>,
     /// The text behind the rate: `loss=0.5, lr=0.01`.
     pub(crate) postfix: Range<usize>,
+    /// Where the glyphs, the counter's two numbers, and the two parts before the postfix stand.
+    pub(crate) places: Places,
     /// Where the bar ends; another text may follow.
     pub(crate) end: usize,
+}
+
+/// Where the changing parts of a bar stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Places {
+    pub(crate) percent: Range<usize>,
+    pub(crate) glyphs: Range<usize>,
+    pub(crate) done: Range<usize>,
+    pub(crate) total: Range<usize>,
+    pub(crate) elapsed: Range<usize>,
+    pub(crate) rate: Range<usize>,
 }
 
 /// Finds the first bar of a line: `desc:  8%|▊ | 5/60 [00:00<00:01, 68.88it/s, loss=0.5]`, or `5it [00:00, 68it/s]`.
@@ -37,11 +50,13 @@ fn with_percent(line: &[u8]) -> Option<Bar> {
     let rest = &line[counter..];
     let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
     let (done, used) = integer(&rest[blank..])?;
+    let done_at = counter + blank..counter + blank + used;
     let mut i = blank + used;
     if rest.get(i) != Some(&b'/') {
         return None;
     }
     i += 1;
+    let total_start = counter + i;
     let total = match integer(&rest[i..]) {
         Some((total, used)) => {
             i += used;
@@ -53,16 +68,20 @@ fn with_percent(line: &[u8]) -> Option<Bar> {
         }
         None => return None,
     };
-    let (postfix, end) = tail(line, counter + i);
-    Some(Bar { description, done, total, postfix, end })
+    let total_at = total_start..counter + i;
+    let (postfix, end, elapsed, rate) = tail(line, counter + i);
+    let percent = description.end..at.0;
+    let places = Places { percent, glyphs: at.1..counter - 1, done: done_at, total: total_at, elapsed, rate };
+    Some(Bar { description, done, total, postfix, places, end })
 }
 
 fn without_total(line: &[u8]) -> Option<Bar> {
     let at = memchr::memmem::find(line, b"it [")?;
     let digits = line[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let (done, _) = integer(&line[at - digits..at])?;
-    let (postfix, end) = tail(line, at + 2);
-    Some(Bar { description: 0..at - digits, done, total: None, postfix, end })
+    let (postfix, end, elapsed, rate) = tail(line, at + 2);
+    let places = Places { done: at - digits..at, elapsed, rate, ..Places::default() };
+    Some(Bar { description: 0..at - digits, done, total: None, postfix, places, end })
 }
 
 /// A plain integer; `1.50k` is a size, not a step.
@@ -75,11 +94,11 @@ fn integer(text: &[u8]) -> Option<(i64, usize)> {
     Some((std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?, digits))
 }
 
-/// The postfix inside `[elapsed<left, rate, postfix]`, or after a `]`, and where the bar ends.
-fn tail(line: &[u8], at: usize) -> (Range<usize>, usize) {
+/// The postfix inside `[elapsed<left, rate, postfix]`, where the bar ends, and where its times and rate stand.
+fn tail(line: &[u8], at: usize) -> (Range<usize>, usize, Range<usize>, Range<usize>) {
     let open = at + line[at..].iter().take_while(|&&b| b == b' ').count();
     if line.get(open) != Some(&b'[') {
-        return (at..at, at);
+        return (at..at, at, at..at, at..at);
     }
     let mut depth = 0;
     let mut end = line.len();
@@ -92,17 +111,19 @@ fn tail(line: &[u8], at: usize) -> (Range<usize>, usize) {
             break;
         }
     }
-    let inside = &line[open + 1..close];
+    let start = open + 1;
+    let inside = &line[start..close];
     let mut parts = memchr::memchr_iter(b',', inside);
     let first = parts.next();
     let second = parts.next();
     let time_only = first.is_some_and(|f| !inside[..f].contains(&b'='));
-    let postfix = match (first, second) {
-        _ if !time_only => close..close,
-        (Some(_), Some(second)) => open + 1 + second + 1..close,
-        _ => close..close,
-    };
-    (postfix, end)
+    match (first, second) {
+        (Some(first), Some(second)) if time_only => {
+            (start + second + 1..close, end, start..start + first, start + first + 1..start + second)
+        }
+        (Some(first), None) if time_only => (close..close, end, start..start + first, start + first + 1..close),
+        _ => (close..close, end, start..close, close..close),
+    }
 }
 
 /// Finds out which step a bar's value belongs to.

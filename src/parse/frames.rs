@@ -37,38 +37,78 @@ pub(crate) struct Frames {
     line: u64,
     redrawn: bool,
     skipping: bool,
+    /// The bytes so far end in a carriage return.
+    returned: bool,
     /// Bytes that were dropped because their line was longer than [`LONGEST`].
     pub(crate) dropped: u64,
 }
 
 impl Default for Frames {
     fn default() -> Self {
-        Self { rest: Vec::new(), clean: Vec::new(), line: 1, redrawn: false, skipping: false, dropped: 0 }
+        Self {
+            rest: Vec::new(),
+            clean: Vec::new(),
+            line: 1,
+            redrawn: false,
+            skipping: false,
+            returned: false,
+            dropped: 0,
+        }
     }
 }
 
 impl Frames {
     /// Hands every frame that `bytes` completes to `each`.
     pub(crate) fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
+        if self.returned && !bytes.is_empty() {
+            // Only now it shows whether the carriage return before was a line end or a redraw.
+            self.returned = false;
+            let feeds = bytes[0] == b'\n';
+            self.end_held(if feeds { b'\n' } else { b'\r' }, each);
+            bytes = &bytes[usize::from(feeds)..];
+        }
         while let Some(at) = memchr2(b'\n', b'\r', bytes) {
-            let end = bytes[at];
+            let mut next = at + 1;
+            let mut end = bytes[at];
+            if end == b'\r' {
+                match bytes.get(next) {
+                    Some(b'\n') => {
+                        end = b'\n';
+                        next += 1;
+                    }
+                    Some(_) => {}
+                    None => {
+                        self.keep(&bytes[..at]);
+                        self.returned = true;
+                        return;
+                    }
+                }
+            }
             if self.rest.is_empty() && !self.skipping {
                 self.finish_frame(&bytes[..at], end, each);
             } else {
                 self.keep(&bytes[..at]);
-                let whole = std::mem::take(&mut self.rest);
-                self.finish_frame(&whole, end, each);
-                self.rest = whole;
-                self.rest.clear();
+                self.end_held(end, each);
             }
-            self.skipping = false;
-            bytes = &bytes[at + 1..];
+            bytes = &bytes[next..];
         }
         self.keep(bytes);
     }
 
+    /// Ends the frame whose beginning was held.
+    fn end_held(&mut self, end: u8, each: &mut dyn FnMut(Frame<'_>)) {
+        let mut whole = std::mem::take(&mut self.rest);
+        self.skipping = false;
+        self.finish_frame(&whole, end, each);
+        whole.clear();
+        self.rest = whole;
+    }
+
     /// Hands over what stands after the last line end.
     pub(crate) fn finish(&mut self, each: &mut dyn FnMut(Frame<'_>)) {
+        if self.returned {
+            self.end_held(b'\r', each);
+        }
         let whole = std::mem::take(&mut self.rest);
         if !whole.is_empty() {
             self.emit(&whole, End::Cut, each);
@@ -216,8 +256,7 @@ mod tests {
         assert_eq!(
             frames("a\r\nb\x1b[32mc\x1b[0m\n\x1b[1m1/2\x1b[0m\x08\x08\x082/2\nend"),
             vec![
-                ("a".into(), 1, End::Redraw),
-                (String::new(), 1, End::Line),
+                ("a".into(), 1, End::Line),
                 ("bc".into(), 2, End::Line),
                 ("1/2".into(), 3, End::Redraw),
                 ("2/2".into(), 3, End::Line),

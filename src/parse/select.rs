@@ -49,6 +49,7 @@ fn keeps(metric: &Metric, told: bool, lossless: bool) -> bool {
         && match metric.meaning {
             Meaning::Loss | Meaning::Result | Meaning::Schedule => true,
             Meaning::Output => lossless,
+            Meaning::Config | Meaning::Noise => false,
             _ => metric.points > 1,
         }
 }

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::names::{self, Meaning, Split};
 use crate::model::{Point, Position, Source};
 
+/// A log with more names than this is no log of a training.
+const MOST_METRICS: usize = 2048;
+
 /// A point of one metric, as it is found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
@@ -92,6 +95,10 @@ impl Sink {
         if let Some(&id) = self.index.get(key) {
             return id;
         }
+        if self.metrics.len() >= MOST_METRICS {
+            self.warn(format!("more than {MOST_METRICS} names of numbers: the others were left out"));
+            return self.overflow();
+        }
         let mut metric = make();
         metric.name = self.free_name(metric.name);
         let id = self.metrics.len();
@@ -99,6 +106,17 @@ impl Sink {
         self.tracks.push(Track::default());
         self.index.insert(key.to_vec(), id);
         id
+    }
+
+    /// Where the points of metrics beyond the limit go: nowhere that is compared.
+    fn overflow(&mut self) -> usize {
+        if let Some(&id) = self.index.get(&b"\0overflow"[..]) {
+            return id;
+        }
+        self.metrics.push(Metric { meaning: Meaning::Config, ..Metric::named("") });
+        self.tracks.push(Track::default());
+        self.index.insert(b"\0overflow".to_vec(), self.metrics.len() - 1);
+        self.metrics.len() - 1
     }
 
     /// Two metrics never share a name: the second `loss` of a log becomes `loss (2)`.

@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/kept.py",
     "repro_audit_shim/loaders.py",
     "repro_audit_shim/outputs.py",
+    "repro_audit_shim/position.py",
     "repro_audit_shim/record.py",
     "repro_audit_shim/resume.py",
     "repro_audit_shim/seeds.py",

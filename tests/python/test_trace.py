@@ -15,6 +15,11 @@ class Trace(unittest.TestCase):
         self.assertEqual([r["source"] for r in ran.records("trace")], ["seed.python"])
         self.assertEqual(ran.records("trace")[0]["line"], 5)
 
+    def test_a_place_that_is_used_again_is_told_again_before_the_end(self):
+        job = "import os, time\nfor _ in range(3):\n    time.time()\nprint('result', flush=True)\nos._exit(0)\n"
+        ran = support.run(job, trace=SOURCES)
+        self.assertEqual([r["count"] for r in ran.records("trace")], [1, 2])
+
 
 if __name__ == "__main__":
     unittest.main()

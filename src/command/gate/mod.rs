@@ -69,6 +69,9 @@ fn check(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result<
             answer.audit.next.push(accepting(typed, &pending));
         }
         audits.push((job.name.clone(), answer.audit));
+        if answer.interrupted {
+            break;
+        }
     }
     let verdict = finish(audits, output)?;
     if !pending.job.is_empty() {
@@ -103,6 +106,9 @@ fn accept(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result
             answer.audit.warnings.extend(gone(baseline.renew(&job.name, record)));
         }
         audits.push((job.name.clone(), answer.audit));
+        if answer.interrupted {
+            break;
+        }
     }
     let whole = audits.iter().all(|(_, audit)| audit.verdict == Verdict::Agreed);
     if whole {

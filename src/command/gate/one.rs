@@ -25,6 +25,8 @@ pub struct Answer {
     pub audit: Audit,
     /// What would be accepted; `None` where there is nothing worth accepting.
     pub record: Option<JobRecord>,
+    /// Whether the user or the system asked for an end: no further job is to be started.
+    pub interrupted: bool,
 }
 
 /// What the findings were made from.
@@ -59,6 +61,11 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
         _ => gate::acceptable(job.policy, &seen),
     };
     findings.extend(whole(&audit, &results, known.is_some()));
+    let interrupted = campaign.interrupted().is_some();
+    if interrupted {
+        let what = "the gate was interrupted";
+        findings.insert(0, Finding::new(Kind::NothingTested, Verdict::Unresolved, what));
+    }
     let new = looked.entry(facts);
     let canary = (gate::verdict(&findings) == Verdict::Agreed).then(|| looked.canary(accepted.or(new.as_ref())));
     let blind = matches!(canary, Some(Err(_)));
@@ -70,7 +77,10 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
         }
         None => {}
     }
-    let interrupted = campaign.interrupted().is_some();
+    if interrupted {
+        // A `run` can be continued; a gate is run again.
+        audit.next.clear();
+    }
     let record = new.filter(|_| !blind && !interrupted).map(|entry| JobRecord {
         policy: job.policy,
         command: job.command.clone(),
@@ -89,7 +99,7 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
     audit.environment = Some(environment);
     audit.record = Some(campaign.folder().to_owned());
     campaign.finish(&report::json_document(&audit))?;
-    Ok(Answer { audit, record })
+    Ok(Answer { audit, record, interrupted })
 }
 
 /// The job's request, with what the policy asks for.

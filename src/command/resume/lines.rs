@@ -21,7 +21,33 @@ pub struct Lines {
     /// The run that starts from it.
     pub resumed: Vec<String>,
     /// When the first run is ended, where that is ours to do.
-    pub kill: Option<Kill>,
+    pub end: End,
+}
+
+/// When the first run is ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself.
+    Own,
+    /// By us, at this point.
+    At(Kill),
+    /// By us, at several points, by this signal.
+    Sweep(&'static str),
+}
+
+impl End {
+    /// The points to try, for a job that shows so many points in its log.
+    pub fn points(&self, shown: usize) -> Vec<Option<Kill>> {
+        let kill = |at, number, signal| Some(Kill { at, number, signal });
+        match self {
+            Self::Own => vec![None],
+            Self::At(kill) => vec![Some(kill.clone())],
+            Self::Sweep(signal) => {
+                let middle = (shown as u64 * 2 / 5).max(1) + 1;
+                vec![kill("step", middle, signal), kill("epoch", 1, signal), kill("checkpoint", 1, signal)]
+            }
+        }
+    }
 }
 
 impl Lines {
@@ -35,16 +61,19 @@ impl Lines {
                 straight: split("--straight", straight)?,
                 first: typed.first.as_deref().map(|line| split("--first", line)).transpose()?,
                 resumed: split("--resumed", resumed)?,
-                kill: None,
+                end: End::Own,
             }),
-            (None, None, Some(interrupt)) if !typed.command.is_empty() => {
+            (None, None, interrupt) if !typed.command.is_empty() && (interrupt.is_some() || typed.sweep) => {
                 let rest = typed.resume_args.as_deref().unwrap_or_default();
                 let resumed = typed.command.iter().cloned().chain(words_of("--resume-args", rest)?).collect();
                 Ok(Self {
                     straight: typed.command.clone(),
                     first: Some(typed.command.clone()),
                     resumed,
-                    kill: Some(kill(interrupt, typed.signal)?),
+                    end: match interrupt {
+                        Some(interrupt) => End::At(kill(interrupt, signal(typed.signal))?),
+                        None => End::Sweep(signal(typed.signal)),
+                    },
                 })
             }
             _ => Err(Error::Misuse(
@@ -64,18 +93,21 @@ fn split(option: &str, line: &str) -> Result<Vec<String>> {
     if words.is_empty() { Err(Error::Misuse(format!("{option} needs a command line in quotes"))) } else { Ok(words) }
 }
 
-fn kill(interrupt: &str, signal: cli::Signal) -> Result<Kill> {
+fn signal(typed: cli::Signal) -> &'static str {
+    match typed {
+        cli::Signal::Term => "TERM",
+        cli::Signal::Kill => "KILL",
+        cli::Signal::Int => "INT",
+    }
+}
+
+fn kill(interrupt: &str, signal: &'static str) -> Result<Kill> {
     let wrong = || {
         Error::Misuse(format!("--interrupt takes step=K, checkpoint=N or epoch=E, counted from 1, not `{interrupt}`"))
     };
     let (at, number) = interrupt.split_once('=').ok_or_else(wrong)?;
     let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
     let at = ["step", "checkpoint", "epoch"].into_iter().find(|known| *known == at).ok_or_else(wrong)?;
-    let signal = match signal {
-        cli::Signal::Term => "TERM",
-        cli::Signal::Kill => "KILL",
-        cli::Signal::Int => "INT",
-    };
     Ok(Kill { at, number, signal })
 }
 
@@ -127,7 +159,7 @@ mod tests {
         let found = lines(&["--straight", "a 'b c'", "--resumed", "a --resume x"]).expect("complete");
         assert_eq!((found.straight, found.first), (vec!["a".to_owned(), "b c".to_owned()], None));
         assert!(lines(&["--straight", "a 'b", "--resumed", "a"]).is_err());
-        assert!(lines(&["--straight", "a"]).is_err());
+        assert!(lines(&["--resume-args", "x", "--interrupt", "step=1"]).is_err());
     }
 
     #[test]
@@ -135,7 +167,10 @@ mod tests {
         let found = lines(&["--interrupt", "step=7", "--signal", "TERM", "--resume-args=--resume x", "--", "train"])
             .expect("complete");
         assert_eq!(found.resumed, ["train", "--resume", "x"]);
-        assert_eq!(found.kill, Some(Kill { at: "step", number: 7, signal: "TERM" }));
+        assert_eq!(found.end, End::At(Kill { at: "step", number: 7, signal: "TERM" }));
+        let swept = lines(&["--sweep", "--", "train"]).expect("complete").end.points(40);
+        assert_eq!(swept[0], Some(Kill { at: "step", number: 17, signal: "KILL" }));
+        assert_eq!(swept.len(), 3);
         assert!(lines(&["--interrupt", "step=0", "--", "train"]).is_err());
         assert!(lines(&["--interrupt", "hour=1", "--", "train"]).is_err());
     }

@@ -23,7 +23,7 @@ pub fn resume(typed: &cli::Resume) -> Result<u8> {
     let request = lines::request(typed, &lines)?;
     let mut campaign = Campaign::start(&request, output.progress(), None)?;
     let mut stages = Stages::new(&mut campaign, &lines, request.tolerance);
-    let mut audit = carry_out(&mut stages, request.blame)?;
+    let mut audit = carry_out(&mut stages, &lines, request.blame)?;
     stages.show(&mut audit);
     audit.environment = Some(probe::machine());
     audit.record = Some(campaign.folder().to_owned());
@@ -39,16 +39,44 @@ struct Runs {
     resumed: String,
 }
 
-fn carry_out(stages: &mut Stages<'_, '_>, blame: bool) -> Result<Audit> {
+fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<Audit> {
     let mut audit = findings::blank("resume");
     let straight = stages.straight(None)?;
     let again = stages.straight(None)?;
     if stages.interrupted() || !repeats(stages, &mut audit, &straight, &again) {
         return Ok(audit);
     }
+    let mut told: Option<Audit> = None;
+    let mut not_checked = Vec::new();
+    for kill in lines.end.points(stages.points(&straight)) {
+        let name = kill.as_ref().map(|kill| format!("{}={}", kill.at, kill.number));
+        stages.end_at(kill);
+        let audit = at_one_point(stages, &straight, blame)?;
+        if let (Verdict::Unresolved, Some(name)) = (audit.verdict, name) {
+            not_checked.push(format!("interrupted at {name}: {}", audit.reason));
+        }
+        let better = told.as_ref().is_none_or(|told| told.verdict == Verdict::Unresolved);
+        let done = audit.verdict == Verdict::Diverged;
+        if better || done {
+            told = Some(audit);
+        }
+        if done || stages.interrupted() {
+            break;
+        }
+    }
+    let mut audit = told.unwrap_or(audit);
+    if audit.verdict != Verdict::Unresolved {
+        audit.not_checked.extend(not_checked);
+    }
+    Ok(audit)
+}
+
+/// The audit of one way to be interrupted.
+fn at_one_point(stages: &mut Stages<'_, '_>, straight: &str, blame: bool) -> Result<Audit> {
+    let mut audit = findings::blank("resume");
     let first = stages.leaves_first().then(|| stages.leave(None)).transpose()?;
     let resumed = stages.resumed(None)?;
-    let runs = Runs { straight, first, resumed };
+    let runs = Runs { straight: straight.to_owned(), first, resumed };
     conclude(stages, &mut audit, &runs);
     if audit.verdict == Verdict::Diverged && !first_parts(stages, &mut audit, &runs) && blame && !stages.interrupted() {
         let found = search::search(stages, &runs)?;

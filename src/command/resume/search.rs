@@ -106,6 +106,7 @@ fn look(stages: &Stages<'_, '_>, recorded: &Recorded) -> Forgotten {
         rounded: rounded.collect::<BTreeMap<_, _>>(),
         alias,
         rest: part(stages, recorded, &recorded.resumed),
+        generators_seen: resumed.given.iter().any(|given| given.item == "rng"),
         seen_inside: !straight.steps.is_empty() && !resumed.steps.is_empty(),
         weights_of: offset(stages, recorded, &recorded.resumed).and_then(|at| weights_of(straight, resumed, at)),
         ..Forgotten::default()
@@ -139,11 +140,14 @@ fn weights_of(straight: &FlightProcess, resumed: &FlightProcess, offset: usize) 
     if held.contains(&offset) { None } else { Some((*held.first()?, offset)) }
 }
 
-/// The items that the resumed run has otherwise than the interrupted one. Generators whose states agree at the first
-/// resumed step were restored later than we could look.
+/// The items that the resumed run has otherwise than the interrupted one. Generators that no step draws from, or that
+/// agree by the first step, are not among them: they may be restored later than we could look.
 fn differing(stages: &Stages<'_, '_>, recorded: &Recorded, seen: &Forgotten) -> Vec<String> {
     let Some(process) = stages.trained(&recorded.resumed) else { return Vec::new() };
-    let drawn = seen.rest.as_ref().is_none_or(|rest| rest.differing.iter().any(|item| item.starts_with("rng.")));
+    let drawn = match offset(stages, recorded, &recorded.resumed) {
+        Some(_) => seen.rest.as_ref().is_some_and(|rest| !rest.live_generators.is_empty()),
+        None => true,
+    };
     let differs = process.given.iter().filter(|given| given.differs && (given.item != "rng" || drawn));
     differs.map(|given| given.item.clone()).collect()
 }

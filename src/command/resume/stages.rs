@@ -12,7 +12,7 @@ use crate::model::flight::FlightProcess;
 use crate::model::{
     Audit, Divergence, Kind, Outcome, Point, Reading, Run, Status, Tolerance, Treatment, TreatmentResult,
 };
-use crate::probe::Detail;
+use crate::probe::{Detail, Kill};
 
 use super::Runs;
 use super::lines::Lines;
@@ -24,6 +24,7 @@ pub struct Stages<'c, 'r> {
     lines: &'c Lines,
     tolerance: Tolerance,
     named: Vec<(String, Vec<String>)>,
+    kill: Option<Kill>,
 }
 
 /// The straight run and a resumed one, lined up.
@@ -55,7 +56,17 @@ impl Aligned {
 impl<'c, 'r> Stages<'c, 'r> {
     /// Stands ready.
     pub fn new(campaign: &'c mut Campaign<'r>, lines: &'c Lines, tolerance: Tolerance) -> Self {
-        Self { campaign, lines, tolerance, named: Vec::new() }
+        Self { campaign, lines, tolerance, named: Vec::new(), kill: None }
+    }
+
+    /// From now on, ends the first run there.
+    pub fn end_at(&mut self, kill: Option<Kill>) {
+        self.kill = kill;
+    }
+
+    /// How many points a run shows.
+    pub fn points(&self, id: &str) -> usize {
+        self.run(id).map_or(0, |run| run.points)
     }
 
     /// Whether another run than the straight one leaves the checkpoint.
@@ -73,7 +84,7 @@ impl<'c, 'r> Stages<'c, 'r> {
     pub fn leave(&mut self, recording: Option<Recording>) -> Result<String> {
         let lines = self.lines;
         let Some(first) = &lines.first else { return self.straight(recording) };
-        let recording = match (&lines.kill, recording) {
+        let recording = match (&self.kill, recording) {
             (Some(kill), None) => {
                 Some(Recording { detail: Detail::Off, kill: Some(kill.clone()), ..Recording::default() })
             }
@@ -208,14 +219,31 @@ impl<'c, 'r> Stages<'c, 'r> {
     /// Enters runs, treatments and notes into the audit.
     pub fn show(&self, audit: &mut Audit) {
         let folder: &Path = self.campaign.folder();
-        let shown = |run: &Run| Run { log: findings::relative(&run.log, folder), ..run.clone() };
+        let shown = |run: &Run| Run {
+            log: findings::relative(&run.log, folder),
+            status: if self.ended_by_us(run) { Status::Stopped } else { run.status },
+            ..run.clone()
+        };
         audit.runs = self.campaign.runs().iter().map(shown).collect();
         audit.treatments = self.named.iter().map(|(name, runs)| self.result(name, runs)).collect();
-        audit.warnings.extend(self.campaign.notes().iter().cloned());
+        let ours: Vec<String> = self
+            .campaign
+            .runs()
+            .iter()
+            .filter(|run| self.ended_by_us(run))
+            .map(|run| format!("{}: ended by", run.id))
+            .collect();
+        let notes = self.campaign.notes().iter().filter(|note| !ours.iter().any(|own| note.starts_with(own)));
+        audit.warnings.extend(notes.cloned());
         if self.interrupted() && audit.verdict != crate::model::Verdict::Diverged {
             audit.verdict = crate::model::Verdict::Unresolved;
             audit.reason = "the audit was interrupted".to_owned();
         }
+    }
+
+    /// Whether the shim ended this run, as it was told to.
+    fn ended_by_us(&self, run: &Run) -> bool {
+        self.kill.is_some() && run.treatment == "first" && run.status == Status::Crashed
     }
 
     /// What a kind of run showed: whether it is the straight run, as far as both go.

@@ -1,9 +1,31 @@
 //! Progress bars: the values beside them, and the step they tell to the lines around them.
 
+use super::pairs::Value;
+use super::recipe::Lesson;
 use super::{Console, Here, Said, Waiting};
 use crate::parse::bar;
 use crate::parse::names::Split;
 use crate::parse::sink::{Place, Shown, Sink};
+
+/// What a bar and the words around it say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BarSaid {
+    pub(super) done: i64,
+    pub(super) total: Option<i64>,
+    pub(super) epoch: Option<f64>,
+    /// The epoch, where it stands before the bar.
+    pub(super) outer_epoch: Option<f64>,
+    pub(super) step: Option<i64>,
+    pub(super) held: bool,
+    /// Whether no words stand before the bar.
+    pub(super) nameless: bool,
+}
+
+fn shift(values: &mut [Value], by: usize) {
+    for value in values {
+        value.text = value.text.start + by..value.text.end + by;
+    }
+}
 
 impl Console {
     pub(super) fn bar(&mut self, here: Here<'_>, bar: &bar::Bar, sink: &mut Sink) {
@@ -25,59 +47,88 @@ impl Console {
         let (inner, _) = self.position(&scan, &text[bar.postfix.clone()]);
         let postfix = self.values(&scan, &text[bar.postfix.clone()], &said);
         self.scan = scan;
-        let split = if said.split == Split::Held { Split::Held } else { Split::Unsaid };
-        if said.epoch.is_some() && split != Split::Held {
-            self.context.epoch = said.epoch;
-        }
-        let epoch = said.epoch.or(inner.epoch).or(self.context.epoch);
-        let explicit = said.step.or(inner.step);
+        let bar_said = BarSaid {
+            done: bar.done,
+            total: bar.total,
+            epoch: said.epoch.or(inner.epoch),
+            outer_epoch: said.epoch,
+            step: said.step.or(inner.step),
+            held: said.split == Split::Held,
+            nameless: text[bar.description.clone()].trim_ascii().is_empty(),
+        };
+        let epoch = self.bar_epoch(&bar_said);
+        let place = Place { step: Some(0), ..Place::default() };
+        let split = if bar_said.held { Split::Held } else { Split::Unsaid };
+        let mut values = description;
+        shift(&mut values, bar.description.start);
+        let behind = values.len();
+        values.extend(postfix);
+        shift(&mut values[behind..], bar.postfix.start);
         let mut found = false;
-        for (value, base) in
-            description.iter().map(|v| (v, bar.description.start)).chain(postfix.iter().map(|v| (v, bar.postfix.start)))
-        {
-            let range = value.text.start + base..value.text.end + base;
+        for value in &values {
             if value.noise {
                 sink.note_noise(&value.name);
                 continue;
             }
             found = true;
-            let id = self.metric(
-                &value.name,
-                &value.group,
-                split,
-                here.rank,
-                Place { step: Some(0), ..Place::default() },
-                sink,
-            );
-            let shown = String::from_utf8_lossy(&text[range.clone()]).into_owned();
-            if here.cut && range.end == text.len() && !sink.looks_whole(id, &shown) {
+            let id = self.metric(&value.name, &value.group, split, here.rank, place, sink);
+            let shown = String::from_utf8_lossy(&text[value.text.clone()]);
+            if here.cut && value.text.end == text.len() && !sink.looks_whole(id, &shown) {
                 continue;
             }
-            let place = match explicit {
-                Some(step) => Some(Place { epoch, step: Some(step), lap: 0 }),
-                None => {
-                    let lag = self.lags.entry(id).or_default();
-                    lag.step(bar.done, bar.total, epoch, &shown).map(|step| Place {
-                        epoch,
-                        step: Some(step),
-                        lap: lag.lap(),
-                    })
-                }
-            };
-            if let Some(place) = place {
-                sink.record(id, place, Shown { value: value.value, text: &shown, line: here.line, redraw: true });
-            }
+            self.bar_value(id, &bar_said, epoch, value.value, &shown, here.line, sink);
         }
         sink.note_noise("elapsed");
+        self.bar_end(&bar_said, found, sink);
+        if bar.end == text.len() && !here.cut {
+            self.lesson = Some(Lesson::bar(here, bar, &said, &inner, values));
+        }
+    }
+
+    /// The epoch of a bar, which the lines after it share.
+    pub(super) fn bar_epoch(&mut self, said: &BarSaid) -> Option<f64> {
+        if said.outer_epoch.is_some() && !said.held {
+            self.context.epoch = said.outer_epoch;
+        }
+        said.epoch.or(self.context.epoch)
+    }
+
+    /// Records one value beside a bar.
+    #[expect(clippy::too_many_arguments, reason = "a value and where it stands")]
+    pub(super) fn bar_value(
+        &mut self,
+        id: usize,
+        said: &BarSaid,
+        epoch: Option<f64>,
+        value: f64,
+        text: &str,
+        line: u64,
+        sink: &mut Sink,
+    ) {
+        let place = match said.step {
+            Some(step) => Some(Place { epoch, step: Some(step), lap: 0 }),
+            None => {
+                let lag = self.lags.entry(id).or_default();
+                let step = lag.step(said.done, said.total, epoch, text);
+                step.map(|step| Place { epoch, step: Some(step), lap: lag.lap() })
+            }
+        };
+        if let Some(place) = place {
+            sink.record(id, place, Shown { value, text, line, redraw: true });
+        }
+    }
+
+    /// What a bar means for the lines around it.
+    pub(super) fn bar_end(&mut self, said: &BarSaid, found: bool, sink: &mut Sink) {
         self.styles.bars += u64::from(found);
-        if !found && split != Split::Held {
-            self.main(bar, text[bar.description.clone()].trim_ascii().is_empty(), sink);
+        if !found && !said.held {
+            self.main(said, sink);
         }
     }
 
     /// A bar without values tells the step of the lines beside it.
-    pub(super) fn main(&mut self, bar: &bar::Bar, nameless: bool, sink: &mut Sink) {
-        let Some(total) = bar.total.filter(|_| nameless) else { return };
+    fn main(&mut self, bar: &BarSaid, sink: &mut Sink) {
+        let Some(total) = bar.total.filter(|_| bar.nameless) else { return };
         if self.main_bar.is_none_or(|(_, known)| total >= known) {
             self.main_bar = Some((bar.done, total));
             self.release(Some(bar.done), sink);

@@ -4,16 +4,21 @@ mod bars;
 mod objects;
 mod pairs;
 mod position;
+mod recipe;
 mod rows;
 
 use std::collections::HashMap;
+use std::ops::Range;
+
+use recipe::{Lesson, Recipes};
 
 use crate::parse::bar::{self, Lag};
 use crate::parse::envelope;
 use crate::parse::frames::{End, Frame};
 use crate::parse::lexicon::Lexicon;
 use crate::parse::names::{self, Meaning, Split};
-use crate::parse::scan::Scan;
+use crate::parse::number;
+use crate::parse::scan::{Item, Scan};
 use crate::parse::sink::{Metric, Place, Shown, Sink};
 use crate::parse::table::Header;
 
@@ -53,6 +58,9 @@ pub(crate) struct Console {
     waiting: Option<Waiting>,
     decimal_comma: bool,
     key: Vec<u8>,
+    recipes: Recipes,
+    /// What the slow reading of a frame found out about lines of its shape.
+    lesson: Option<Lesson>,
     /// Frames in which something was read, by style.
     pub(crate) styles: Styles,
 }
@@ -71,7 +79,7 @@ pub(crate) struct Styles {
 }
 
 /// What a line says about where it stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Said {
     epoch: Option<f64>,
     step: Option<i64>,
@@ -79,6 +87,24 @@ struct Said {
     split: Split,
     /// `N` of a step `n/N`.
     total: Option<i64>,
+    /// Where the text shows the epoch and the step.
+    epoch_at: Range<usize>,
+    step_at: Range<usize>,
+}
+
+impl Said {
+    fn take_epoch(&mut self, item: &Item, text: &[u8]) {
+        if self.epoch.is_none() {
+            self.epoch = Some(number::value(&text[item.text.clone()], item.spelling, false));
+            self.epoch_at = item.text.clone();
+        }
+    }
+
+    fn take_step(&mut self, item: &Item, text: &[u8]) {
+        self.step = Some(number::value(&text[item.text.clone()], item.spelling, false) as i64);
+        self.step_at = item.text.clone();
+        self.total = item.of;
+    }
 }
 
 /// One frame with what every reader of a part of it needs.
@@ -102,10 +128,21 @@ impl Console {
             }
             return;
         }
+        if frame.end != End::Cut
+            && self.block.is_empty()
+            && self.waiting.is_none()
+            && self.follow(frame, bar_like, sink)
+        {
+            return;
+        }
+        self.lesson = None;
         let envelope = envelope::strip(text);
         text = &text[envelope.start.min(text.len())..];
         let here = Here { text, line: frame.line, redraw: bar_like, cut: frame.end == End::Cut, rank: envelope.rank };
         self.text(here, sink, 0);
+        if let Some(lesson) = self.lesson.take().filter(|_| frame.end != End::Cut && self.waiting.is_none()) {
+            self.recipes.learn(frame.text, lesson);
+        }
         if let Some(waiting) = &mut self.waiting {
             waiting.frames += 1;
             if waiting.frames > 24 {

@@ -1,11 +1,21 @@
 //! Lines that are one JSON object, or end in one.
 
+use std::ops::Range;
+
+use super::recipe::Lesson;
 use super::{Console, Here, Said};
 use crate::parse::envelope;
 use crate::parse::names::Meaning;
 use crate::parse::number;
 use crate::parse::sink::Sink;
 use crate::parse::walk::{self, Leaf};
+
+/// A leaf of an object: its name, and where the text shows it.
+struct Number {
+    name: String,
+    at: Range<usize>,
+    quoted: bool,
+}
 
 impl Console {
     /// Reads a line that is one JSON object, or ends in one.
@@ -15,7 +25,8 @@ impl Console {
         if !json.ends_with(b"}") || !json.contains(&b'"') || open > 200 {
             return false;
         }
-        let mut leaves: Vec<(String, Vec<u8>, bool)> = Vec::new();
+        let start = here.text.as_ptr() as usize;
+        let mut leaves: Vec<Number> = Vec::new();
         let end = walk::walk(json, &mut |path, leaf| {
             let (text, quoted) = match leaf {
                 Leaf::Number(text) => (text, false),
@@ -23,29 +34,24 @@ impl Console {
                 Leaf::Word => return,
             };
             if leaves.len() < 4096 {
-                leaves.push((walk::name(path), text.to_vec(), quoted));
+                let at = text.as_ptr() as usize - start;
+                leaves.push(Number { name: walk::name(path), at: at..at + text.len(), quoted });
             }
         });
         if end != Some(json.len()) {
             return false;
         }
         self.styles.objects += 1;
-        let numbers: Vec<&(String, Vec<u8>, bool)> =
-            leaves.iter().filter(|(_, text, _)| number::whole(text).is_some()).collect();
-        let told = numbers
-            .iter()
-            .any(|(name, ..)| matches!(self.meaning_of(name.as_bytes()), Meaning::Loss | Meaning::Result));
+        let numbers: Vec<&Number> =
+            leaves.iter().filter(|n| number::whole(&here.text[n.at.clone()]).is_some()).collect();
+        let told =
+            numbers.iter().any(|n| matches!(self.meaning_of(n.name.as_bytes()), Meaning::Loss | Meaning::Result));
         if !told {
             // A container's or a structured logger's envelope around a line of text.
-            let message = leaves.iter().find(|(name, _, quoted)| {
-                *quoted
-                    && matches!(
-                        name.to_ascii_lowercase().as_str(),
-                        "log" | "message" | "msg" | "text" | "line" | "event" | "body"
-                    )
-            });
-            if let Some((_, text, _)) = message {
-                let inner = walk::unescape(text);
+            const NAMES: [&str; 7] = ["log", "message", "msg", "text", "line", "event", "body"];
+            let message = leaves.iter().find(|n| n.quoted && NAMES.contains(&n.name.to_ascii_lowercase().as_str()));
+            if let Some(message) = message {
+                let inner = walk::unescape(&here.text[message.at.clone()]);
                 let inner = inner.trim_end();
                 let stripped = envelope::strip(inner.as_bytes());
                 let text = &inner.as_bytes()[stripped.start..];
@@ -58,41 +64,49 @@ impl Console {
                 }
             }
         }
-        self.object_numbers(&numbers, here, sink);
+        self.object_numbers(&numbers, here, told, sink);
         true
     }
 
-    pub(super) fn object_numbers(&mut self, numbers: &[&(String, Vec<u8>, bool)], here: Here<'_>, sink: &mut Sink) {
+    fn object_numbers(&mut self, numbers: &[&Number], here: Here<'_>, told: bool, sink: &mut Sink) {
         let mut said = Said { rank: here.rank, ..Said::default() };
         let mut best = 0;
-        for (name, text, _) in numbers {
-            let value = number::whole(text).unwrap_or(f64::NAN);
-            match self.meaning_of(name.as_bytes()) {
-                Meaning::Epoch => said.epoch = Some(value),
+        let value = |n: &Number| number::whole(&here.text[n.at.clone()]).unwrap_or(f64::NAN);
+        for number in numbers {
+            match self.meaning_of(number.name.as_bytes()) {
+                Meaning::Epoch => {
+                    said.epoch = Some(value(number));
+                    said.epoch_at = number.at.clone();
+                }
                 Meaning::Step(rank) if rank > best => {
                     best = rank;
-                    said.step = Some(value as i64);
+                    said.step = Some(value(number) as i64);
+                    said.step_at = number.at.clone();
                 }
-                Meaning::Rank => said.rank = said.rank.or(Some(value as u32)),
+                Meaning::Rank => said.rank = said.rank.or(Some(value(number) as u32)),
                 _ => {}
             }
         }
-        let wanted = |m: Meaning| matches!(m, Meaning::Loss | Meaning::Result | Meaning::Schedule | Meaning::Unknown);
-        let any = numbers.iter().any(|(name, ..)| wanted(self.meaning_of(name.as_bytes())));
-        let place = self.place(&said, any);
+        let kinds: Vec<bool> = numbers.iter().map(|n| is_wanted(self.meaning_of(n.name.as_bytes()))).collect();
+        let place = self.place(&said, kinds.contains(&true));
         let mut held = Vec::new();
-        for (name, text, _) in numbers {
-            match self.meaning_of(name.as_bytes()) {
-                Meaning::Noise => sink.note_noise(name),
-                meaning if wanted(meaning) => {
-                    let id = self.metric(name, "", said.split, said.rank, place, sink);
-                    let value = number::whole(text).unwrap_or(f64::NAN);
-                    let text = String::from_utf8_lossy(text.trim_ascii()).into_owned();
-                    held.push((id, place, value, text, here.line));
-                }
-                _ => {}
+        for (number, wanted) in numbers.iter().zip(&kinds) {
+            if *wanted {
+                let id = self.metric(&number.name, "", said.split, said.rank, place, sink);
+                let text = String::from_utf8_lossy(here.text[number.at.clone()].trim_ascii()).into_owned();
+                held.push((id, place, value(number), text, here.line));
+            } else if self.meaning_of(number.name.as_bytes()) == Meaning::Noise {
+                sink.note_noise(&number.name);
             }
+        }
+        if told && said.rank.is_none() {
+            let named = numbers.iter().zip(&kinds).map(|(n, wanted)| (n.at.clone(), wanted.then(|| n.name.clone())));
+            self.lesson = Lesson::object(here, &said, &named.collect::<Vec<_>>());
         }
         self.deliver(held, &said, place, here, sink);
     }
+}
+
+fn is_wanted(meaning: Meaning) -> bool {
+    matches!(meaning, Meaning::Loss | Meaning::Result | Meaning::Schedule | Meaning::Unknown)
 }

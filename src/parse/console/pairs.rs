@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::recipe::Lesson;
 use super::{Console, Here, Said};
 use crate::parse::names::{self, Meaning};
 use crate::parse::number::{self, Spelling};
@@ -28,10 +29,13 @@ impl Console {
 
     pub(super) fn read_pairs(&mut self, scan: &Scan, here: Here<'_>, sink: &mut Sink) {
         if scan.items.is_empty() {
-            self.heading(here.text);
+            if !self.heading(here.text) {
+                self.lesson = Some(Lesson::nothing(here));
+            }
             return;
         }
         let (mut said, complete) = self.position(scan, here.text);
+        let own_split = said.split;
         said.rank = here.rank.or(said.rank);
         self.under_heading(&mut said);
         let values = self.values(scan, here.text, &said);
@@ -40,15 +44,13 @@ impl Console {
         }
         let any = values.iter().any(|v| !v.noise);
         let draws = here.redraw || is_drawn(here.text);
-        if complete && !draws && self.context.header && !self.context.counted {
-            // `16/16 - loss: 0.5` as the only line of an epoch: the epoch's value, not that of step 16.
-            said.step = None;
-        } else if complete || said.step.is_some() {
-            self.context.counted = true;
-        }
+        self.whole_epoch(&mut said, complete, draws);
         let place = self.place(&said, any);
+        self.lesson = Lesson::pairs(here, scan, &said, own_split, complete, &values);
         if !any {
-            self.outputs(scan, here, place, sink);
+            if self.outputs(scan, here, place, sink) {
+                self.lesson = None;
+            }
             return;
         }
         self.styles.pairs += 1;
@@ -71,11 +73,11 @@ impl Console {
     }
 
     /// Fractions in a line without names: what inference prints. They count where a log has results and no loss.
-    pub(super) fn outputs(&mut self, scan: &Scan, here: Here<'_>, place: Place, sink: &mut Sink) {
+    pub(super) fn outputs(&mut self, scan: &Scan, here: Here<'_>, place: Place, sink: &mut Sink) -> bool {
         let plain =
             |i: &&Item| i.spelling == Spelling::Decimal && i.unit.is_empty() && i.of.is_none() && i.link != Link::Mark;
         if scan.items.len() > 16 || scan.items.iter().any(|i| i.link == Link::Mark || is_measured(here.text, i)) {
-            return;
+            return false;
         }
         for item in scan.items.iter().filter(plain) {
             let id = sink.metric(b"\0output", || Metric { meaning: Meaning::Output, ..Metric::named("output") });
@@ -83,6 +85,7 @@ impl Console {
             let value = number::value(&here.text[item.text.clone()], item.spelling, self.decimal_comma);
             sink.record(id, place, Shown { value, text: &text, line: here.line, redraw: here.redraw });
         }
+        scan.items.iter().any(|i| plain(&i))
     }
 
     /// The values of a line, noise included.

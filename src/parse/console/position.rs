@@ -7,17 +7,27 @@ use crate::parse::scan::{Item, Scan};
 use crate::parse::sink::Place;
 
 impl Console {
-    /// `Eval begin...`: a line of words that says what the lines below it belong to.
-    pub(super) fn heading(&mut self, text: &[u8]) {
+    /// `Eval begin...`: a line of words that says what the lines below it belong to. True where it was one.
+    pub(super) fn heading(&mut self, text: &[u8]) -> bool {
         if text.len() > 60 || text.split(|b| *b == b' ').count() > 3 {
-            return;
+            return false;
         }
         let tokens = names::tokens(&String::from_utf8_lossy(text));
-        let Some(first) = tokens.first() else { return };
+        let Some(first) = tokens.first() else { return false };
         match names::split(std::slice::from_ref(first)) {
             Split::Held => self.context.split = Split::Held,
             Split::Train => self.context.split = Split::Unsaid,
-            Split::Unsaid => {}
+            Split::Unsaid => return false,
+        }
+        true
+    }
+
+    /// `16/16 - loss: 0.5` as the only line of an epoch: the epoch's value, not that of step 16.
+    pub(super) fn whole_epoch(&mut self, said: &mut Said, complete: bool, drawn: bool) {
+        if complete && !drawn && self.context.header && !self.context.counted {
+            said.step = None;
+        } else if complete || said.step.is_some() {
+            self.context.counted = true;
         }
     }
 
@@ -46,18 +56,17 @@ impl Console {
             if item.key.is_empty() {
                 let suffix = self.suffix(text, item);
                 match suffix {
-                    Some(Meaning::Epoch) => said.epoch = said.epoch.or(Some(value())),
+                    Some(Meaning::Epoch) => said.take_epoch(item, text),
                     Some(Meaning::Step(_)) if item.of.is_none() && best == 0 && !item.follows => {}
                     _ => bare.push(item),
                 }
                 continue;
             }
             match self.key_meaning(text, item) {
-                Meaning::Epoch => said.epoch = said.epoch.or(Some(value())),
+                Meaning::Epoch => said.take_epoch(item, text),
                 Meaning::Step(rank) if rank > best && item.spelling != Spelling::Special => {
                     best = rank;
-                    said.step = Some(value() as i64);
-                    said.total = item.of;
+                    said.take_step(item, text);
                 }
                 Meaning::Rank => said.rank = Some(value() as u32),
                 Meaning::Unknown if self.is_split_counter(text, item, scan.items.get(index + 1)) => {
@@ -65,7 +74,7 @@ impl Console {
                     if item.of.is_some() {
                         bare.push(item);
                     } else {
-                        said.epoch = said.epoch.or(Some(value()));
+                        said.take_epoch(item, text);
                     }
                 }
                 _ => {}
@@ -88,20 +97,24 @@ impl Console {
         let counters: Vec<&&Item> =
             bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer && i.bracket != b'(').collect();
         let mut counters = counters.into_iter();
-        if said.epoch.is_none() && best == 0 && counters.len() >= 2 {
-            said.epoch = counters.next().map(|i| value(i));
+        if said.epoch.is_none()
+            && best == 0
+            && counters.len() >= 2
+            && let Some(counter) = counters.next()
+        {
+            said.take_epoch(counter, text);
         }
         if best == 0
             && let Some(counter) = counters.next()
         {
-            said.step = Some(value(counter) as i64);
+            said.take_step(counter, text);
             *complete = counter.of == said.step;
             if let Some(number) =
                 bare.iter().find(|i| i.of.is_none() && i.bracket == b'[' && i.spelling == Spelling::Integer)
                 && said.epoch.is_none()
                 && number.text.start < counter.text.start
             {
-                said.epoch = Some(value(number));
+                said.take_epoch(number, text);
             }
             return;
         }
@@ -113,29 +126,31 @@ impl Console {
         if let (b'[', b',', Some(twin)) = (first.bracket, first.next, second.filter(|s| best == 0 && closes(s)))
             && !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric)
         {
-            said.epoch = said.epoch.or(Some(value(first)));
-            said.step = Some(value(twin) as i64);
+            said.take_epoch(first, text);
+            said.take_step(twin, text);
             return;
         }
         if first.bracket == b'[' && text.get(first.text.end..).is_some_and(|t| t.trim_ascii_start().starts_with(b"]")) {
             let opens = !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric);
             let twin = second.filter(|s| s.bracket == b'[' && s.text.start <= first.text.end + 8);
             if let (true, Some(twin)) = (said.epoch.is_none() && best == 0, twin) {
-                said.epoch = Some(value(first));
-                said.step = Some(value(twin) as i64);
+                said.take_epoch(first, text);
+                said.take_step(twin, text);
             } else if best == 0 && (opens || said.epoch.is_some()) {
-                said.step = Some(value(first) as i64);
+                said.take_step(first, text);
             }
         } else if first.first && best == 0 && first.next == b'|' && second.is_some_and(|s| s.next == b'|') {
-            said.epoch = said.epoch.or(Some(value(first)));
-            said.step = second.map(|s| value(s) as i64);
+            said.take_epoch(first, text);
+            if let Some(second) = second {
+                said.take_step(second, text);
+            }
         } else if first.first
             && best == 0
             && said.epoch.is_none()
             && matches!(first.next, b':' | b'|')
             && first.unit.is_empty()
         {
-            said.step = Some(value(first) as i64);
+            said.take_step(first, text);
         } else if first.first && best > 0 && first.next == b':' {
             said.rank = said.rank.or(Some(value(first) as u32));
         }

@@ -27,6 +27,7 @@ impl Console {
         self.close_block(sink);
         if let Some(header) = Header::read(here.text) {
             self.header = Some(header);
+            self.recipes.clear();
             return true;
         }
         false
