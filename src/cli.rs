@@ -17,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   repro-audit run --times 3 -- python train.py --seed 1
   repro-audit run --vary num_workers=0,4 -- python train.py --num-workers {num_workers}
+  repro-audit gate --accept -- python train.py --seed 1
   repro-audit diff monday.log tuesday.log
   repro-audit inspect train.log
 
@@ -28,8 +29,12 @@ a setting that did not take effect).";
 pub enum Command {
     /// Run a job several times, compare, and search for the cause where it does not repeat
     Run(Box<Run>),
-    /// Compare recorded logs, metric files or run folders; the first one is the reference
+    /// Run what was accepted again, and fail where it no longer repeats
+    Gate(Box<Gate>),
+    /// Compare recorded logs, metric files, run folders or checkpoints; the first one is the reference
     Diff(Diff),
+    /// Hold a resumed run against a straight one, and name what the checkpoint forgot
+    Resume(Box<Resume>),
     /// Show what the parser sees in a file: format, metrics, steps, digits, noise
     Inspect(Inspect),
     /// Render a recorded audit again, in any format
@@ -188,6 +193,107 @@ Examples:
   repro-audit run --confidence 0.95 --detect 0.1 -- ./train --seed 1
   repro-audit run --dry-run --vary arg.lr=0.1,0.01 -- python train.py --lr {lr}";
 
+/// `repro-audit gate`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = GATE_EXAMPLES)]
+pub struct Gate {
+    /// Take what a failing gate left pending; where nothing is pending, run the job and accept what comes of it
+    #[arg(long, conflicts_with = "pending")]
+    pub accept: bool,
+    /// Show what `--accept` would change, and run nothing
+    #[arg(long)]
+    pub pending: bool,
+    /// The accepted record, for version control
+    #[arg(long, value_name = "FILE", default_value = "repro-audit.baseline.toml")]
+    pub baseline: PathBuf,
+    /// What makes the gate fail [default: as accepted, or repeatable]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<GatePolicy>,
+    /// Only these jobs of repro-audit.toml or of the baseline (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub job: Vec<String>,
+    /// The options of `run`; those not typed are taken from repro-audit.toml or as accepted.
+    #[command(flatten)]
+    pub options: RunOptions,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+    /// The job's command, where neither repro-audit.toml nor the baseline names it
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+const GATE_EXAMPLES: &str = "\
+Examples:
+  repro-audit gate --accept -- python train.py --seed 1
+  repro-audit gate
+  repro-audit gate --pending
+  repro-audit gate --accept --policy golden --times 2 -- python train.py
+  repro-audit gate --format github --output junit=gate.xml
+
+Exit codes: 0 as accepted, 1 determinism regressed (or values moved, under golden and envelope), 2 the tool failed or
+was misused, 3 nothing was tested, or not enough to say.";
+
+/// What makes a gate fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GatePolicy {
+    /// Runs of one treatment that part
+    Repeatable,
+    /// Also a varied setting that changes the result
+    Invariant,
+    /// Also values other than the accepted ones, in the same environment
+    Golden,
+    /// Values outside a band learned from the accepted runs, for jobs that cannot be exact
+    Envelope,
+    /// Runs that part earlier than accepted, for jobs that are known to part
+    Known,
+}
+
+/// Options of `run` that were typed for another subcommand: name without dashes, and the values (none for a flag).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions(pub Vec<(String, Vec<String>)>);
+
+/// Options of `run` that mean nothing to a gate, or something of its own.
+const NOT_OF_A_GATE: &[&str] = &["policy", "command", "continue_", "dry_run", "format", "output", "color", "quiet"];
+
+impl RunOptions {
+    /// The definitions, from the one list that `run` has.
+    fn definitions() -> Vec<clap::Arg> {
+        let run = <Run as Args>::augment_args(clap::Command::new("run"));
+        let of_a_gate = |arg: &&clap::Arg| arg.get_long().is_some() && !NOT_OF_A_GATE.contains(&arg.get_id().as_str());
+        run.get_arguments().filter(of_a_gate).cloned().collect()
+    }
+}
+
+impl clap::FromArgMatches for RunOptions {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let typed = |arg: clap::Arg| {
+            let id = arg.get_id().as_str();
+            let source = matches.value_source(id)?;
+            let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+            let values = if arg.get_action().takes_values() { values.collect() } else { Vec::new() };
+            let name = arg.get_long()?.to_owned();
+            (source == clap::parser::ValueSource::CommandLine).then_some((name, values))
+        };
+        Ok(Self(Self::definitions().into_iter().filter_map(typed).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for RunOptions {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.args(Self::definitions())
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
 /// Which combinations of varied levels to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Design {
@@ -222,9 +328,10 @@ pub enum RecordLevel {
 #[command(after_help = "Examples:
   repro-audit diff a.log b.log
   repro-audit diff --metric val_loss runs/1/metrics.csv runs/2/metrics.csv
-  repro-audit diff --tolerance rel=1e-6 a.jsonl b.jsonl c.jsonl")]
+  repro-audit diff --tolerance rel=1e-6 a.jsonl b.jsonl c.jsonl
+  repro-audit diff straight.pt resumed.pt")]
 pub struct Diff {
-    /// Logs, metric files or run folders; `-` is standard input
+    /// Logs, metric files, run folders or checkpoints (.safetensors, .pt, .npz); `-` is standard input
     #[arg(required = true, num_args = 2.., value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How values are compared.
@@ -233,6 +340,69 @@ pub struct Diff {
     /// How the answer is written.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `repro-audit resume`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit resume --straight 'python train.py' --first 'python train.py --stop-after 2 --ckpt c.pt' \\
+      --resumed 'python train.py --resume c.pt'
+  repro-audit resume --interrupt step=100 --signal KILL --resume-args '--resume last.pt' -- python train.py")]
+pub struct Resume {
+    /// The uninterrupted run, one quoted command line
+    #[arg(long, value_name = "CMD", requires = "resumed", conflicts_with = "interrupt")]
+    pub straight: Option<String>,
+    /// The run that leaves the checkpoint; left out, the straight run leaves it
+    #[arg(long, value_name = "CMD", requires = "straight")]
+    pub first: Option<String>,
+    /// The run that starts from the checkpoint
+    #[arg(long, value_name = "CMD", requires = "straight")]
+    pub resumed: Option<String>,
+    /// Instead: end the job itself after so many steps, checkpoints or epochs: step=K, checkpoint=N, epoch=E
+    #[arg(long, value_name = "WHEN")]
+    pub interrupt: Option<String>,
+    /// End the job at several points, one after the other, until one shows a difference: in mid-training, at the end of an
+    /// epoch, right after a checkpoint
+    #[arg(long, conflicts_with_all = ["straight", "interrupt"])]
+    pub sweep: bool,
+    /// How the job is ended
+    #[arg(long, value_name = "SIGNAL", default_value = "KILL", ignore_case = true)]
+    pub signal: Signal,
+    /// What the command takes in addition when it resumes
+    #[arg(long, value_name = "ARGS", conflicts_with = "straight", allow_hyphen_values = true)]
+    pub resume_args: Option<String>,
+    /// Longest time of one run: 90, 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", help_heading = "Execution")]
+    pub timeout: Option<String>,
+    /// Set an environment variable for every run
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Execution")]
+    pub env: Vec<String>,
+    /// Keep the audit in this folder
+    #[arg(long, value_name = "DIR", default_value = ".repro-audit", help_heading = "Execution")]
+    pub record: PathBuf,
+    /// Do not search for what the checkpoint forgot
+    #[arg(long, help_heading = "Blame")]
+    pub no_blame: bool,
+    /// How values are compared.
+    #[command(flatten)]
+    pub comparison: Comparison,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub output: Output,
+    /// The job's command, as you would type it, with --interrupt
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// How a job is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Signal {
+    /// Asked to end, as a scheduler does
+    Term,
+    /// Ended at once
+    Kill,
+    /// As by Ctrl-C
+    Int,
 }
 
 /// `repro-audit inspect`.

@@ -22,6 +22,8 @@ class State:
         self.trace = ()
         self.drill = None
         self.leaves = False
+        self.resume = None
+        self.kill = None
 
 
 state = State()
@@ -71,6 +73,8 @@ def load(path):
     state.trace = tuple(told.get("trace") or ())
     state.drill = told.get("drill")
     state.leaves = bool(told.get("leaves"))
+    state.resume = told.get("resume")
+    state.kill = told.get("kill")
 
 
 def recording():

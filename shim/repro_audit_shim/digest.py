@@ -11,6 +11,7 @@ import sys
 _native = None
 _tried = False
 MASK = (1 << 64) - 1
+NAMES = ("librepro_audit_digest.so", "librepro_audit_digest.dylib", "repro_audit_digest.dll")
 
 
 def _load():
@@ -19,7 +20,7 @@ def _load():
     import ctypes
 
     folder = os.path.dirname(os.path.abspath(__file__))
-    for name in ("librepro_audit_digest.so", "librepro_audit_digest.dylib", "repro_audit_digest.dll"):
+    for name in NAMES:
         path = os.path.join(folder, name)
         if os.path.exists(path):
             try:
@@ -37,7 +38,7 @@ def algorithm():
     folder = os.path.dirname(os.path.abspath(__file__))
     if _tried:
         return "fold64" if _native else "crc32"
-    present = any(n.endswith((".so", ".dylib", ".dll")) for n in os.listdir(folder))
+    present = any(os.path.exists(os.path.join(folder, name)) for name in NAMES)
     return "fold64" if present else "crc32"
 
 

@@ -1,13 +1,22 @@
 """Every operation of one step: name, digests of inputs and outputs, the user's line.
 
 Runs only in the drilling pass. The mode is entered when the step before has
-ended and left when the step itself has.
+ended and left when the step itself has. An operation that draws from no
+generator is done again a few times on copies of what it was given: one that
+then answers differently is told as an alert, with the line of the forward pass
+where it belongs to a backward one.
 """
+import re
 import sys
+import time
 
 from repro_audit_shim import core, digest, frames, record
 
 LIMIT = 50000
+AGAIN = 16
+AGAIN_SECONDS = 15.0  # in all
+UNTOUCHED = ("empty", "new_empty", "resize", "set_", "_local_scalar_dense", "item", "record_stream", "copy_", "_to_copy", "clone")
+_FRAME = re.compile(r'File "(.+)", line (\d+), in (\S+)')
 RANDOM = ("rand", "dropout", "bernoulli", "normal", "uniform", "multinomial", "exponential", "poisson")
 
 
@@ -21,13 +30,79 @@ def arm(torch, recorder):
     class Drill(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             kwargs = kwargs or {}
-            before = None
+            before = saved = None
             if not core.state.disabled and count[0] < LIMIT:
                 before = look((args, kwargs))
+                saved = guarded(copies, func, args, kwargs) if may_repeat(func) else None
             result = func(*args, **kwargs)
             if before is not None:
-                write(func, before, look(result))
+                after = look(result)
+                write(func, before, after)
+                if saved is not None and after is not None and guarded(repeats, func, *saved, after) is False:
+                    guarded(announce, func)
             return result
+
+    def guarded(function, *args):
+        try:
+            return function(*args)
+        except Exception:
+            return None
+
+    seeded = getattr(torch.Tag, "nondeterministic_seeded", None)
+    spent = [0.0]
+    told = set()
+
+    def may_repeat(func):
+        name = str(func)
+        return (spent[0] < AGAIN_SECONDS and name.startswith("aten.") and seeded not in func.tags
+                and not any(word in name for word in RANDOM) and not name.startswith(tuple("aten." + u for u in UNTOUCHED)))
+
+    def copies(func, args, kwargs):
+        """The arguments, with copies of those that the operation writes to."""
+        written = {a.name: a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments}
+        fresh = [copy(a) if w else a for a, w in zip(args, written.values())]
+        return fresh, {name: copy(value) if written.get(name) else value for name, value in kwargs.items()}
+
+    def copy(value):
+        if isinstance(value, torch.Tensor):
+            return value.clone()
+        return [copy(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+    def repeats(func, args, kwargs, after):
+        """Does the operation, done again, give the same each time? `args` are copies made before it was done."""
+        began = time.monotonic()
+        try:
+            for _ in range(AGAIN):
+                once = copies(func, args, kwargs)
+                if look(func(*once[0], **once[1])) != after:
+                    return False
+                if time.monotonic() - began > 1.0:
+                    break
+        finally:
+            spent[0] += time.monotonic() - began
+        return True
+
+    def announce(func):
+        name = str(func)
+        place = forward_place() or site()
+        if (name, place) not in told and len(told) < 200:
+            told.add((name, place))
+            file, line, function = place or (None, None, None)
+            record.write({"r": "alert", "operation": name, "file": file, "line": line, "function": function})
+
+    def site():
+        user = frames.user_frame(sys._getframe(2))
+        return frames.place(user) if user is not None else None
+
+    def forward_place():
+        """The user's line whose forward pass made the backward node at work, where there is one."""
+        current = getattr(torch._C, "_current_autograd_node", None)
+        node = current() if current is not None else None
+        lines = (node.metadata.get("traceback_") or ()) if node is not None else ()
+        for found in reversed([_FRAME.search(text) for text in lines]):
+            if found and frames.is_user_file(found.group(1)):
+                return found.group(1), int(found.group(2)), found.group(3)
+        return None
 
     def look(things):
         try:
@@ -52,15 +127,28 @@ def arm(torch, recorder):
         except Exception as error:
             core.fault("drill", error)
 
+    anomaly = [False]
+
+    def remember_forward_lines(on):
+        try:
+            if on:
+                anomaly[0] = torch.is_anomaly_enabled()
+            if not anomaly[0]:
+                torch.set_anomaly_enabled(on, False)
+        except Exception:
+            pass  # an older torch: the line of the backward call is told then
+
     def enter(*_):
         if mode[0] is None and not core.state.disabled:
             mode[0] = Drill()
+            remember_forward_lines(True)
             recorder.own_modes[0] = 1
             mode[0].__enter__()
 
     def leave():
         if mode[0] is not None and mode[0] != "done":
             mode[0].__exit__(None, None, None)
+            remember_forward_lines(False)
             recorder.own_modes[0] = 0
             mode[0] = "done"
 

@@ -13,7 +13,8 @@ from repro_audit_shim import core
 FORMAT = "repro-audit.flight/1"
 LIMIT = 256 * 1024 * 1024
 
-_open, _write, _close, _getpid = os.open, os.write, os.close, os.getpid
+# Taken before anything is replaced: what we do ourselves is not the job's doing.
+_open, _write, _close, _getpid, _getppid = os.open, os.write, os.close, os.getpid, os.getppid
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -37,7 +38,7 @@ def write(item, even_disabled=False):
     pid = _getpid()
     if _File.pid != pid:
         _start(pid)
-    if _File.dead:
+    if _File.dead or _File.fd is None:  # no descriptor: the file is being opened, further up this very stack
         return
     _put(_line(item))
 
@@ -60,13 +61,14 @@ def _start(pid):
             pass
     _File.pid, _File.fd, _File.written, _File.dead = pid, None, 0, False
     number = core.rank()
+    hello = _line(_hello(pid, number))
     name = "flight-%s-%d.jsonl" % ("main" if number is None else number, pid)
     try:
         _File.fd = _open(os.path.join(core.state.record_dir, name), _FLAGS, 0o600)
     except OSError:
         _File.dead = True
         return
-    _put(_line(_hello(pid, number)))
+    _put(hello)
 
 
 def _hello(pid, number):
@@ -76,7 +78,7 @@ def _hello(pid, number):
         "r": "hello",
         "format": FORMAT,
         "pid": pid,
-        "ppid": os.getppid(),
+        "ppid": _getppid(),
         "rank": number,
         "local_rank": os.environ.get("LOCAL_RANK"),
         "role": core.lineage(),

@@ -352,4 +352,12 @@ def arm(torch):
     if recorder.active:
         loaders.hook(torch, recorder)
         outputs.hook(torch, recorder)
+    if core.state.resume:
+        from repro_audit_shim import resume
+
+        resume.arm(torch, recorder)
+    if core.state.kill:
+        from repro_audit_shim import interrupt
+
+        interrupt.arm(torch, recorder)
     finish.arm(recorder)

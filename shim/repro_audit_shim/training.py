@@ -1,7 +1,4 @@
 """Hooks on optimizers, on backward and on the gradient scaler."""
-import os
-import sys
-
 from repro_audit_shim import core, hooks
 
 
@@ -102,6 +99,7 @@ def _backward(torch, recorder):
 
 def _scaler(module, recorder):
     skipped = core.guarded("skipped step", recorder.skipped)
+
     def make(original):
         def step(self, optimizer, *args, **kwargs):
             seen = recorder.step

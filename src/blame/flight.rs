@@ -5,7 +5,7 @@ use crate::model::flight::{
 };
 use crate::model::{
     Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
-    Read, Seeding,
+    Read, Seeding, SourceLine,
 };
 
 /// Everything that the records of two repeats show about why they part. `divergence` is where the records part first,
@@ -18,18 +18,20 @@ pub fn evidence(
 ) -> Evidence {
     let Some((one, other)) = main_processes(a, b) else { return Evidence::default() };
     let places = Places::of(a, b);
+    let generators = generators(one, other, divergence, &places);
+    let reseeded = generators.iter().any(|generator| generator.seeding == Seeding::Clock);
     Evidence {
         first: divergence.map(|divergence| first(divergence, one, other)),
         initial_parameters_differ: initial_parameters_differ(one, other),
         only_length_differs: divergence.is_none() && one.steps.len() != other.steps.len(),
-        generators: generators(one, other, divergence, &places),
+        generators,
         own_generators: own_generators(&places),
         loaders: loaders(one, other, &places),
-        reads: reads(&places),
+        reads: reads(&places, reseeded),
         orders: orders(a, &places),
         alerts: one.alerts.iter().map(|alert| known(one, &alert.operation, alert.at.clone())).collect(),
         operation: operation.map(|guilty| known(one, &guilty.name, guilty.at.clone())),
-        uninitialised: places.from("uninitialised").map(|place| place.at.clone()).collect(),
+        uninitialised: uninitialised(&places),
         threads: fact(one, "threads").and_then(|threads| threads.parse().ok()),
         hashes_randomised: fact(one, "hash_randomization").map(|flag| flag != "0"),
         cudnn_benchmark: fact(one, "cudnn.benchmark").map(|flag| flag == "true"),
@@ -90,7 +92,11 @@ fn first(divergence: &FlightDivergence, one: &FlightProcess, other: &FlightProce
         stage: divergence.stage,
         item: divergence.item.clone(),
         step: i64::try_from(divergence.step).ok(),
-        relative: pair.and_then(|(a, b)| relative(item(a, &divergence.item)?, item(b, &divergence.item)?)),
+        relative: pair.and_then(|(a, b)| {
+            let size = |name: &str| relative(item(a, name)?, item(b, name)?);
+            // Inputs are digests; how much they differ is told by the loss that they give.
+            size(&divergence.item).or_else(|| size("loss").filter(|_| divergence.item == "inputs"))
+        }),
     }
 }
 
@@ -166,7 +172,9 @@ fn own_generators(places: &Places<'_>) -> Vec<OwnGenerator> {
     let made = |source| places.from(source).filter(|place| place.kind == "create");
     let numpy = made("seed.numpy_generator").map(|place| (place, Library::Numpy, place.worker.is_some()));
     let workers = made("seed.worker").map(|place| (place, library_of(place), true));
-    let python = made("entropy").map(|place| (place, library_of(place), place.worker.is_some()));
+    let python = made("entropy")
+        .filter(|place| !names_a_file(places, place))
+        .map(|place| (place, library_of(place), place.worker.is_some()));
     let mut found: Vec<OwnGenerator> = Vec::new();
     for (place, library, in_worker) in workers.chain(numpy).chain(python) {
         // The same line may be traced as a source of entropy and as a worker's: what it makes is in workers.
@@ -175,6 +183,18 @@ fn own_generators(places: &Places<'_>) -> Vec<OwnGenerator> {
         }
     }
     found
+}
+
+/// Whether the generator is the one with which `tempfile` makes up names, at the same line of the user's.
+fn names_a_file(places: &Places<'_>, made: &TracedPlace) -> bool {
+    places.from("order.filesystem").any(|place| place.what == "tempfile" && place.at == made.at)
+}
+
+/// The lines that make tensors without writing them. NumPy's own functions begin with `numpy.empty` and write it at once,
+/// so those are no sign of anything.
+fn uninitialised(places: &Places<'_>) -> Vec<SourceLine> {
+    let tensors = places.from("uninitialised").filter(|place| !place.what.starts_with("numpy."));
+    tensors.map(|place| place.at.clone()).collect()
 }
 
 fn library_of(place: &TracedPlace) -> Library {
@@ -197,7 +217,7 @@ fn loaders(one: &FlightProcess, other: &FlightProcess, places: &Places<'_>) -> V
         });
         let unfixed = generator.is_some_and(|seeding| seeding != Seeding::Fixed);
         let built = value(loader, "line").and_then(|line| line.parse().ok()).zip(value(loader, "file"));
-        let built = built.map(|(line, file)| crate::model::SourceLine { file: file.into(), line });
+        let built = built.map(|(line, file)| SourceLine { file: file.into(), line });
         found.push(Loader {
             workers: value(loader, "num_workers").and_then(|workers| workers.parse().ok()).unwrap_or(0),
             in_order: value(loader, "in_order").is_none_or(|flag| flag != "false"),
@@ -208,7 +228,9 @@ fn loaders(one: &FlightProcess, other: &FlightProcess, places: &Places<'_>) -> V
     found
 }
 
-fn reads(places: &Places<'_>) -> Vec<Read> {
+/// What the user's code reads from outside. A process id counts only where generators get other seeds in each run: else it
+/// is there to be printed.
+fn reads(places: &Places<'_>, reseeded: bool) -> Vec<Read> {
     let read = |what: Outside| {
         move |place: &TracedPlace| Read {
             what,
@@ -220,11 +242,15 @@ fn reads(places: &Places<'_>) -> Vec<Read> {
         }
     };
     let clock = places.from("clock").filter(|place| place.kind == "read").map(read(Outside::Clock));
-    let listings =
-        places.from("order.filesystem").filter(|place| place.kind == "list" && place.entries.is_none_or(|n| n > 1));
-    let names = places.from("order.filesystem").filter(|place| place.kind == "name" && place.what != "tempfile");
-    let entropy = places.from("entropy").filter(|place| place.kind == "read" && !place.what.ends_with("pid"));
-    let listed = listings.map(read(Outside::Listing)).chain(names.map(read(Outside::Name)));
+    let files = |kind: &'static str| places.from("order.filesystem").filter(move |place| place.kind == kind);
+    let is_time = |place: &&TracedPlace| place.what.ends_with("mtime");
+    // Looked at once, a time of change orders nothing.
+    let times = files("list").filter(move |place| is_time(place) && place.count > 1).map(read(Outside::Modified));
+    let listings = files("list").filter(move |place| !is_time(place) && place.entries.is_none_or(|n| n > 1));
+    let names = files("name").filter(|place| place.what != "tempfile");
+    let entropy =
+        places.from("entropy").filter(|place| place.kind == "read" && (reseeded || !place.what.ends_with("pid")));
+    let listed = times.chain(listings.map(read(Outside::Listing))).chain(names.map(read(Outside::Name)));
     clock.chain(listed).chain(entropy.map(read(Outside::Entropy))).collect()
 }
 
@@ -247,7 +273,7 @@ fn orders(a: &Flight, places: &Places<'_>) -> Vec<Order> {
     found
 }
 
-fn known(process: &FlightProcess, name: &str, location: Option<crate::model::SourceLine>) -> Operation {
+fn known(process: &FlightProcess, name: &str, location: Option<SourceLine>) -> Operation {
     let device = if uses_cards(process) { "cuda" } else { "cpu" };
     Operation { name: name.to_owned(), device: device.to_owned(), location }
 }
@@ -276,7 +302,8 @@ fn notes(process: &FlightProcess) -> Vec<String> {
 mod tests {
     use super::super::nominate::{Strength, nominate};
     use super::*;
-    use crate::model::{SourceLine, Stage};
+    use crate::model::Stage;
+    use crate::model::flight::ExactNumber;
 
     fn look(items: &[(&str, &str)]) -> FlightStep {
         let items = items.iter().map(|(name, digest)| FlightItem {
@@ -382,6 +409,86 @@ mod tests {
         let found = evidence(&flight, &flight, Some(&parting(Stage::Batch, "inputs", &[], &[])), None);
         let fair = nominate(&found).into_iter().find(|n| n.setting == "order.filesystem").unwrap();
         assert_eq!(fair.strength, Strength::Fair);
+    }
+
+    #[test]
+    fn a_seed_that_differs_is_the_clocks_only_where_a_clock_is_read() {
+        let run = |value: &str, trace: Vec<TracedPlace>| {
+            let call = SeedCall {
+                generator: "torch".to_owned(),
+                how: "torch.manual_seed".to_owned(),
+                value: Some(value.to_owned()),
+                by_user: true,
+                used_before: None,
+                at: None,
+            };
+            let start = Some(look(&[("rng.torch", value)]));
+            flight(FlightProcess {
+                start,
+                seeds: vec![call],
+                steps: vec![look(&[])],
+                trace,
+                ..FlightProcess::default()
+            })
+        };
+        let divergence = parting(Stage::Rng, "rng.torch", &["rng.torch"], &[]);
+        let found = |trace: &[TracedPlace]| {
+            strongest(&evidence(&run("1", trace.to_vec()), &run("2", trace.to_vec()), Some(&divergence), None))
+        };
+        assert_eq!(found(&[place("clock", "time.time", "read", 4, None)]), ["clock"]);
+        let pid = [place("entropy", "os.getpid", "read", 4, None)];
+        assert_eq!(found(&pid), ["entropy"]);
+        assert_eq!(evidence(&with_trace(pid.to_vec()), &with_trace(pid.to_vec()), None, None).reads, []);
+    }
+
+    #[test]
+    fn times_of_change_that_are_looked_at_again_and_again_order_the_files() {
+        let mut trace = vec![
+            place("order.filesystem", "uuid.uuid4", "name", 15, None),
+            place("order.filesystem", "os.path.getmtime", "list", 40, None),
+        ];
+        let found = evidence(&with_trace(trace.clone()), &with_trace(trace.clone()), None, None);
+        let line = |line| Some(SourceLine { file: "train.py".into(), line });
+        assert_eq!(super::super::locate::location("order.filesystem", &found), line(40));
+        trace[1].count = 1;
+        let found = evidence(&with_trace(trace.clone()), &with_trace(trace), None, None);
+        assert_eq!(super::super::locate::location("order.filesystem", &found), line(15), "one look orders nothing");
+    }
+
+    #[test]
+    fn gradients_that_differ_on_equal_losses_point_to_the_arithmetic() {
+        let empty = with_trace(Vec::new());
+        let divergence = parting(Stage::Gradients, "grads", &[], &[]);
+        assert_eq!(strongest(&evidence(&empty, &empty, Some(&divergence), None)), ["deterministic_algorithms"]);
+        let threads = with_trace(vec![place("race", "Thread.start", "start", 39, None)]);
+        let found = evidence(&threads, &threads, Some(&divergence), None);
+        assert_eq!(strongest(&found), Vec::<&str>::new(), "the job's own threads change gradients as well");
+    }
+
+    #[test]
+    fn inputs_that_move_the_loss_by_rounding_only_are_computed_and_others_are_read() {
+        let number = |loss: f64| ExactNumber { bits: loss.to_bits(), precision: "f64".to_owned(), value: Some(loss) };
+        let run = |loss: f64| {
+            let mut step = look(&[("inputs", &loss.to_string()), ("loss", &loss.to_string())]);
+            step.items[1].numbers = vec![number(loss)];
+            flight(FlightProcess { steps: vec![step], ..FlightProcess::default() })
+        };
+        let divergence = parting(Stage::Batch, "inputs", &[], &[]);
+        let found = |other: f64| strongest(&evidence(&run(1.0), &run(other), Some(&divergence), None));
+        assert_eq!(found(1.000_000_1), ["deterministic_algorithms"]);
+        assert_eq!(found(1.1), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn the_generator_with_which_tempfile_makes_up_names_is_nobodys_cause() {
+        let trace = vec![
+            place("entropy", "random.Random without a seed", "create", 87, None),
+            place("order.filesystem", "tempfile", "name", 87, None),
+            place("uninitialised", "numpy.empty", "create", 33, None),
+        ];
+        let flight = with_trace(trace);
+        let found = evidence(&flight, &flight, Some(&parting(Stage::Batch, "batch", &[], &[])), None);
+        assert!(found.own_generators.is_empty() && found.uninitialised.is_empty(), "{found:?}");
     }
 
     #[test]

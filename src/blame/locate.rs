@@ -91,11 +91,15 @@ fn order(evidence: &Evidence, deciders: &[Decider]) -> Option<SourceLine> {
         .or_else(|| of_these().find_map(|order| order.location.clone()))
 }
 
-/// Where names are random, the line that makes them; otherwise the line that lists them.
+/// Where the times of change decide, the line that looks at them; where names are random, the line that makes them;
+/// otherwise the line that lists them.
 fn files(evidence: &Evidence) -> Option<SourceLine> {
     let random = evidence.reads.iter().any(|read| read.what == Outside::Listing && read.names_differ == Some(true));
     let made = if random { read(evidence, Outside::Entropy, Some(false)) } else { None };
-    read(evidence, Outside::Name, None).or(made).or_else(|| read(evidence, Outside::Listing, None))
+    read(evidence, Outside::Modified, None)
+        .or_else(|| read(evidence, Outside::Name, None))
+        .or(made)
+        .or_else(|| read(evidence, Outside::Listing, None))
 }
 
 fn clock_seed(evidence: &Evidence) -> Option<SourceLine> {

@@ -1,7 +1,7 @@
 //! What was seen to a cause, or to the next treatments to try; pure, launches nothing.
 //!
 //! Input: the outcomes of treatments, and the flight record's [`Evidence`](crate::model::Evidence) where there is one.
-//! Output: the effect table ([`effects`]), what it alone says about the cause ([`matrix`]), and the adaptive [`Search`]
+//! Output: the effect table ([`effects()`]), what it alone says about the cause ([`matrix()`]), and the adaptive [`Search`]
 //! that asks for one treatment after another until a cause is proved on both sides or shown to be out of reach.
 
 mod candidate;
@@ -16,6 +16,7 @@ mod nominate;
 mod price;
 mod recorded;
 mod remedy;
+mod resume;
 mod search;
 mod summary;
 #[cfg(test)]
@@ -31,5 +32,6 @@ pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
 pub use recorded::{SOURCES, sentence};
 pub use remedy::{function, remedy};
+pub use resume::{Forgotten, Minimal, forgotten};
 pub use search::{Answer, Ask, Config, Control, Search, Seen};
 pub use summary::summary;

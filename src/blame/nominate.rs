@@ -72,6 +72,10 @@ impl Nominations {
             (Seeding::Entropy, true) => {
                 self.add(setting, Strong, format!("{name}'s generator is used and seeded from entropy"))
             }
+            (Seeding::Clock, _) if evidence.reads.iter().all(|read| read.what != Outside::Clock) => {
+                let why = format!("{name}'s generator gets another seed in each run, and no clock is read");
+                self.add("entropy", Strong, why);
+            }
             (Seeding::Clock, _) => self.add("clock", Strong, format!("{name}'s generator is seeded from the clock")),
             (Seeding::Fixed | Seeding::Late, true) => {
                 self.add(
@@ -161,6 +165,9 @@ impl Nominations {
             Outside::Listing if read.order_differs.is_none() => {
                 self.add("order.filesystem", Weak, "the job lists a directory");
             }
+            Outside::Modified => {
+                self.add("order.filesystem", Fair, "the job looks at the times at which files changed")
+            }
             Outside::Listing | Outside::Name => {}
         }
     }
@@ -183,17 +190,27 @@ impl Nominations {
             self.operation(&operation.name, operation.device.starts_with("cuda"), Strong, &why);
         }
         let stage = first_stage(evidence);
+        let size = evidence.first.as_ref().and_then(|first| first.relative);
         let late = matches!(stage, Some(Stage::Loss | Stage::Gradients | Stage::Optimizer | Stage::Output));
-        if !late || is_schedule(evidence) {
+        // What the model is given may be computed as well: then the losses part by rounding only.
+        let computed = stage == Some(Stage::Batch) && size.is_some_and(|size| size < ROUNDING);
+        if !(late || computed) || is_schedule(evidence) {
             return;
         }
         for alert in &evidence.alerts {
             let why = format!("{} announces that it does not repeat", alert.name);
             self.operation(&alert.name, alert.device.starts_with("cuda"), Strong, &why);
         }
-        let rounding = evidence.first.as_ref().and_then(|first| first.relative).is_none_or(|size| size < ROUNDING);
-        if rounding && evidence.threads != Some(1) {
-            self.add("deterministic_algorithms", Fair, "equal batch and weights give another loss or gradient");
+        if size.is_none_or(|size| size < ROUNDING) && evidence.threads != Some(1) {
+            let (fits, why) = match (computed, stage == Some(Stage::Gradients)) {
+                (true, _) => (Strong, "the inputs differ by so little that only rounding explains it"),
+                (_, true) => (Strong, "equal batch, weights and loss give other gradients"),
+                _ => (Fair, "equal batch and weights give another loss or gradient"),
+            };
+            // Threads of the job's own, and memory that nobody wrote, change gradients as well.
+            let races = evidence.orders.iter().any(|order| order.decider != Decider::StringHashes);
+            let alone = !races && evidence.uninitialised.is_empty();
+            self.add("deterministic_algorithms", if alone { fits } else { Fair }, why);
             self.add("threads", Weak, "operations run on several threads");
         }
         if evidence.cuda && evidence.cudnn_benchmark != Some(false) {

@@ -10,6 +10,9 @@ const FEWEST_STEPS: usize = 10;
 /// A median step shorter than this is mostly the clock and the log.
 const SHORTEST: Duration = Duration::from_micros(20);
 
+/// Single runs that disagree by more than this about the ratio were measured on a machine too busy to say.
+const WIDEST: f64 = 1.5;
+
 /// What a pin costs, given the step durations of each run with it and of each reference run; `None` where the runs are
 /// too short to say. The spread is that of the ratios of single runs.
 pub fn price(pinned: &[Vec<Duration>], reference: &[Vec<Duration>]) -> Option<Price> {
@@ -17,6 +20,9 @@ pub fn price(pinned: &[Vec<Duration>], reference: &[Vec<Duration>]) -> Option<Pr
     let ratios = || pinned.iter().flat_map(|with| reference.iter().map(move |without| with / without));
     let lowest = ratios().fold(f64::INFINITY, f64::min);
     let highest = ratios().fold(0.0, f64::max);
+    if highest > lowest * WIDEST {
+        return None;
+    }
     Some(Price { step_time_ratio: median(pinned.clone())? / median(reference.clone())?, spread: (lowest, highest) })
 }
 
@@ -64,6 +70,11 @@ mod tests {
         let mut jumpy = steps(10, 21);
         jumpy[7] = Duration::from_secs(3);
         assert!((price(&[jumpy], &[steps(10, 21)]).unwrap().step_time_ratio - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn runs_that_disagree_about_the_price_have_none() {
+        assert_eq!(price(&[steps(20, 20), steps(35, 20)], &[steps(10, 20)]), None);
     }
 
     #[test]

@@ -41,12 +41,32 @@ pub fn remedy(cause: &str) -> Remedy {
         "nccl.order" => "NCCL_ALGO=Ring NCCL_NVLS_ENABLE=0 ...",
         "compile" => "run eagerly, or compile in both runs with torch._inductor.config.fallback_random = True",
         "env.version" => "install the same versions of the libraries",
-        "resume.rng" => "save and load the generator states of random, numpy and torch, after all that draws from them",
-        "resume.scheduler" => "save scheduler.state_dict(), and load it after the scheduler is built",
-        "resume.optimizer" => "save and load optimizer.state_dict()",
-        "resume.sampler" => "save and load the position in the epoch and the sampler's generator",
-        "resume.precision" => "save the weights in the precision they are trained in",
-        "resume.state" => "save and load every other state that training reads: averaged weights, counters, loss scale",
+        "resume.rng" => {
+            "# saving\nstate[\"rng\"] = (random.getstate(), numpy.random.get_state(), torch.get_rng_state(), torch.cuda.get_rng_state_all())\n\
+             # loading, after everything that draws\npython, array, cpu, cards = state[\"rng\"]\nrandom.setstate(python)\n\
+             numpy.random.set_state(array)\ntorch.set_rng_state(cpu)\ntorch.cuda.set_rng_state_all(cards)"
+        }
+        "resume.scheduler" => {
+            "# saving\nstate[\"scheduler\"] = scheduler.state_dict()\n# loading, after the scheduler is built\n\
+             scheduler.load_state_dict(state[\"scheduler\"])"
+        }
+        "resume.optimizer" => {
+            "# saving\nstate[\"optimizer\"] = optimizer.state_dict()\n# loading, before the first step\n\
+             optimizer.load_state_dict(state[\"optimizer\"])"
+        }
+        "resume.sampler" => {
+            "# saving\nstate[\"epoch\"], state[\"batches_done\"] = epoch, batches_done\nstate[\"order\"] = generator.get_state()  # as it was when the epoch began\n\
+             # loading: draw the same order again, then leave out the batches that were done\n\
+             generator.set_state(state[\"order\"])\nbatches = itertools.islice(loader, state[\"batches_done\"], None)"
+        }
+        "resume.precision" => {
+            "# saving: no .half() or .bfloat16() on what training goes on from\nstate[\"model\"] = model.state_dict()\n\
+             # export a smaller copy for inference into another file"
+        }
+        "resume.state" => {
+            "# saving and loading: every other state that training or evaluation reads\n\
+             state[\"average\"], state[\"scaler\"], state[\"counters\"] = average, scaler.state_dict(), counters"
+        }
         _ => "",
     }
     .to_owned()

@@ -34,6 +34,7 @@ struct Recorded {
     evidence: Option<Evidence>,
     first: Option<FlightDivergence>,
     entered: bool,
+    runs: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -66,7 +67,7 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
             }
         }
     };
-    if wants_drill(&found, &recorded) && campaign.runs().len() + 2 <= request.max_runs {
+    if wants_drill(&found, &recorded) && campaign.runs().len() < request.max_runs {
         drill(campaign, base, &mut recorded)?;
     }
     if let Some(evidence) = &recorded.evidence {
@@ -93,7 +94,7 @@ fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Div
     let recording = Recording {
         detail: Detail::Full,
         trace: blame::SOURCES.iter().map(|source| (*source).to_owned()).collect(),
-        drill: None,
+        ..Recording::default()
     };
     let length_only = divergence.is_some_and(|divergence| divergence.kind == Kind::Length);
     let after_points = divergence.filter(|_| !length_only).map(|divergence| (divergence.index + 1 + AFTER) as u64);
@@ -115,7 +116,7 @@ fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Div
         None => {}
     }
     let evidence = blame::evidence(a, b, first.as_ref(), None);
-    Ok(Recorded { evidence: Some(evidence), first, entered: true, notes })
+    Ok(Recorded { evidence: Some(evidence), first, entered: true, runs: batch.runs, notes })
 }
 
 fn pair(
@@ -148,7 +149,7 @@ fn config(
         settings: candidates(request, recorded),
         reference: base.settings.clone(),
         control: Control {
-            groups: control.group.classes.clone(),
+            groups: reference_groups(campaign, control, recorded),
             onset: control.group.outcome.divergence().map(|divergence| divergence.position),
             runs: runs.len(),
             steps: runs.iter().map(|run| run.points as u64).sum(),
@@ -157,6 +158,17 @@ fn config(
         command: words::command(&request.command),
         shorten: worth_shortening(campaign, control),
     })
+}
+
+/// Sizes of the groups of identical runs of the reference. Recorded runs end soon after the first difference, where two
+/// that part later still agree: where no two of the repeats agree and the recorded ones part to the bit, only the repeats
+/// count, or a job that never repeats would be taken for one that sometimes does.
+fn reference_groups(campaign: &Campaign<'_>, control: &Batch, recorded: &Recorded) -> Vec<usize> {
+    let repeats = campaign.compare(&control.runs).classes;
+    if recorded.first.is_some() && repeats.iter().all(|&size| size == 1) {
+        return repeats;
+    }
+    campaign.compare(&[control.runs.as_slice(), &recorded.runs].concat()).classes
 }
 
 /// Whether questions on the way are worth asking of shortened runs: the job takes long and parts in its first quarter.
@@ -239,29 +251,28 @@ fn wants_drill(found: &Blame, recorded: &Recorded) -> bool {
     arithmetic && found.causes.iter().any(|cause| asks.contains(&cause.id.as_str()) && cause.location.is_none())
 }
 
-/// One more pair of runs, in which the operations of the divergent step are recorded one by one.
+/// One more run, in which the operations of the divergent step are recorded one by one and each done again: one that then
+/// answers differently is guilty.
 fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded) -> Result<()> {
     let Some(first) = &recorded.first else { return Ok(()) };
-    campaign.say("tracing the operations of the step at which the runs part");
-    let recording = Recording { detail: Detail::Full, trace: Vec::new(), drill: Some(first.step) };
-    let batch = pair(campaign, base, recording, Some(first.step + 1 + AFTER as u64))?;
-    let guilty = flights(campaign, &batch).and_then(|[a, b]| {
-        let (a, b) = (a.trained().next()?, b.trained().next()?);
-        compare::flight::guilty_operation(a, b)
-    });
-    let Some(guilty) = guilty else {
-        recorded
-            .notes
-            .push(format!("no operation of step {} was seen to give different outputs for equal inputs", first.step));
+    campaign.say("doing the operations of the step at which the runs part again and again");
+    let recording = Recording { drill: Some(first.step), ..Recording::default() };
+    let after_points = Some(first.step + 1 + AFTER as u64);
+    let stop = StopRule { after_divergence: None, after_points, ..campaign.stop() };
+    let batch = campaign.repeat(&Order { treatment: base, repeats: 1, stop, recording: Some(recording) }, &[])?;
+    let drilled = batch.runs.first().and_then(|run| campaign.flight(run)?.trained().next());
+    let Some(guilty) = drilled.and_then(|process| process.alerts.first()).cloned() else {
+        let note = format!("no operation of step {} was seen to give different outputs for equal inputs", first.step);
+        recorded.notes.push(note);
         return Ok(());
     };
     recorded.notes.push(format!(
-        "operation {} of step {}, {}, gives different outputs for equal inputs",
-        guilty.number, first.step, guilty.name
+        "an operation of step {}, {}, gives different outputs for equal inputs",
+        first.step, guilty.operation
     ));
     if let Some(evidence) = &mut recorded.evidence {
         let device = if evidence.cuda { "cuda" } else { "cpu" }.to_owned();
-        evidence.operation = Some(crate::model::Operation { name: guilty.name, device, location: guilty.at });
+        evidence.operation = Some(crate::model::Operation { name: guilty.operation, device, location: guilty.at });
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::execute::{self, Executor, Finish, Interrupt, Local};
 use crate::model::flight::Flight;
 use crate::model::{Level, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Applied, Job};
-use crate::probe::{Detail, Instructions, Shim};
+use crate::probe::{Checkpoint, Detail, Instructions, Kill, Shim};
 use crate::record::{self, Header, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 use crate::{parse, probe};
@@ -56,6 +56,10 @@ pub struct Recording {
     pub trace: Vec<String>,
     /// The step whose operations are wanted one by one.
     pub drill: Option<u64>,
+    /// What is kept at a checkpoint, and what is given back after one.
+    pub checkpoint: Option<Checkpoint>,
+    /// When the process is ended.
+    pub kill: Option<Kill>,
 }
 
 /// What came of the repeats of one treatment.
@@ -152,8 +156,17 @@ impl<'a> Campaign<'a> {
     /// # Errors
     /// Where the job cannot be started at all or the record cannot be written.
     pub fn repeat(&mut self, order: &Order<'_>, beside: &[String]) -> Result<Batch> {
+        let request = self.request;
+        self.repeat_command(&request.command, order, beside)
+    }
+
+    /// The same with another command than the audit's own.
+    ///
+    /// # Errors
+    /// Where the job cannot be started at all or the record cannot be written.
+    pub fn repeat_command(&mut self, command: &[String], order: &Order<'_>, beside: &[String]) -> Result<Batch> {
         let levels = self.request.levels(&order.treatment.settings)?;
-        let applied = plan::apply(&self.request.command, &levels, self.request.shim);
+        let applied = plan::apply(command, &levels, self.request.shim);
         if !applied.unapplied.is_empty() {
             return Ok(Batch::not_applied(Vec::new(), applied.unapplied));
         }
@@ -192,22 +205,33 @@ impl<'a> Campaign<'a> {
             settings: applied.shim.clone(),
             trace: recording.trace,
             drill: recording.drill,
+            checkpoint: recording.checkpoint,
+            kill: recording.kill,
             ..Instructions::default()
         };
         for trial in trials {
             let asked = trial.launch.environment.get("PYTHONPATH").cloned();
             let python_path = asked.unwrap_or_else(|| std::env::var("PYTHONPATH").ok());
             // Its folder is made by `begin`; the flight record goes below it, and is put aside with it.
-            let folder = self.record.folder().join("flights").join(&trial.run);
+            let folder = self.flight_folder(&trial.run);
+            if !self.is_recorded(trial) {
+                // What a lost attempt left would be taken for this run's.
+                let _ = std::fs::remove_dir_all(&folder);
+            }
             let variables = shim.enter(&folder, &instructions, python_path.as_deref())?;
             trial.launch.environment.extend(variables.into_iter().map(|(name, value)| (name, Some(value))));
         }
         Ok(())
     }
 
+    /// Where a run's flight record lies.
+    pub fn flight_folder(&self, run: &str) -> PathBuf {
+        self.record.folder().join("flights").join(run)
+    }
+
     fn read_flights(&mut self, ids: &[String]) {
         for id in ids {
-            match probe::flight::read(&self.record.folder().join("flights").join(id)) {
+            match probe::flight::read(&self.flight_folder(id)) {
                 Ok(flight) => {
                     self.flights.insert(id.clone(), flight);
                 }
@@ -223,7 +247,12 @@ impl<'a> Campaign<'a> {
         for run in self.runs.iter_mut().filter(|run| ids.contains(&run.id) && run.status != Status::Skipped) {
             run.read_back.extend(applied.read_back.clone());
             for (setting, level) in &applied.shim {
-                match proof(flights.get(&run.id), setting, level) {
+                let flight = flights.get(&run.id).filter(|flight| flight.entered > 0);
+                if let (None, Some(carried)) = (flight, applied.carried.get(setting)) {
+                    run.read_back.insert(setting.clone(), carried.clone());
+                    continue;
+                }
+                match proof(flight, setting, level) {
                     Ok(level) => {
                         run.read_back.insert(setting.clone(), level);
                     }
@@ -272,16 +301,15 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
+    /// Whether an interrupted audit had finished this very run.
+    fn is_recorded(&self, trial: &Trial) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| finished(recorded, trial).is_some())
+    }
+
     /// Takes a run that an interrupted audit had finished, instead of repeating it.
     fn take_recorded(&mut self, trial: &Trial) -> bool {
         let Some(recorded) = &self.recorded else { return false };
-        let finished = |run: &&Run| {
-            run.id == trial.run
-                && run.treatment == trial.treatment
-                && run.settings == trial.settings
-                && !matches!(run.status, Status::Lost | Status::Skipped)
-        };
-        let Some(run) = recorded.runs.iter().find(finished).cloned() else { return false };
+        let Some(run) = finished(recorded, trial).cloned() else { return false };
         let run = Run { log: recorded.folder.join(&run.log), ..run };
         if let Ok(reading) = read(&run.log, &self.request.reading) {
             self.readings.insert(run.id.clone(), reading);
@@ -336,6 +364,14 @@ impl<'a> Campaign<'a> {
             group.outcome = Outcome::Unresolved(reason);
         }
         group
+    }
+
+    /// Compares runs as [`Campaign::compare`] does, with another reading in the place of one run's: would that be noticed?
+    pub fn compare_instead(&self, ids: &[String], run: &str, reading: &Reading) -> Outcome {
+        let members = ids.iter().filter_map(|id| self.member(id));
+        let members: Vec<Member<'_>> =
+            members.map(|member| if member.name == run { Member { reading, ..member } } else { member }).collect();
+        compare::group(&members, self.request.tolerance, self.metric().as_deref()).outcome
     }
 
     fn member(&self, id: &str) -> Option<Member<'_>> {
@@ -401,6 +437,16 @@ impl<'a> Campaign<'a> {
     }
 }
 
+/// The finished run of a record that carried this very trial out.
+fn finished<'r>(recorded: &'r Recorded, trial: &Trial) -> Option<&'r Run> {
+    recorded.runs.iter().find(|run| {
+        run.id == trial.run
+            && run.treatment == trial.treatment
+            && run.settings == trial.settings
+            && !matches!(run.status, Status::Lost | Status::Skipped)
+    })
+}
+
 impl Batch {
     fn not_applied(runs: Vec<String>, not_applied: Vec<(SettingId, String)>) -> Self {
         let mut reasons: Vec<&str> = not_applied.iter().map(|(_, reason)| reason.as_str()).collect();
@@ -418,7 +464,7 @@ impl Batch {
 
 /// The level in effect, as the flight record proves it, or why it is not.
 fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::result::Result<Level, String> {
-    let Some(flight) = flight.filter(|flight| flight.entered > 0) else {
+    let Some(flight) = flight else {
         return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)"
             .to_owned());
     };

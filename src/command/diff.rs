@@ -1,4 +1,4 @@
-//! `repro-audit diff`: compares recorded logs, metric files or run folders.
+//! `repro-audit diff`: compares recorded logs, metric files or run folders; checkpoints in [`super::checkpoint`].
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::Verdict;
 use crate::{exit, parse};
 
+use super::checkpoint;
 use super::findings::{self, Compared};
 use super::output::Output;
 use super::request::reading_options;
@@ -18,6 +19,9 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
     let output = Output::new(&typed.output)?;
     let tolerance = words::tolerance(&typed.comparison.tolerance)?;
     let metric = typed.comparison.metric.as_deref();
+    if let Some(checkpoints) = checkpoint::read_all(&typed.files)? {
+        return checkpoint::diff(&typed.files, &checkpoints, tolerance, &output);
+    }
     let options = reading_options(metric, typed.comparison.pattern.as_deref())?;
     if typed.files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
         return Err(Error::Misuse("standard input, `-`, can be read once only".to_owned()));

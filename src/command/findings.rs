@@ -36,6 +36,7 @@ pub fn blank(command: &str) -> Audit {
         resolution: None,
         divergence: None,
         also_diverged: Vec::new(),
+        checkpoints: Vec::new(),
         runs: Vec::new(),
         treatments: Vec::new(),
         effects: Vec::new(),

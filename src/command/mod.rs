@@ -2,15 +2,18 @@
 
 mod blame;
 mod campaign;
+mod checkpoint;
 mod diff;
 mod dry_run;
 mod env;
 mod findings;
+mod gate;
 mod inspect;
 mod observe;
 mod output;
 mod report;
 mod request;
+mod resume;
 mod run;
 mod settings;
 mod watch;
@@ -41,7 +44,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     };
     match cli.command {
         Command::Run(typed) => run::run(&typed),
+        Command::Gate(typed) => gate::gate(&typed),
         Command::Diff(typed) => diff::diff(&typed),
+        Command::Resume(typed) => resume::resume(&typed),
         Command::Inspect(typed) => inspect::inspect(&typed),
         Command::Report(typed) => report::report(&typed),
         Command::Settings(typed) => settings::settings(&typed),

@@ -51,7 +51,7 @@ fn recorded_command(path: &Path) -> Result<cli::Run> {
 }
 
 /// Repeats the job at every treatment and puts together what came of it.
-fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Result<Audit> {
+pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Result<Audit> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut results: Vec<TreatmentResult> = Vec::new();
     for treatment in &request.treatments {

@@ -1,11 +1,13 @@
 //! Two series to a divergence: alignment, tolerance, distance, digit floor.
 
+pub mod checkpoint;
 pub mod cursor;
 pub mod distance;
 pub mod flight;
 pub mod readings;
 pub mod replicates;
 pub mod resolution;
+pub mod resume;
 
 pub use cursor::{Cursor, End, Rule};
 pub use readings::{Pair, compare};

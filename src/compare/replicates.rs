@@ -69,7 +69,9 @@ pub fn group(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -
         None if points == 0 => Outcome::Unresolved(no_common_point(members)),
         None => Outcome::Agreed,
     };
-    Group { outcome, others: found.collect(), points, apart, classes: classes(members, tolerance, only) }
+    let onset = outcome.divergence().map(|divergence| divergence.index);
+    let telling: Vec<Member<'_>> = members.iter().copied().filter(|member| reaches(member, onset)).collect();
+    Group { outcome, others: found.collect(), points, apart, classes: classes(&telling, tolerance, only) }
 }
 
 fn unresolved(reason: String) -> Group {
@@ -80,6 +82,12 @@ fn unresolved(reason: String) -> Group {
         apart: Vec::new(),
         classes: Vec::new(),
     }
+}
+
+/// Whether a run got as far as the point at which the runs part; one that was cut before it would seem to agree with all.
+fn reaches(member: &Member<'_>, onset: Option<usize>) -> bool {
+    let longest = member.reading.series.iter().map(|series| series.points.len()).max().unwrap_or(0);
+    onset.is_none_or(|onset| member.end == End::Complete || longest > onset)
 }
 
 /// Sorts the members into classes that agree, each known by its first member.
@@ -191,6 +199,20 @@ mod tests {
         assert_eq!(texts, ["2.0", "2.0", "2.5"]);
         assert_eq!(group.apart, ["r2", "r3"]);
         assert_eq!(group.classes, [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_before_the_others_part_agrees_with_none_of_them() {
+        let readings = [
+            reading(&[("loss", &["2.0", "1.0"])]),
+            reading(&[("loss", &["2.0", "1.5"])]),
+            reading(&[("loss", &["2.0"])]),
+            reading(&[("loss", &[])]),
+        ];
+        let mut members = members(&readings, &["r1", "r2", "r3", "r4"]);
+        members[2].end = End::Cut;
+        members[3].end = End::Cut;
+        assert_eq!(group(&members, Tolerance::Exact, None).classes, [1, 1]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Everything an audit found: what every report format draws.
 
-use super::{Blame, Confidence, Divergence, Effect, Environment, Resolution, Run, Series, TreatmentResult, Verdict};
+use super::{
+    Blame, CheckpointDifference, Confidence, Divergence, Effect, Environment, Resolution, Run, Series, TreatmentResult,
+    Verdict,
+};
 
 /// One line of a log near the divergence, for the raw window; untrusted text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct Audit {
     pub divergence: Option<Divergence>,
     /// Metrics other than the primary one that part, each at its own first difference.
     pub also_diverged: Vec<Divergence>,
+    /// How each checkpoint compares with the first one; empty where no checkpoints were compared.
+    pub checkpoints: Vec<CheckpointDifference>,
     /// The runs, in the order they were planned.
     pub runs: Vec<Run>,
     /// The treatments, reference first.

@@ -96,6 +96,8 @@ pub enum Outside {
     Listing,
     /// A name made up at random: a uuid, a token.
     Name,
+    /// The times at which files changed.
+    Modified,
 }
 
 /// A read of the outside by the user's code.

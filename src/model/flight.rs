@@ -82,6 +82,12 @@ pub struct FlightProcess {
     pub trace: Vec<TracedPlace>,
     /// Operations of the drilled step.
     pub operations: Vec<Operation>,
+    /// Checkpoints that it wrote, in order.
+    pub saves: Vec<SavedCheckpoint>,
+    /// Checkpoints that it read before its first step.
+    pub loads: Vec<PathBuf>,
+    /// What became of each item that a checkpoint should hold.
+    pub given: Vec<GivenItem>,
     /// Errors of the shim itself; the record ends where one happened.
     pub faults: Vec<String>,
     /// Why the process ended, where it said so.
@@ -106,6 +112,30 @@ impl FlightProcess {
         let starts: Vec<u64> = self.steps.iter().filter(|step| step.optimizer == 0).map(|step| step.at).collect();
         starts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect()
     }
+}
+
+/// A checkpoint that a process wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedCheckpoint {
+    /// Steps of the first optimizer made before it.
+    pub steps: u64,
+    /// The file, where it had a name.
+    pub path: Option<PathBuf>,
+    /// Steps made when a state in it was taken, where that state follows the live weights and is older than the file.
+    pub taken: Option<u64>,
+}
+
+/// One item that a checkpoint should hold, as a resumed process found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenItem {
+    /// `weights`, `optimizer`, `scheduler`, `scaler`, `rng`, `loader`.
+    pub item: String,
+    /// Did the process have another one than the interrupted run?
+    pub differs: bool,
+    /// Was the interrupted run's put in its place?
+    pub given: bool,
+    /// The lower precision that makes one of the other.
+    pub rounded: Option<String>,
 }
 
 /// A loss as the process held it.

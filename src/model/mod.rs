@@ -5,6 +5,8 @@
 
 pub mod audit;
 pub mod cause;
+pub mod checkpoint;
+pub mod checkpoint_difference;
 pub mod confidence;
 pub mod divergence;
 pub mod effect;
@@ -27,6 +29,10 @@ pub mod verdict;
 
 pub use audit::{Audit, Comparison, Curve, RawLine};
 pub use cause::{Blame, Cause, Grade, Price, Remedy, SourceLine};
+pub use checkpoint::{Checkpoint, Dtype, Number, Place, State, StateValue, Storage, Tensor, row_major};
+pub use checkpoint_difference::{
+    CheckpointDifference, ElementPair, ElementSpread, Match, Part, StateMatch, TensorMatch,
+};
 pub use confidence::{Confidence, Missed};
 pub use divergence::{Divergence, Kind, RunValue, Stage};
 pub use effect::Effect;

@@ -49,7 +49,7 @@ fn fit(sample: &Sample<'_>) -> (f64, String) {
         .filter(|r| r.len() == names.len() && r.iter().any(|c| number::whole(c.as_bytes()).is_some()))
         .count();
     if rows.is_empty() {
-        let score = if known > 0 && names.len() > 1 { 0.6 } else { 0.2 };
+        let score = if known > 0 && names.len() > 1 { 0.3 } else { 0.2 };
         return (score, "a header without rows".into());
     }
     if fitting * 2 < rows.len() {

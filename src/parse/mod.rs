@@ -1,11 +1,12 @@
 //! Log bytes to series: one file per log format, with detection.
 //!
-//! Input: a path, bytes in memory, or bytes as a running process writes them. Output: a [`Reading`], or observations one
+//! Input: a path, bytes in memory, or bytes as a running process writes them. Output: a [`Reading`](crate::model::Reading), or observations one
 //! by one. Every format is one value of [`LogFormat`] in [`FORMATS`]; the text of consoles, where most logs come from, is
 //! read in layers: physical lines and redraws, prefixes of loggers, then bars, tables, JSON and key-value
 //! pairs.
 
 mod bar;
+pub mod checkpoint;
 mod console;
 mod csv;
 mod encoding;

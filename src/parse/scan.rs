@@ -373,12 +373,9 @@ fn word_end(line: &[u8], at: usize) -> usize {
             end += 1;
         } else if byte.is_ascii_digit() && wide {
             break;
-        } else if byte.is_ascii_alphanumeric()
-            || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
-        {
-            end += 1;
-        } else if end > at
-            && (matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') || byte == b'\'' && inside_word(line, end))
+        } else if is_word_byte(byte)
+            || (end > at
+                && (matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') || byte == b'\'' && inside_word(line, end)))
         {
             end += 1;
         } else if byte == b'(' && end > at && !starts_numeric_group(line, end) {
@@ -392,6 +389,11 @@ fn word_end(line: &[u8], at: usize) -> usize {
     }
     // Whatever it is, go on.
     end.max(at + 1)
+}
+
+/// Whether a byte may stand anywhere in a name.
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
 }
 
 fn starts_numeric_group(line: &[u8], at: usize) -> bool {

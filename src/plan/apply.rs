@@ -26,6 +26,8 @@ pub struct Applied {
     pub shim: BTreeMap<SettingId, Level>,
     /// Levels known to be in effect because the command or the environment shows them.
     pub read_back: BTreeMap<SettingId, Level>,
+    /// Levels that the shim is asked to read back, and that the environment alone carries where it cannot enter.
+    pub carried: BTreeMap<SettingId, Level>,
     /// Settings that no way led to, each with the reason: the treatment is then unresolved.
     pub unapplied: Vec<(SettingId, String)>,
 }
@@ -40,6 +42,9 @@ pub fn apply(command: &[String], levels: &[(Setting, Level)], shim: bool) -> App
             (true, _) => applied.unapplied.push((setting.id.clone(), no_way(setting, level, shim))),
             (false, true) => {
                 applied.read_back.insert(setting.id.clone(), level.clone());
+            }
+            (false, false) if setting.read_back == ReadBack::Environment && routes.contains(&Route::Environment) => {
+                applied.carried.insert(setting.id.clone(), level.clone());
             }
             (false, false) => {}
         }
@@ -188,6 +193,13 @@ mod tests {
         assert_eq!(applied.environment["OMP_NUM_THREADS"], "3");
         assert_eq!(applied.environment["MKL_NUM_THREADS"], "3");
         assert_eq!(applied.read_back.len(), 1);
+    }
+
+    #[test]
+    fn knows_which_levels_the_environment_carries_into_a_job_that_cannot_be_entered() {
+        let threads = applied("python t.py", "threads", "1", true);
+        assert_eq!((threads.shim.len(), threads.carried.len()), (1, 1));
+        assert!(applied("python t.py", "deterministic_algorithms", "on", true).carried.is_empty());
     }
 
     #[test]

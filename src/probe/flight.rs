@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::model::SourceLine;
 use crate::model::flight::{
-    Alert, AppliedLevel, ExactNumber, Flight, FlightItem, FlightProcess, FlightStep, Operation, Overridden, SeedCall,
-    TracedPlace,
+    Alert, AppliedLevel, ExactNumber, Flight, FlightItem, FlightProcess, FlightStep, GivenItem, Operation, Overridden,
+    SavedCheckpoint, SeedCall, TracedPlace,
 };
 
 /// The format that this reader understands.
@@ -115,6 +115,9 @@ fn take(process: &mut FlightProcess, record: &Value, first: bool) -> Option<()> 
         "alert" => push(&mut process.alerts, Alert { operation: text(record, "operation")?, at: line(record) })?,
         "trace" => trace(process, record)?,
         "op" => push(&mut process.operations, operation(record)?)?,
+        "save" => push(&mut process.saves, saved(record)?)?,
+        "load" => push(&mut process.loads, PathBuf::from(text(record, "path")?))?,
+        "given" => push(&mut process.given, given(record)?)?,
         "fault" => push(&mut process.faults, format!("{}: {}", text(record, "where")?, text(record, "error")?))?,
         "end" => process.ended = Some(text(record, "why")?),
         _ => {} // a record of a later version
@@ -240,6 +243,23 @@ fn operation(record: &Value) -> Option<Operation> {
         outputs: text(record, "out")?,
         random: record.get("random").and_then(Value::as_bool).unwrap_or(false),
         at: line(record),
+    })
+}
+
+fn saved(record: &Value) -> Option<SavedCheckpoint> {
+    Some(SavedCheckpoint {
+        steps: number(record, "steps")?,
+        path: text(record, "path").map(PathBuf::from),
+        taken: number(record, "taken"),
+    })
+}
+
+fn given(record: &Value) -> Option<GivenItem> {
+    Some(GivenItem {
+        item: text(record, "item")?,
+        differs: record.get("differs")?.as_bool()?,
+        given: record.get("given")?.as_bool()?,
+        rounded: text(record, "rounded"),
     })
 }
 

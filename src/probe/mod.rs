@@ -3,6 +3,8 @@
 pub mod flight;
 pub mod machine;
 pub mod shim;
+mod software;
 
 pub use machine::machine;
-pub use shim::{Detail, Instructions, Shim};
+pub use shim::{Checkpoint, Detail, Instructions, Kill, Shim};
+pub use software::software;

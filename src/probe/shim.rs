@@ -33,9 +33,13 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/guards.py",
     "repro_audit_shim/hashorder.py",
     "repro_audit_shim/hooks.py",
+    "repro_audit_shim/interrupt.py",
+    "repro_audit_shim/kept.py",
     "repro_audit_shim/loaders.py",
     "repro_audit_shim/outputs.py",
+    "repro_audit_shim/position.py",
     "repro_audit_shim/record.py",
+    "repro_audit_shim/resume.py",
     "repro_audit_shim/seeds.py",
     "repro_audit_shim/steps.py",
     "repro_audit_shim/trace.py",
@@ -106,6 +110,34 @@ pub struct Instructions {
     pub drill: Option<u64>,
     /// Digests of every single tensor at every step, not only at the first.
     pub leaves: bool,
+    /// What to keep at a checkpoint, and what to give back after one.
+    pub checkpoint: Option<Checkpoint>,
+    /// When to end the process.
+    pub kill: Option<Kill>,
+}
+
+/// What the shim keeps of a run that leaves a checkpoint, and what it gives back to one that starts from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Keep every item at each checkpoint.
+    pub keep: bool,
+    /// Keep them around this step instead.
+    pub step: Option<u64>,
+    /// The record folder of the run whose kept items are compared and given back.
+    pub from: Option<PathBuf>,
+    /// The items to give back.
+    pub give: Vec<String>,
+}
+
+/// When the process is to be ended, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// `step`, `checkpoint` or `epoch`.
+    pub at: &'static str,
+    /// After how many of them.
+    pub number: u64,
+    /// `TERM`, `KILL` or `INT`.
+    pub signal: &'static str,
 }
 
 /// The shim on disk, unpacked once per audit.
@@ -169,7 +201,13 @@ fn written(record: &Path, instructions: &Instructions) -> String {
         "trace": instructions.trace,
         "drill": instructions.drill.map(|step| json!({ "step": step })),
         "leaves": instructions.leaves,
-        "kill": null,
+        "resume": instructions.checkpoint.as_ref().map(|asked| json!({
+            "keep": asked.keep,
+            "step": asked.step,
+            "from": asked.from.as_ref().map(|folder| folder.display().to_string()),
+            "give": asked.give,
+        })),
+        "kill": instructions.kill.as_ref().map(|kill| json!({ "at": kill.at, "n": kill.number, "signal": kill.signal })),
     })
     .to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Listing, ReportFormat, Row, Rows, Spread, Style, untrusted};
+use super::{Listing, ReportFormat, Row, Rows, Spread, Style, checkpoint, untrusted};
 use crate::model::Audit;
 
 /// The series side by side.
@@ -18,6 +18,9 @@ impl ReportFormat for Csv {
     }
 
     fn write(&self, audit: &Audit, _style: Style, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(listing) = checkpoint::listing(audit) {
+            return write_listing(&listing, out);
+        }
         let rows = Rows::all(audit);
         let mut csv = ::csv::Writer::from_writer(out);
         let compared = rows.only(&rows.compared(audit));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
 use serde_json::{Map, Value, json};
 
-use super::{Listing, ReportFormat, Style, untrusted, words};
+use super::{Listing, ReportFormat, Style, checkpoint, untrusted, words};
 use crate::model::{
     Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Kind, Level, Outcome, Resolution, Run, SettingId,
     Source, Stage, TreatmentResult,
@@ -101,7 +101,7 @@ impl Formatter for Careful<'_> {
 
 /// The document of an audit.
 pub fn document(audit: &Audit) -> Value {
-    json!({
+    let mut document = json!({
         "schema": "repro-audit.report/1",
         "command": audit.command,
         "version": env!("CARGO_PKG_VERSION"),
@@ -122,7 +122,11 @@ pub fn document(audit: &Audit) -> Value {
         "environment": audit.environment.as_ref().map(environment),
         "environments": audit.environments.iter().map(|(name, of)| (name.clone(), environment(of))).collect::<Map<_, _>>(),
         "record": audit.record.as_ref().map(|path| path.to_string_lossy()),
-    })
+    });
+    if let Some(compared) = checkpoint::document(audit) {
+        document["checkpoint"] = compared;
+    }
+    document
 }
 
 /// A number; NaN and infinities, which JSON lacks, as strings.

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::checkpoint;
+use super::listing::Section;
 use super::raw::{Mark, RawDiff, Tag};
 use super::rows::labels;
 use super::{Listing, ReportFormat, Rows, Style, untrusted, words};
@@ -21,6 +23,7 @@ impl ReportFormat for Markdown {
 
     fn write(&self, audit: &Audit, _style: Style, out: &mut dyn Write) -> io::Result<()> {
         headline(audit, out)?;
+        checkpoints(audit, out)?;
         side_by_side(audit, out)?;
         blame(audit, out)?;
         effects(audit, out)?;
@@ -238,21 +241,31 @@ fn write_listing(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "{}", listing.empty);
     }
     for section in &listing.sections {
-        writeln!(out, "### {}\n", untrusted::markdown(&section.name))?;
-        if !section.about.is_empty() {
-            writeln!(out, "{}\n", untrusted::markdown(&section.about))?;
-        }
-        if !section.rows.is_empty() {
-            let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
-            let row = |row: &Vec<String>| row.iter().map(|cell| untrusted::markdown(cell)).collect::<Vec<_>>();
-            grid(&head, &section.rows.iter().map(row).collect::<Vec<_>>(), usize::MAX, out)?;
-        }
-        for note in &section.notes {
-            writeln!(out, "- {}", untrusted::markdown(note))?;
-        }
-        if !section.notes.is_empty() {
-            writeln!(out)?;
-        }
+        write_section(section, out)?;
+    }
+    Ok(())
+}
+
+/// How checkpoints compare, tensor by tensor.
+fn checkpoints(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    checkpoint::sections(audit, checkpoint::Shown::Differing).iter().try_for_each(|section| write_section(section, out))
+}
+
+fn write_section(section: &Section, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "### {}\n", untrusted::markdown(&section.name))?;
+    if !section.about.is_empty() {
+        writeln!(out, "{}\n", untrusted::markdown(&section.about))?;
+    }
+    if !section.rows.is_empty() {
+        let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+        let row = |row: &Vec<String>| row.iter().map(|cell| untrusted::markdown(cell)).collect::<Vec<_>>();
+        grid(&head, &section.rows.iter().map(row).collect::<Vec<_>>(), usize::MAX, out)?;
+    }
+    for note in &section.notes {
+        writeln!(out, "- {}", untrusted::markdown(note))?;
+    }
+    if !section.notes.is_empty() {
+        writeln!(out)?;
     }
     Ok(())
 }

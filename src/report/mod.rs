@@ -3,7 +3,9 @@
 //!
 //! To add a format: one file here, its `mod` line and its line in [`FORMATS`].
 
+mod checkpoint;
 mod csv;
+mod difference;
 mod environment;
 mod github;
 mod html;
@@ -26,6 +28,7 @@ pub mod untrusted;
 
 use std::io::{self, Write};
 
+pub use difference::difference;
 pub use environment::{environment, environment_differences};
 pub use github::job_summary;
 pub use inspect::inspect;

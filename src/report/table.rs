@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use super::checkpoint;
+use super::listing::Section;
 use super::raw::{DiffLine, Mark, RawDiff, Tag};
 use super::rows::labels;
 use super::text::{Ink, Page};
@@ -30,6 +32,7 @@ impl ReportFormat for Table {
     fn write(&self, audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
         let mut page = Page::new(style, out);
         headline(audit, &mut page)?;
+        checkpoints(audit, &mut page)?;
         side_by_side(audit, &mut page)?;
         raw_lines(audit, &mut page)?;
         troubled_runs(audit, &mut page)?;
@@ -446,22 +449,36 @@ fn write_listing(listing: &Listing, style: Style, out: &mut dyn Write) -> io::Re
         if index > 0 {
             page.gap()?;
         }
-        let name = page.ink(Ink::Bold, &untrusted::plain(&section.name));
-        page.line(&name)?;
-        if !section.about.is_empty() {
-            page.paragraph("", &section.about)?;
-        }
-        let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
-        let natural = page.grid(&head, &section.rows, &section.right, None);
-        let too_wide = natural.lines.first().is_some_and(|line| line.width() > page.width());
-        if section.cards && too_wide {
-            cards(&head, &section.rows, &mut page)?;
-        } else if !section.rows.is_empty() {
-            print_grid(&head, &section.rows, &section.right, &mut page)?;
-        }
-        for note in &section.notes {
-            page.paragraph("  ", note)?;
-        }
+        write_section(section, &mut page)?;
+    }
+    Ok(())
+}
+
+fn write_section(section: &Section, page: &mut Page) -> io::Result<()> {
+    let name = page.ink(Ink::Bold, &untrusted::plain(&section.name));
+    page.line(&name)?;
+    if !section.about.is_empty() {
+        page.paragraph("", &section.about)?;
+    }
+    let head: Vec<String> = section.head.iter().map(|name| (*name).to_owned()).collect();
+    let natural = page.grid(&head, &section.rows, &section.right, None);
+    let too_wide = natural.lines.first().is_some_and(|line| line.width() > page.width());
+    if section.cards && too_wide {
+        cards(&head, &section.rows, page)?;
+    } else if !section.rows.is_empty() {
+        print_grid(&head, &section.rows, &section.right, page)?;
+    }
+    for note in &section.notes {
+        page.paragraph("  ", note)?;
+    }
+    Ok(())
+}
+
+/// How checkpoints compare, tensor by tensor.
+fn checkpoints(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    for section in checkpoint::sections(audit, checkpoint::Shown::Differing) {
+        page.gap()?;
+        write_section(&section, page)?;
     }
     Ok(())
 }

@@ -25,6 +25,10 @@ pub fn verdict(verdict: Verdict) -> &'static str {
 /// The divergence that a report shows, with its treatment: the reference's, else that of the compared runs, else the
 /// first treatment's that parts.
 pub fn shown_divergence(audit: &Audit) -> Option<(&Divergence, Option<&TreatmentResult>)> {
+    // A tensor has no steps: the reason and the rows of its checkpoint say where it parts.
+    if !audit.checkpoints.is_empty() {
+        return None;
+    }
     if let Some(divergence) = &audit.divergence {
         return Some((divergence, None));
     }

@@ -110,3 +110,17 @@ fn what_cannot_be_judged_stays_held_and_is_only_suspected() {
     });
     assert!(blame.causes.iter().all(|cause| cause.grade != Grade::Proved), "{blame:?}");
 }
+
+#[test]
+fn a_setting_without_which_the_job_crashes_is_not_convicted_beside_a_cause_that_is() {
+    let (torch, clock) = (SettingId::new("seed.torch"), SettingId::new("clock"));
+    let mut config = config(vec![1, 1, 1, 1, 1], Some(honest(&["seed.torch", "clock"])));
+    config.settings.retain(|setting| setting.id == torch || setting.id == clock);
+    let blame = answering(config, |treatment| match (treatment.contains_key(&torch), treatment.contains_key(&clock)) {
+        (true, true) => Seen::Agreed,
+        (true, false) => Seen::Unresolved { reason: "crashed".to_owned(), not_applied: Vec::new() },
+        _ => parted(),
+    });
+    let graded: Vec<(&str, Grade)> = blame.causes.iter().map(|cause| (cause.id.as_str(), cause.grade)).collect();
+    assert_eq!(graded, [("seed.torch", Grade::Likely), ("clock", Grade::Suspected)]);
+}

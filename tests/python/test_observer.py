@@ -156,6 +156,52 @@ class Steps(unittest.TestCase):
         self.assertTrue(all(r["step"] == 1 and r["file"].endswith("job.py") for r in ops))
         self.assertEqual(ran.out, support.run(self.TRAIN, shim=False).out)
 
+    def test_does_operations_again_without_changing_the_job_and_accuses_none_that_repeats(self):
+        text = """import torch
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+for step in range(4):
+    hidden = torch.zeros(8)
+    hidden.index_put_((torch.tensor([1, 1, 2]),), torch.rand(3), accumulate=True)
+    hidden += 1
+    optimizer.zero_grad()
+    loss = model(hidden).square().sum()
+    loss.backward()
+    optimizer.step()
+    print('loss', loss.item())
+"""
+        ran = support.run(text, drill={"step": 2})
+        self.assertEqual((ran.records("alert"), ran.records("fault")), ([], []))
+        self.assertEqual(ran.out, support.run(text, shim=False).out)
+
+    def test_tells_an_operation_that_answers_differently_when_done_again_with_its_forward_line(self):
+        text = """import torch
+calls = [0]
+def drifting(grad, output):
+    calls[0] += 1
+    return grad * (1 - output * output) + calls[0]
+library = torch.library.Library("aten", "IMPL")
+library.impl("tanh_backward", drifting, "CPU")
+weight = torch.nn.Parameter(torch.ones(4))
+optimizer = torch.optim.SGD([weight], lr=0.1)
+for step in range(4):
+    bent = weight.tanh()
+    bent.square().sum().backward()
+    optimizer.step()
+"""
+        ran = support.run(text, drill={"step": 2})
+        self.assertEqual(ran.records("fault"), [], ran.err)
+        self.assertEqual([(r["operation"], r["line"]) for r in ran.records("alert")],
+                         [("aten.tanh_backward.default", 11)], ran.err)
+
+    def test_traces_the_users_lines_and_none_of_its_own(self):
+        text = "import os, time\nstart = time.time()\nos.listdir('.')\nprint('result')\n"
+        ran = support.run(text, level="off", trace=["clock", "order.filesystem"])
+        self.assertEqual([r["r"] for r in ran.records()][0], "hello")
+        self.assertEqual([(r["source"], r["line"]) for r in ran.records("trace")],
+                         [("clock", 2), ("order.filesystem", 3)])
+
     def test_falls_back_to_crc_without_the_native_digest(self):
         text = "import repro_audit_shim.digest as d; d._tried = True\n" + self.TRAIN
         ran = support.run(text)

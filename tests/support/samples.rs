@@ -32,6 +32,7 @@ pub fn empty(command: &str) -> Audit {
         resolution: None,
         divergence: None,
         also_diverged: Vec::new(),
+        checkpoints: Vec::new(),
         runs: Vec::new(),
         treatments: Vec::new(),
         effects: Vec::new(),

@@ -5,7 +5,6 @@ Each thread counts its own calls, so that racing threads do not disturb it; what
 the user's code sleeps is added. Level `on`, or the seconds that one optimizer
 step is to take.
 """
-import os
 import sys
 import time
 

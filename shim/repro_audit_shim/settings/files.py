@@ -9,7 +9,6 @@ order of the names.
 """
 import os
 import stat
-import sys
 
 from repro_audit_shim import core, frames, hooks, settings
 

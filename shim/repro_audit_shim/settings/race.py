@@ -186,12 +186,8 @@ def _processes(module):
             del _previous[:]
             sign = os.path.join(core.state.record_dir or tempfile.gettempdir(),
                                 "yield-%d-%d" % (os.getpid(), id(self)))
-            os.environ["REPRO_AUDIT_YIELD"] = sign
             self._repro_audit_sign = sign
-            try:
-                original(self)
-            finally:
-                os.environ.pop("REPRO_AUDIT_YIELD", None)
+            original(self)
             _counted(None)
             _previous.append((self, sign))
             return None

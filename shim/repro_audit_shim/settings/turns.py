@@ -5,7 +5,6 @@ only where a thread waits (a condition, an event, a queue, a join, a sleep) or
 ends. A waiting thread looks at what it waits for each time the baton comes by.
 Threads of libraries are left alone.
 """
-import sys
 import time
 
 from repro_audit_shim import core, frames
@@ -22,6 +21,7 @@ class _Baton:
         self.members = []
         self.holder = None
         self.idle = 0
+        self.starting = set()
         self.ident = threading.get_ident
 
     def join(self, who):
@@ -38,7 +38,8 @@ class _Baton:
                 self.holder = after
 
     def takes_part(self):
-        return len(self.members) > 1 and self.ident() in self.members
+        me = self.ident()
+        return len(self.members) > 1 and me in self.members and me not in self.starting
 
     def hand_on(self):
         with self.gate:
@@ -100,7 +101,13 @@ def arm(threading):
             ticket = object()
             self._repro_audit_ticket = ticket
             baton.join(ticket)
-            return original(self)
+            # whether the new thread has begun when we look is a matter of luck: no turn is given up for it
+            me = baton.ident()
+            baton.starting.add(me)
+            try:
+                return original(self)
+            finally:
+                baton.starting.discard(me)
 
         return start
 
@@ -113,6 +120,7 @@ def arm(threading):
             try:
                 return original(self)
             finally:
+                self._repro_audit_ended = True
                 baton.leave()
 
         return _bootstrap_inner
@@ -128,8 +136,12 @@ def arm(threading):
     def join(original):
         def join(self, timeout=None):
             if baton.takes_part():
-                baton.until(lambda: not self.is_alive(), timeout)
-                if timeout is not None:
+                turns = getattr(self, "_repro_audit_ticket", None) is not None
+
+                def ended():
+                    return getattr(self, "_repro_audit_ended", False) if turns else not self.is_alive()
+
+                if not baton.until(ended, timeout):
                     return None
             return original(self, timeout)
 
@@ -154,19 +166,6 @@ def arm(threading):
 
         return sleep
 
-    def watched_run(self):
-        """A thread of the user's: its own `run` waits for its turn first."""
-        ticket = getattr(self, "_repro_audit_ticket", None)
-        if ticket is not None:
-            baton.wait_turn()
-
-    def begin(original):
-        def _started_set(self):
-            original(self)
-            watched_run(self)
-
-        return _started_set
-
     core.replace(threading.Thread, "start", start)
     core.replace(threading.Thread, "_bootstrap_inner", boot)
     core.replace(threading.Thread, "run", run_turn)
@@ -190,7 +189,6 @@ def _wait_in_turns(condition, threading, baton, timeout):
         return got
     finally:
         baton.until(lambda: _try_restore(condition), None)
-        condition._acquire_restore_done = None
         _restore_count(condition, saved)
         if not got:
             try:

@@ -224,7 +224,7 @@ impl Console {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a value and where it stands")]
-    pub(super) fn give(
+    fn give(
         &mut self,
         id: usize,
         place: Place,

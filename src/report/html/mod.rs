@@ -5,6 +5,7 @@ mod charts;
 
 use std::io::{self, Write};
 
+use super::checkpoint;
 use super::environment::differences;
 use super::raw::{Mark, RawDiff, Tag};
 use super::rows::labels;
@@ -34,6 +35,7 @@ impl ReportFormat for Html {
         headline(audit, out)?;
         why(audit, out)?;
         charts(audit, out)?;
+        checkpoints(audit, out)?;
         values(audit, out)?;
         raw_lines(audit, out)?;
         effects(audit, out)?;
@@ -265,6 +267,22 @@ fn treatments(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let head = "<tr><th>treatment</th><th class=\"number\">runs</th><th>what they showed</th></tr>";
     let table = format!("<div class=\"scroll\"><table>\n{head}\n{rows}</table></div>\n");
     section("treatments", "Treatments", &table, out)
+}
+
+/// How checkpoints compare, tensor by tensor.
+fn checkpoints(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    for (number, grid) in checkpoint::sections(audit, checkpoint::Shown::Differing).iter().enumerate() {
+        let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
+            let cells: String = cells.map(|cell| format!("<{tag}>{}</{tag}>", html(cell))).collect();
+            format!("<tr>{cells}</tr>\n")
+        };
+        let head = cells("th", &mut grid.head.iter().copied());
+        let rows: String = grid.rows.iter().map(|row| cells("td", &mut row.iter().map(String::as_str))).collect();
+        let table = if rows.is_empty() { String::new() } else { format!("<table>\n{head}{rows}</table>\n") };
+        let body = format!("<p>{}</p>\n<div class=\"scroll\">{table}</div>\n{}", html(&grid.about), items(&grid.notes));
+        section(&format!("checkpoint-{number}"), &grid.name, &body, out)?;
+    }
+    Ok(())
 }
 
 fn proof(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {

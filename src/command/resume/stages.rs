@@ -1,0 +1,270 @@
+//! The runs of an audit of resuming: straight, interrupted, resumed; and how they are compared.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::command::campaign::{Campaign, Order, Recording};
+use crate::command::findings::{self, Compared};
+use crate::command::words;
+use crate::compare::{self, End, Group, Member, Pair};
+use crate::error::Result;
+use crate::model::flight::FlightProcess;
+use crate::model::{
+    Audit, Divergence, Kind, Outcome, Point, Reading, Run, Status, Tolerance, Treatment, TreatmentResult,
+};
+use crate::probe::{Detail, Kill};
+
+use super::Runs;
+use super::lines::Lines;
+use super::picture::Extent;
+
+/// Carries the runs out, one at a time: they share the checkpoint's file.
+pub struct Stages<'c, 'r> {
+    campaign: &'c mut Campaign<'r>,
+    lines: &'c Lines,
+    tolerance: Tolerance,
+    named: Vec<(String, Vec<String>)>,
+    kill: Option<Kill>,
+}
+
+/// The straight run and a resumed one, lined up.
+pub struct Aligned {
+    names: (String, String),
+    readings: (Reading, Reading),
+    ends: (End, End),
+    logs: (PathBuf, PathBuf),
+    tolerance: Tolerance,
+}
+
+impl Aligned {
+    /// What their comparison gives.
+    pub fn group(&self) -> Group {
+        let left = Member { name: &self.names.0, reading: &self.readings.0, end: self.ends.0 };
+        let right = Member { name: &self.names.1, reading: &self.readings.1, end: self.ends.1 };
+        compare::group(&[left, right], self.tolerance, None)
+    }
+
+    /// Both, for the report.
+    pub fn compared(&self) -> Vec<Compared<'_>> {
+        vec![
+            Compared { name: &self.names.0, reading: &self.readings.0, log: &self.logs.0 },
+            Compared { name: &self.names.1, reading: &self.readings.1, log: &self.logs.1 },
+        ]
+    }
+}
+
+impl<'c, 'r> Stages<'c, 'r> {
+    /// Stands ready.
+    pub fn new(campaign: &'c mut Campaign<'r>, lines: &'c Lines, tolerance: Tolerance) -> Self {
+        Self { campaign, lines, tolerance, named: Vec::new(), kill: None }
+    }
+
+    /// From now on, ends the first run there.
+    pub fn end_at(&mut self, kill: Option<Kill>) {
+        self.kill = kill;
+    }
+
+    /// How many points a run shows.
+    pub fn points(&self, id: &str) -> usize {
+        self.run(id).map_or(0, |run| run.points)
+    }
+
+    /// Whether another run than the straight one leaves the checkpoint.
+    pub fn leaves_first(&self) -> bool {
+        self.lines.first.is_some()
+    }
+
+    /// Runs the job without interruption; gives the run's id.
+    pub fn straight(&mut self, recording: Option<Recording>) -> Result<String> {
+        let lines = self.lines;
+        self.once("straight", &lines.straight, recording)
+    }
+
+    /// Runs what leaves the checkpoint.
+    pub fn leave(&mut self, recording: Option<Recording>) -> Result<String> {
+        let lines = self.lines;
+        let Some(first) = &lines.first else { return self.straight(recording) };
+        let recording = match (&self.kill, recording) {
+            (Some(kill), None) => {
+                Some(Recording { detail: Detail::Off, kill: Some(kill.clone()), ..Recording::default() })
+            }
+            (Some(kill), Some(recording)) => Some(Recording { kill: Some(kill.clone()), ..recording }),
+            (None, recording) => recording,
+        };
+        self.once("first", first, recording)
+    }
+
+    /// Runs what starts from the checkpoint.
+    pub fn resumed(&mut self, recording: Option<Recording>) -> Result<String> {
+        let lines = self.lines;
+        let given = recording.as_ref().and_then(|recording| recording.checkpoint.as_ref());
+        let name = match given.filter(|checkpoint| !checkpoint.give.is_empty()) {
+            Some(checkpoint) => format!("resumed, given {}", checkpoint.give.join(" ")),
+            None => "resumed".to_owned(),
+        };
+        self.once(&name, &lines.resumed, recording)
+    }
+
+    fn once(&mut self, name: &str, command: &[String], recording: Option<Recording>) -> Result<String> {
+        let treatment = Treatment { id: name.to_owned(), settings: BTreeMap::new() };
+        let order = Order { treatment: &treatment, repeats: 1, stop: self.campaign.stop(), recording };
+        let batch = self.campaign.repeat_command(command, &order, &[])?;
+        let id = batch.runs.first().cloned().unwrap_or_default();
+        match self.named.iter_mut().find(|(known, _)| known == name) {
+            Some((_, runs)) => runs.push(id.clone()),
+            None => self.named.push((name.to_owned(), vec![id.clone()])),
+        }
+        Ok(id)
+    }
+
+    /// Shows a line beside the progress.
+    pub fn say(&mut self, text: &str) {
+        self.campaign.say(text);
+    }
+
+    /// Whether the user or the system asked the audit to end.
+    pub fn interrupted(&self) -> bool {
+        self.campaign.interrupted().is_some()
+    }
+
+    /// Where a run's flight record lies.
+    pub fn flight_folder(&self, run: &str) -> PathBuf {
+        self.campaign.flight_folder(run)
+    }
+
+    /// The process of a recorded run that trained.
+    pub fn trained(&self, run: &str) -> Option<&FlightProcess> {
+        self.campaign.flight(run)?.trained().next()
+    }
+
+    /// Compares runs that are repeats of one another.
+    pub fn compare(&self, ids: &[String]) -> Group {
+        self.campaign.compare(ids)
+    }
+
+    /// Runs with their readings and logs.
+    pub fn compared(&self, ids: &[String]) -> Vec<Compared<'_>> {
+        self.campaign.compared(ids)
+    }
+
+    /// How a run ended.
+    pub fn status(&self, id: &str) -> Option<Status> {
+        self.run(id).map(|run| run.status)
+    }
+
+    fn run(&self, id: &str) -> Option<&Run> {
+        self.campaign.runs().iter().find(|run| run.id == id)
+    }
+
+    fn end(&self, id: &str) -> End {
+        if self.status(id) == Some(Status::Finished) { End::Complete } else { End::Cut }
+    }
+
+    fn reading(&self, id: &str) -> Option<&Reading> {
+        self.campaign.compared(&[id.to_owned()]).first().map(|one| one.reading)
+    }
+
+    /// Lines a resumed run up with a straight one.
+    pub fn aligned(&self, straight: &str, resumed: &str) -> Aligned {
+        let nothing = Reading::nothing("", "it left no log");
+        let (left, right) = (self.reading(straight).unwrap_or(&nothing), self.reading(resumed).unwrap_or(&nothing));
+        let log = |id: &str| self.run(id).map(|run| run.log.clone()).unwrap_or_default();
+        Aligned {
+            names: (straight.to_owned(), resumed.to_owned()),
+            readings: compare::resume::align(left, right),
+            ends: (self.end(straight), self.end(resumed)),
+            logs: (log(straight), log(resumed)),
+            tolerance: self.tolerance,
+        }
+    }
+
+    /// Whether a resumed run is the straight one.
+    pub fn same_as_straight(&self, straight: &str, resumed: &str) -> bool {
+        self.end(resumed) == End::Complete && self.aligned(straight, resumed).group().outcome == Outcome::Agreed
+    }
+
+    /// Where an interrupted run parts from the straight one in a value that both show.
+    pub fn parts_on_the_way(&self, straight: &str, first: &str) -> Option<Divergence> {
+        let pair = |name, reading| Pair { name, reading, end: End::Cut };
+        let primary = self.reading(straight)?.primary()?.metric.clone();
+        let (left, right) = (pair(straight, self.reading(straight)?), pair(first, self.reading(first)?));
+        let found = compare::compare(left, right, self.tolerance, Some(&primary)).divergences;
+        found.into_iter().find(|divergence| matches!(divergence.kind, Kind::Value | Kind::Nan))
+    }
+
+    /// The straight command, as it would be typed.
+    pub fn straight_line(&self) -> String {
+        self.lines.straight.iter().map(|word| words::shell(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs started, and steps they made.
+    pub fn spent(&self) -> (usize, u64) {
+        let runs = self.campaign.runs();
+        (runs.len(), runs.iter().map(|run| run.points as u64).sum())
+    }
+
+    /// How far each run goes, in the words of its log.
+    pub fn extent(&self, runs: &Runs) -> Extent {
+        let range = |id: &str| {
+            let points = &self.reading(id)?.primary()?.points;
+            Some((at(points.first()?), at(points.last()?)))
+        };
+        Extent {
+            straight: range(&runs.straight),
+            first: runs.first.as_deref().and_then(range),
+            resumed: range(&runs.resumed),
+        }
+    }
+
+    /// Enters runs, treatments and notes into the audit.
+    pub fn show(&self, audit: &mut Audit) {
+        let folder: &Path = self.campaign.folder();
+        let shown = |run: &Run| Run {
+            log: findings::relative(&run.log, folder),
+            status: if self.ended_by_us(run) { Status::Stopped } else { run.status },
+            ..run.clone()
+        };
+        audit.runs = self.campaign.runs().iter().map(shown).collect();
+        audit.treatments = self.named.iter().map(|(name, runs)| self.result(name, runs)).collect();
+        let ours: Vec<String> = self
+            .campaign
+            .runs()
+            .iter()
+            .filter(|run| self.ended_by_us(run))
+            .map(|run| format!("{}: ended by", run.id))
+            .collect();
+        let notes = self.campaign.notes().iter().filter(|note| !ours.iter().any(|own| note.starts_with(own)));
+        audit.warnings.extend(notes.cloned());
+        if self.interrupted() && audit.verdict != crate::model::Verdict::Diverged {
+            audit.verdict = crate::model::Verdict::Unresolved;
+            audit.reason = "the audit was interrupted".to_owned();
+        }
+    }
+
+    /// Whether the shim ended this run, as it was told to.
+    fn ended_by_us(&self, run: &Run) -> bool {
+        self.kill.is_some() && run.treatment == "first" && run.status == Status::Crashed
+    }
+
+    /// What a kind of run showed: whether it is the straight run, as far as both go.
+    fn result(&self, name: &str, runs: &[String]) -> TreatmentResult {
+        let straight = self.named.first().and_then(|(_, runs)| runs.first());
+        let outcome = straight.zip(runs.last()).map(|(straight, run)| match name {
+            "straight" => self.campaign.compare(runs).outcome,
+            "first" => self.parts_on_the_way(straight, run).map_or(Outcome::Agreed, Outcome::Diverged),
+            _ => self.aligned(straight, run).group().outcome,
+        });
+        let treatment = Treatment { id: name.to_owned(), settings: BTreeMap::new() };
+        TreatmentResult { treatment, outcome, notes: Vec::new(), runs: runs.to_vec() }
+    }
+}
+
+/// A point's place, short.
+fn at(point: &Point) -> String {
+    match (point.position.epoch, point.position.step) {
+        (Some(epoch), Some(step)) => format!("{epoch}:{step}"),
+        (Some(epoch), None) => format!("{epoch}"),
+        (None, Some(step)) => step.to_string(),
+        (None, None) => format!("line {}", point.line),
+    }
+}

@@ -1,0 +1,213 @@
+//! A straight run and a resumed one to the part that both show: by the log's own epochs and steps, and step by step inside.
+
+use std::collections::BTreeMap;
+
+use crate::model::flight::{FlightDivergence, FlightProcess};
+use crate::model::{Point, Reading, Role, Series};
+
+/// The part of both logs that can be compared: the straight one from where the resumed one begins, and the resumed one
+/// with its places told as the straight one tells them.
+pub fn align(straight: &Reading, resumed: &Reading) -> (Reading, Reading) {
+    let (mut left, mut right) = (without_points(straight), without_points(resumed));
+    for whole in straight.series.iter().filter(|series| series.role != Role::Noise) {
+        let Some(part) = resumed.series.iter().find(|series| series.metric == whole.metric) else { continue };
+        if let Some((tail, rebased)) = series(whole, part) {
+            put(&mut left, whole, tail);
+            put(&mut right, part, rebased);
+        }
+    }
+    left.primary = primary(straight, &left);
+    right.primary = primary(straight, &right);
+    (left, right)
+}
+
+fn without_points(reading: &Reading) -> Reading {
+    Reading { series: Vec::new(), primary: None, ..reading.clone() }
+}
+
+fn put(reading: &mut Reading, like: &Series, points: Vec<Point>) {
+    reading.series.push(Series { points, ..Series::new(&like.metric, like.role) });
+    if let Some(added) = reading.series.last_mut() {
+        added.source = like.source;
+        added.sampled = like.sampled;
+    }
+}
+
+fn primary(straight: &Reading, aligned: &Reading) -> Option<usize> {
+    let name = &straight.primary()?.metric;
+    let found = aligned.series.iter().position(|series| series.metric == *name);
+    found.or((!aligned.series.is_empty()).then_some(0))
+}
+
+/// A place in a log as it tells it itself, whatever came before.
+type Key = (Option<u64>, Option<i64>);
+
+fn key(point: &Point) -> Key {
+    (point.position.epoch.map(f64::to_bits), point.position.step)
+}
+
+/// One metric: the straight run's points from the first common one on, and the resumed run's in the same terms.
+fn series(whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
+    let places: BTreeMap<Key, usize> = whole.points.iter().enumerate().map(|(at, point)| (key(point), at)).collect();
+    let keyed = places.len() == whole.points.len() && !places.contains_key(&(None, None));
+    if keyed { by_key(whole, part, &places) } else { by_tail(whole, part) }
+}
+
+fn by_key(whole: &Series, part: &Series, places: &BTreeMap<Key, usize>) -> Option<(Vec<Point>, Vec<Point>)> {
+    let start = part.points.iter().find_map(|point| places.get(&key(point)).copied())?;
+    let mut segment = whole.points.get(start)?.position.segment;
+    let rebased = part.points.iter().map(|point| {
+        let mut point = point.clone();
+        if let Some(same) = places.get(&key(&point)).and_then(|at| whole.points.get(*at)) {
+            segment = same.position.segment;
+        }
+        point.position.segment = segment;
+        point
+    });
+    let rebased = rebased.collect();
+    Some((whole.points.get(start..)?.to_vec(), rebased))
+}
+
+/// Steps that come back in every epoch, or none: the last place from which both count alike, else both ends together.
+fn by_tail(whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
+    if part.points.is_empty() {
+        return None;
+    }
+    let last = whole.points.len().checked_sub(part.points.len())?;
+    let alike = |start: &usize| whole.points[*start..].iter().zip(&part.points).all(|(a, b)| key(a).1 == key(b).1);
+    let start = (0..=last).rev().find(alike).unwrap_or(last);
+    let tail = whole.points.get(start..)?.to_vec();
+    let rebased =
+        part.points.iter().zip(&tail).map(|(point, place)| Point { position: place.position, ..point.clone() });
+    let rebased = rebased.collect();
+    Some((tail, rebased))
+}
+
+/// How many steps the straight run had made where the resumed one begins. Both are taken to end together where they
+/// ended by themselves; else the weights before the first resumed step tell, else the file that was loaded.
+pub fn offset(straight: &FlightProcess, resumed: &FlightProcess, complete: bool, saved: Option<u64>) -> Option<usize> {
+    let by_end = straight.steps.len().checked_sub(resumed.steps.len()).filter(|_| complete);
+    let by_weights = || steps_with_weights(straight, &weights(resumed)?).first().copied();
+    let by_file = || saved.and_then(|steps| usize::try_from(steps).ok());
+    by_end.or_else(by_weights).or_else(by_file).filter(|at| *at <= straight.steps.len())
+}
+
+/// The steps of a run before which it had these weights; one past its last step where it ended with them.
+pub fn steps_with_weights(run: &FlightProcess, digest: &str) -> Vec<usize> {
+    let has = |step: &crate::model::flight::FlightStep, name: &str| {
+        step.items.iter().any(|item| item.name == name && item.digest == digest)
+    };
+    let before = run.steps.iter().enumerate().filter(|(_, step)| has(step, "params_before")).map(|(at, _)| at);
+    let last = run.steps.last().filter(|step| has(step, "params")).map(|_| run.steps.len());
+    before.chain(last).collect()
+}
+
+/// The digest of the weights before a run's first step.
+pub fn weights(run: &FlightProcess) -> Option<String> {
+    let item = run.steps.first()?.items.iter().find(|item| item.name == "params_before")?;
+    Some(item.digest.clone())
+}
+
+/// Where the resumed run parts from the straight one inside; `None` where every common step agrees. Only generators that
+/// the straight run draws from count: restoring moves the others too.
+pub fn flights(straight: &FlightProcess, resumed: &FlightProcess, offset: usize) -> Option<FlightDivergence> {
+    let outputs = straight.outputs.len().saturating_sub(resumed.outputs.len());
+    let shifted = FlightProcess {
+        steps: straight.steps.get(offset..).unwrap_or_default().to_vec(),
+        outputs: straight.outputs.get(outputs..).unwrap_or_default().to_vec(),
+        ..straight.clone()
+    };
+    let mut resumed = resumed.clone();
+    for item in resumed.steps.iter_mut().chain(&mut resumed.outputs).flat_map(|step| &mut step.items) {
+        item.moved = false;
+    }
+    super::flight::processes(&shifted, &resumed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{End, Pair, compare};
+    use crate::model::flight::{FlightItem, FlightStep};
+    use crate::model::{Position, Tolerance};
+
+    fn point(segment: u32, epoch: Option<f64>, step: Option<i64>, text: &str) -> Point {
+        Point { position: Position { segment, epoch, step }, ..Point::printed(0, text, 1) }
+    }
+
+    fn reading(points: Vec<Point>) -> Reading {
+        let mut reading = Reading::nothing("utf-8", "");
+        reading.series.push(Series { points, ..Series::new("loss", Role::TrainingLoss) });
+        reading.primary = Some(0);
+        reading
+    }
+
+    fn parts(straight: &Reading, resumed: &Reading) -> (usize, Option<usize>) {
+        let (left, right) = align(straight, resumed);
+        let pair = |name, reading| Pair { name, reading, end: End::Complete };
+        let compared = compare(pair("straight", &left), pair("resumed", &right), Tolerance::Exact, None);
+        (compared.points, compared.divergences.first().map(|divergence| divergence.index))
+    }
+
+    #[test]
+    fn lines_a_resumed_epoch_up_with_the_same_epoch() {
+        let at = |segment, epoch, step, text| point(segment, Some(epoch), Some(step), text);
+        let straight = reading(vec![at(0, 1.0, 1, "4"), at(0, 1.0, 2, "3"), at(1, 2.0, 1, "2"), at(1, 2.0, 2, "1")]);
+        let same = reading(vec![at(0, 2.0, 1, "2"), at(0, 2.0, 2, "1")]);
+        assert_eq!(parts(&straight, &same), (2, None));
+        let late = reading(vec![at(0, 2.0, 1, "2"), at(0, 2.0, 2, "9")]);
+        assert_eq!(parts(&straight, &late), (2, Some(1)));
+        let short = reading(vec![at(0, 2.0, 1, "2")]);
+        assert_eq!(parts(&straight, &short), (1, Some(1)));
+    }
+
+    #[test]
+    fn steps_that_come_back_are_lined_up_from_the_end() {
+        let at = |segment, step, text| point(segment, None, Some(step), text);
+        let straight = reading(vec![at(0, 0, "4"), at(0, 1, "3"), at(1, 0, "2"), at(1, 1, "1")]);
+        assert_eq!(parts(&straight, &reading(vec![at(0, 0, "2"), at(0, 1, "1")])), (2, None));
+    }
+
+    fn process(steps: &[&[(&str, &str, bool)]]) -> FlightProcess {
+        let item = |&(name, digest, moved): &(&str, &str, bool)| FlightItem {
+            name: name.into(),
+            digest: digest.into(),
+            moved,
+            numbers: Vec::new(),
+        };
+        let step = |items: &&[(&str, &str, bool)]| FlightStep {
+            items: items.iter().map(item).collect(),
+            ..FlightStep::default()
+        };
+        FlightProcess { steps: steps.iter().map(step).collect(), ..FlightProcess::default() }
+    }
+
+    #[test]
+    fn a_generator_counts_only_where_the_straight_run_draws_from_it() {
+        let step = |state, moved, batch| [("rng.python", state, moved), ("batch", batch, false)];
+        let straight = process(&[&step("1", true, "a"), &step("1", false, "b")]);
+        let resumed = process(&[&step("9", true, "c")]);
+        assert_eq!(flights(&straight, &resumed, 1).expect("they part").item, "batch");
+        let drawing = process(&[&step("1", true, "a"), &step("2", true, "b")]);
+        assert_eq!(flights(&drawing, &resumed, 1).expect("they part").item, "rng.python");
+    }
+
+    #[test]
+    fn the_weights_tell_where_a_cut_run_goes_on() {
+        let straight = process(&[
+            &[("params_before", "a", false), ("params", "b", false)],
+            &[("params_before", "b", false), ("params", "c", false)],
+        ]);
+        let resumed = process(&[&[("params_before", "b", false)]]);
+        assert_eq!(offset(&straight, &resumed, false, None), Some(1));
+        assert_eq!(steps_with_weights(&straight, "c"), [2]);
+        assert_eq!(offset(&straight, &process(&[&[("params_before", "x", false)]]), false, Some(2)), Some(2));
+    }
+
+    #[test]
+    fn logs_without_a_common_step_have_nothing_to_compare() {
+        let at = |step, text| point(0, None, Some(step), text);
+        let straight = reading(vec![at(0, "4"), at(1, "3")]);
+        assert_eq!(parts(&straight, &reading(vec![at(7, "4")])), (0, None));
+    }
+}

@@ -1,0 +1,282 @@
+//! Drives the binary on small shell jobs: verdicts, exit codes, and what stays behind.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its case has failed")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A fresh folder in which the binary is run.
+struct Case {
+    folder: TempDir,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A case whose job is this shell script; `$N` counts its runs from 1.
+    fn with_job(script: &str) -> Self {
+        let case = Self::new();
+        let counting = "N=$(($(cat count 2>/dev/null || echo 0) + 1)); echo $N > count\n";
+        case.write("job.sh", &format!("{counting}{script}\n"));
+        case
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repro-audit"));
+        command.args(arguments).current_dir(self.folder.path()).env_remove("NO_COLOR").output().unwrap()
+    }
+
+    /// Runs `run` on the job; gives the exit code and the JSON report, which must fit its schema.
+    fn audit(&self, options: &[&str]) -> (i32, Value) {
+        let arguments = [&["run", "--format", "json", "--no-shim"], options, &["--", "sh", "job.sh"]].concat();
+        report(&self.run(&arguments))
+    }
+
+    fn diff(&self, arguments: &[&str]) -> (i32, Value) {
+        report(&self.run(&[&["diff", "--format", "json"], arguments].concat()))
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn report(output: &Output) -> (i32, Value) {
+    (code(output), valid(&output.stdout, "report"))
+}
+
+/// The one document on standard output; nothing else may be there, and it must fit `docs/<name>.schema.json`.
+fn valid(stdout: &[u8], name: &str) -> Value {
+    let document: Value = serde_json::from_slice(stdout).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{name}.schema.json"));
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|e| format!("{} at {}", e, e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    document
+}
+
+const STEPS: &str = "for i in 0 1 2 3 4 5 6 7 8 9; do echo \"step $i loss 1.$i\"; done";
+
+#[test]
+fn a_job_that_repeats_agrees() {
+    let (code, report) = Case::with_job(STEPS).audit(&[]);
+    assert_eq!((code, &report["verdict"]), (0, &Value::from("agreed")));
+    assert_eq!(report["runs"].as_array().unwrap().len(), 3);
+    assert_eq!(report["runs"][0]["points"], 10);
+    assert!(report["resolution"]["note"].as_str().unwrap().contains("cannot be seen"));
+}
+
+#[test]
+fn a_job_that_parts_is_named_with_its_first_divergent_step() {
+    let case = Case::with_job("for i in 0 1 2 3 4 5; do echo \"step $i loss 1.$i$([ $i -ge 3 ] && echo $N)\"; done");
+    let (code, report) = case.audit(&["--no-blame"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        (&report["divergence"]["step"], &report["divergence"]["kind"]),
+        (&Value::from(3), &Value::from("value"))
+    );
+    let texts: Vec<&str> =
+        report["divergence"]["values"].as_array().unwrap().iter().map(|v| v["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["1.31", "1.32", "1.33"]);
+}
+
+#[test]
+fn one_crash_among_agreeing_runs_is_unresolved() {
+    let case = Case::with_job("for i in 0 1 2 3; do echo \"step $i loss 1.$i\"; [ $N$i = 22 ] && exit 7; done; true");
+    let (code, report) = case.audit(&[]);
+    assert_eq!(code, 3, "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("r2 ended with exit code 7"), "{}", report["reason"]);
+    assert_eq!(report["runs"][1]["status"], "crashed");
+}
+
+#[test]
+fn the_same_crash_in_every_run_is_unresolved_and_said() {
+    let (code, report) = Case::with_job("echo step 0 loss 1.5; exit 9").audit(&[]);
+    assert_eq!(code, 3);
+    assert!(report["reason"].as_str().unwrap().contains("in the same way"), "{}", report["reason"]);
+}
+
+#[test]
+fn a_crash_after_the_runs_parted_is_a_divergence() {
+    let (code, _) = Case::with_job("echo step 0 loss 1.$N; echo step 1 loss 2.5; exit 9").audit(&["--no-blame"]);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_silent_job_is_unresolved() {
+    let (code, report) = Case::with_job("true").audit(&[]);
+    assert_eq!(code, 3);
+    assert!(report["reason"].as_str().unwrap().contains("no losses"), "{}", report["reason"]);
+}
+
+#[test]
+fn a_job_that_never_ends_and_ignores_the_polite_signal_is_ended() {
+    let case = Case::with_job("echo $$ >> pids; trap '' TERM; echo step 0 loss 1.5; while :; do sleep 0.1; done");
+    let (code, report) = case.audit(&["--timeout", "1s", "--times", "2"]);
+    assert_eq!(code, 3);
+    assert_eq!(report["runs"][0]["status"], "timed-out");
+    let pids = fs::read_to_string(case.folder.path().join("pids")).unwrap();
+    assert!(pids.lines().all(|pid| !Path::new("/proc").join(pid).exists()), "left running: {pids}");
+}
+
+#[test]
+fn a_setting_that_no_way_leads_to_is_never_ignored() {
+    let (code, report) = Case::with_job(STEPS).audit(&["--set", "cudnn.benchmark=on"]);
+    assert_eq!(code, 3);
+    assert!(report["reason"].as_str().unwrap().contains("cannot be applied to this job yet"));
+}
+
+#[test]
+fn a_setting_that_the_shim_would_carry_is_unresolved_where_the_job_is_no_python() {
+    let case = Case::with_job(STEPS);
+    let (code, report) = report(&case.run(&["run", "--format", "json", "--set", "seed.torch=1", "--", "sh", "job.sh"]));
+    assert_eq!(code, 3, "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("did not take effect"), "{}", report["reason"]);
+}
+
+#[test]
+fn a_result_that_depends_on_a_setting_is_an_effect_and_no_divergence() {
+    let case = Case::with_job("for i in 0 1 2; do echo \"step $i loss $FLAVOUR.$i\"; done");
+    let (code, report) = case.audit(&["--vary", "env.FLAVOUR=1,2"]);
+    assert_eq!((code, &report["verdict"]), (0, &Value::from("agreed")), "{report:#}");
+    let effect = &report["effects"][0];
+    assert_eq!(
+        (&effect["changes_repeatability"], &effect["changes_result"]),
+        (&Value::from(false), &Value::from(true))
+    );
+    let invariant = case.audit(&["--vary", "env.FLAVOUR=1,2", "--policy", "invariant"]);
+    assert_eq!(invariant.0, 1);
+}
+
+#[test]
+fn a_setting_that_breaks_repeating_is_blamed() {
+    let case = Case::with_job("for i in 0 1 2; do echo \"step $i loss 1.$i$([ \"$MODE\" = racy ] && echo $N)\"; done");
+    let (code, report) = case.audit(&["--vary", "env.MODE=calm,racy"]);
+    assert_eq!(code, 1);
+    assert_eq!(report["effects"][0]["changes_repeatability"], true);
+    assert_eq!(report["divergence"], Value::Null, "the reference repeats");
+}
+
+#[test]
+fn a_recorded_audit_is_rendered_again_with_the_same_verdict() {
+    let case = Case::with_job("echo step 0 loss 1.$N; echo step 1 loss 2.5");
+    let (first, _) = case.audit(&["--no-blame"]);
+    let again = case.run(&["report", ".repro-audit", "--format", "json"]);
+    assert_eq!((first, code(&again)), (1, 1));
+    assert_eq!(valid(&again.stdout, "report")["divergence"]["step"], 0);
+}
+
+#[test]
+fn an_interrupted_audit_goes_on_without_repeating_finished_runs() {
+    let case = Case::with_job(STEPS);
+    case.audit(&[]);
+    let runs = case.folder.path().join(".repro-audit/latest/runs");
+    fs::remove_file(runs.join("r3/run.json")).unwrap();
+    fs::write(case.folder.path().join("count"), "0").unwrap();
+    let done = case.run(&["run", "--continue", ".repro-audit/latest", "--format", "json"]);
+    let (code, report) = report(&done);
+    assert_eq!((code, report["runs"].as_array().unwrap().len()), (0, 3), "{report:#}");
+    assert_eq!(fs::read_to_string(case.folder.path().join("count")).unwrap().trim(), "1", "one run was repeated");
+}
+
+#[test]
+fn a_dry_run_prints_commands_and_runs_nothing() {
+    let case = Case::with_job(STEPS);
+    let done = case.run(&["run", "--dry-run", "--vary", "arg.lr=0.1,0.2", "--", "sh", "job.sh", "{lr}", "{other}"]);
+    assert_eq!(code(&done), 0);
+    let shown = text(&done.stdout);
+    assert!(shown.contains("sh job.sh 0.1 '{other}'") && shown.contains("sh job.sh 0.2 '{other}'"), "{shown}");
+    assert!(!case.folder.path().join("count").exists() && !case.folder.path().join(".repro-audit").exists());
+}
+
+#[test]
+fn mistakes_are_misuse_with_a_hint() {
+    let case = Case::with_job(STEPS);
+    for (arguments, hint) in [
+        (&["run", "--vary", "num_worker=0,1", "--", "true"][..], "num_workers"),
+        (&["run", "--vary", "arg.lr=1,2", "--", "true"], "{lr}"),
+        (&["run", "--times", "1", "--", "true"], "at least 2"),
+        (&["run", "--", "no-such-program-anywhere"], "no-such-program-anywhere"),
+        (&["diff", "missing.log", "job.sh"], "missing.log"),
+        (&["diff", "--tolerance", "near", "job.sh", "job.sh"], "ulps=N"),
+        (&["report", "nowhere"], "nowhere"),
+    ] {
+        let done = case.run(arguments);
+        let shown = text(&done.stderr);
+        assert_eq!(code(&done), 2, "{arguments:?}: {shown}");
+        assert!(shown.contains(hint), "{arguments:?}: {shown}");
+    }
+}
+
+#[test]
+fn logs_that_differ_in_times_only_agree_and_a_changed_value_is_found() {
+    let case = Case::new();
+    let log = |hour: u32, change: Option<usize>, lines: usize| -> String {
+        let line = |i: usize| {
+            let value = 2.0 - i as f64 * 0.001 + if change == Some(i) { 1e-6 } else { 0.0 };
+            format!(
+                "{hour:02}:00:{:02} step {i} | loss {value:.6} | {:.1} ms/step\n",
+                i % 60,
+                f64::from(hour) + i as f64 % 7.0
+            )
+        };
+        (0..lines).map(line).collect()
+    };
+    case.write("a.log", &log(9, None, 1000));
+    case.write("b.log", &log(10, None, 1000));
+    case.write("c.log", &log(11, Some(700), 1000));
+    case.write("d.log", &log(12, None, 500));
+    case.write("e.log", "hello\nnothing to see\n");
+    assert_eq!(case.diff(&["a.log", "b.log"]).0, 0);
+    let (code, report) = case.diff(&["a.log", "c.log"]);
+    assert_eq!((code, &report["divergence"]["step"]), (1, &Value::from(700)));
+    let (code, report) = case.diff(&["a.log", "d.log"]);
+    assert_eq!((code, &report["divergence"]["kind"]), (1, &Value::from("length")));
+    assert_eq!(case.diff(&["e.log", "e.log"]).0, 3);
+    assert_eq!(case.diff(&["--tolerance", "abs=1e-5", "a.log", "c.log"]).0, 0);
+}
+
+#[test]
+fn inspect_and_settings_fit_their_schemas() {
+    let case = Case::new();
+    case.write("a.log", "step 1 loss 0.5\nstep 2 loss 0.25\n");
+    let done = case.run(&["inspect", "--format", "json", "a.log"]);
+    assert_eq!(code(&done), 0);
+    assert_eq!(valid(&done.stdout, "inspect")["files"][0]["metrics"][0]["points"], 2);
+    let settings: Value = serde_json::from_slice(&case.run(&["settings", "--format", "json"]).stdout).unwrap();
+    assert!(settings["settings"].as_array().unwrap().len() > 20);
+}
+
+#[test]
+fn reports_go_to_every_file_named() {
+    let case = Case::with_job(STEPS);
+    let (code, _) = case.audit(&["--output", "markdown=a.md", "--output", "junit=a.xml", "--output", "a.json"]);
+    assert_eq!(code, 0);
+    for (name, begins) in [("a.md", "#"), ("a.xml", "<?xml"), ("a.json", "{")] {
+        let written = fs::read_to_string(case.folder.path().join(name)).unwrap();
+        assert!(written.trim_start().starts_with(begins), "{name}: {written}");
+    }
+}
+
+#[test]
+fn control_sequences_of_a_job_never_reach_the_terminal() {
+    let case = Case::with_job("printf 'step 0 loss 1.%s \\033]0;owned\\007\\n' $N");
+    let done = case.run(&["run", "--no-blame", "--", "sh", "job.sh"]);
+    assert_eq!(code(&done), 1);
+    assert!(!done.stdout.contains(&0x1b) && !done.stderr.contains(&0x1b));
+}

@@ -1,0 +1,25 @@
+"""Tracing names the user's lines and never the shim's own doing."""
+import unittest
+
+import support
+
+SOURCES = ["seed.python", "seed.numpy", "entropy", "clock", "order.filesystem"]
+
+
+class Trace(unittest.TestCase):
+    def test_saying_hello_is_not_traced_as_the_jobs_doing(self):
+        job = "import random\nrandom.seed(1)\nimport numpy\nnumpy.random.seed(2)\nprint('result', random.random())\n"
+        ran = support.run(job, trace=SOURCES)
+        self.assertEqual(ran.records("fault"), [])
+        self.assertEqual([r["generator"] for r in ran.records("seed")], ["python", "numpy"])
+        self.assertEqual([r["source"] for r in ran.records("trace")], ["seed.python"])
+        self.assertEqual(ran.records("trace")[0]["line"], 5)
+
+    def test_a_place_that_is_used_again_is_told_again_before_the_end(self):
+        job = "import os, time\nfor _ in range(3):\n    time.time()\nprint('result', flush=True)\nos._exit(0)\n"
+        ran = support.run(job, trace=SOURCES)
+        self.assertEqual([r["count"] for r in ran.records("trace")], [1, 2])
+
+
+if __name__ == "__main__":
+    unittest.main()

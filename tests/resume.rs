@@ -1,0 +1,89 @@
+//! `repro-audit resume` on real jobs: what the checkpoint forgot is named, and complete checkpoints are acquitted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot run its job has failed, or says why it did not run"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The Python that has torch, where there is one.
+fn python() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let known = [std::env::var_os("REPRO_PYTHON").map(PathBuf::from), Some(root.join(".venv/bin/python"))];
+    let has_torch = |python: &PathBuf| {
+        let asked = Command::new(python).args(["-c", "import torch"]).output();
+        asked.is_ok_and(|asked| asked.status.success())
+    };
+    let found = known.into_iter().flatten().find(has_torch);
+    if found.is_none() {
+        eprintln!("skipped: no .venv/bin/python with torch (scripts/setup makes one), and no REPRO_PYTHON");
+    }
+    found
+}
+
+/// Audits a job of the faults' folder; `{c}` in its arguments is the checkpoint. Gives the exit code and the report.
+fn audit(job: &str, before: &[&str], after: &[&str]) -> Option<(i32, Value)> {
+    let python = python()?;
+    let scratch = tempfile::tempdir().unwrap();
+    let checkpoint = scratch.path().join("c.pt");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/faults/jobs").join(job);
+    let fill = |word: &&str| {
+        let word = word.replace("{job}", &format!("{} {}", python.display(), script.display()));
+        word.replace("{c}", &checkpoint.display().to_string())
+    };
+    let done = Command::new(env!("CARGO_BIN_EXE_repro-audit"))
+        .args(["resume", "--format", "json", "--quiet"])
+        .args(before.iter().map(fill))
+        .args(if after.is_empty() {
+            vec![]
+        } else {
+            vec!["--".to_owned(), python.display().to_string(), script.display().to_string()]
+        })
+        .args(after.iter().map(fill))
+        .env("OMP_NUM_THREADS", "1")
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    let report =
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
+    Some((done.status.code().unwrap(), report))
+}
+
+/// The causes with their grades.
+fn causes(report: &Value) -> Vec<String> {
+    let causes = report["blame"]["causes"].as_array().cloned().unwrap_or_default();
+    causes
+        .iter()
+        .map(|cause| format!("{} {}", cause["id"].as_str().unwrap(), cause["grade"].as_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn proves_that_generator_states_are_missing_after_a_kill_in_mid_epoch() {
+    let first = ["--interrupt", "step=23", "--resume-args", "--resume {c}"];
+    let job = ["--save", "optimizer,scheduler", "--ckpt", "{c}"];
+    let Some((code, report)) = audit("resume_gru.py", &first, &job) else { return };
+    assert_eq!((code, causes(&report)), (1, vec!["resume.rng proved".to_owned()]), "{report:#}");
+    assert_eq!(report["divergence"]["step"], 1);
+    assert_eq!(report["divergence"]["epoch"], 3);
+}
+
+#[test]
+fn proves_that_a_kept_state_was_not_copied() {
+    let lines = ["--straight", "{job} --ckpt {c}", "--resumed", "{job} --resume {c}"];
+    let Some((code, report)) = audit("resume_best.py", &lines, &[]) else { return };
+    assert_eq!((code, causes(&report)), (1, vec!["alias.state_dict proved".to_owned()]), "{report:#}");
+}
+
+#[test]
+fn acquits_a_checkpoint_that_lacks_only_what_nothing_needs() {
+    let lines =
+        ["--straight", "{job}", "--first", "{job} --stop-after 2 --ckpt {c}", "--resumed", "{job} --resume {c}"];
+    let Some((code, report)) = audit("resume_plain.py", &lines, &[]) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+    assert_eq!(report["runs"].as_array().map(Vec::len), Some(4));
+}
