@@ -97,10 +97,12 @@ impl Console {
         let counters: Vec<&&Item> =
             bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer && i.bracket != b'(').collect();
         let mut counters = counters.into_iter();
-        if said.epoch.is_none() && best == 0 && counters.len() >= 2 {
-            if let Some(counter) = counters.next() {
-                said.take_epoch(counter, text);
-            }
+        if said.epoch.is_none()
+            && best == 0
+            && counters.len() >= 2
+            && let Some(counter) = counters.next()
+        {
+            said.take_epoch(counter, text);
         }
         if best == 0
             && let Some(counter) = counters.next()
