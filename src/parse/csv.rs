@@ -1,5 +1,7 @@
 //! Log format `csv`: a header and rows, parted by comma, semicolon, tab or pipe.
 
+use std::ops::Range;
+
 use super::format::{LogFormat, Reader, Sample};
 use super::frames::{End, Frame, Frames};
 use super::names::{self, Meaning};
@@ -119,6 +121,7 @@ struct Rows {
     rows: u64,
     odd: u64,
     comma: bool,
+    cells: Vec<Range<usize>>,
 }
 
 impl Reader for CsvReader {
@@ -150,12 +153,14 @@ impl Rows {
             self.header(text);
             return;
         }
-        let cells = split(text, self.delimiter);
-        let repeated = cells.iter().zip(&self.columns).all(|(cell, column)| *cell == column.name);
-        if repeated {
-            return;
+        let mut cells = std::mem::take(&mut self.cells);
+        cut_cells(text, self.delimiter, &mut cells);
+        let same = |cell: &Range<usize>, name: &str| text[cell.clone()] == *name.as_bytes();
+        let repeated = cells.iter().zip(&self.columns).all(|(cell, column)| same(cell, &column.name));
+        if !repeated {
+            self.row(text, &cells, frame, sink);
         }
-        self.row(&cells, frame, sink);
+        self.cells = cells;
     }
 
     fn header(&mut self, text: &[u8]) {
@@ -180,27 +185,31 @@ impl Rows {
         }
     }
 
-    fn row(&mut self, cells: &[String], frame: Frame<'_>, sink: &mut Sink) {
+    fn row(&mut self, text: &[u8], cells: &[Range<usize>], frame: Frame<'_>, sink: &mut Sink) {
         let cut = frame.end == End::Cut;
         if cells.len() != self.columns.len() && !(cut && cells.len() < self.columns.len()) {
             self.odd += 1;
             return;
         }
         self.rows += 1;
-        let number = |index: Option<usize>| index.and_then(|i| cells.get(i)).and_then(|c| number::whole(c.as_bytes()));
+        let number =
+            |index: Option<usize>| index.and_then(|i| cells.get(i)).and_then(|c| number::whole(&text[c.clone()]));
         let place = Place { epoch: number(self.epoch), step: number(self.step).map(|s| s as i64), lap: 0 };
         let rank = number(self.rank).map_or(0, |r| r as u32);
-        for (index, cell) in cells.iter().enumerate() {
+        for (index, range) in cells.iter().enumerate() {
             let column = &mut self.columns[index];
             match column.meaning {
                 Meaning::Noise => {
-                    sink.note_noise(&column.name);
+                    if self.rows == 1 {
+                        sink.note_noise(&column.name);
+                    }
                     continue;
                 }
                 Meaning::Epoch | Meaning::Step(_) | Meaning::Rank => continue,
-                _ if cell.is_empty() || Some(index) == self.step => continue,
+                _ if range.is_empty() || Some(index) == self.step => continue,
                 _ => {}
             }
+            let Ok(cell) = std::str::from_utf8(&text[range.clone()]) else { continue };
             let Some((value, comma)) = cell_value(cell, self.comma) else { continue };
             self.comma |= comma;
             let id = match column.id.filter(|_| rank == 0) {
@@ -215,6 +224,34 @@ impl Rows {
             sink.record(id, place, Shown { value, text: cell, line: frame.line, redraw: false });
         }
     }
+}
+
+/// Where the cells of a line stand, blanks and the quotes around them left out.
+fn cut_cells(text: &[u8], delimiter: u8, cells: &mut Vec<Range<usize>>) {
+    cells.clear();
+    let mut start = 0;
+    let mut quoted = false;
+    for at in memchr::memchr2_iter(delimiter, b'"', text) {
+        if text[at] == b'"' {
+            quoted = !quoted;
+        } else if !quoted {
+            cells.push(bare(text, start..at));
+            start = at + 1;
+        }
+    }
+    cells.push(bare(text, start..text.len()));
+}
+
+fn bare(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let (mut start, mut end) = (range.start, range.end);
+    let drop = |b: u8| b.is_ascii_whitespace() || b == b'"';
+    while start < end && drop(text[start]) {
+        start += 1;
+    }
+    while start < end && drop(text[end - 1]) {
+        end -= 1;
+    }
+    start..end
 }
 
 /// The number of a cell, and whether it proves that commas are decimal commas.

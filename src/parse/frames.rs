@@ -135,7 +135,7 @@ impl Frames {
     }
 
     fn emit(&mut self, text: &[u8], end: End, each: &mut dyn FnMut(Frame<'_>)) {
-        let plain = !text.iter().any(|&b| b == 0x1b || b == 0x08);
+        let plain = memchr2(0x1b, 0x08, text).is_none();
         if plain {
             let frame = Frame { text: text.trim_ascii_end(), line: self.line, end, redrawn: self.redrawn };
             each(frame);

@@ -214,12 +214,13 @@ impl Sink {
         track.lap = lap;
         point.position.segment = track.segment;
         track.last = Some(point.position);
-        if let Some(decimals) = point.text.decimals() {
+        let decimals = decimals(point.text.as_str());
+        if let Some(decimals) = decimals {
             track.fewest_decimals = Some(track.fewest_decimals.map_or(decimals, |d| d.min(decimals)));
         }
         self.metrics[id].points += 1;
         self.metrics[id].placed += u64::from(point.position.step.is_some());
-        self.metrics[id].fractions += u64::from(!point.value.is_finite() || point.text.decimals().unwrap_or(0) > 0);
+        self.metrics[id].fractions += u64::from(decimals.is_none_or(|d| d > 0));
         self.out.push(Observation { metric: id, point });
     }
 
@@ -237,6 +238,16 @@ impl Sink {
             Some(fewest) => crate::model::Token::new(text).decimals().is_none_or(|d| d >= fewest),
         }
     }
+}
+
+/// Decimals of a printed number; the common spelling without an exponent is counted at once.
+fn decimals(text: &str) -> Option<u32> {
+    let bytes = text.as_bytes();
+    let plain = bytes.len() < 22 && bytes.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+    if !plain {
+        return crate::model::Token::new(text).decimals();
+    }
+    Some(memchr::memrchr(b'.', bytes).map_or(0, |at| (bytes.len() - at - 1) as u32))
 }
 
 impl Metric {

@@ -143,7 +143,6 @@ impl Lesson {
         lesson.drawn = is_drawn(here.text);
         lesson.name(values);
         for item in &scan.items {
-            lesson.fixed.extend([item.key.clone(), item.group.clone(), item.unit.clone()]);
             let value = values.iter().find(|v| v.text == item.text && !v.noise);
             let purpose = if item.text == said.step_at && !item.text.is_empty() {
                 lesson.counter = complete || item.key.is_empty() && item.of.is_some();
@@ -160,6 +159,9 @@ impl Lesson {
             };
             if matches!(item.spelling, Spelling::DecimalComma | Spelling::Thousands) && purpose != Use::Step {
                 return None;
+            }
+            if !matches!(purpose, Use::Nothing | Use::Named) {
+                lesson.fixed.extend([item.key.clone(), item.group.clone(), item.unit.clone()]);
             }
             // A bare integer may be part of a date: only as many digits are the same shape.
             let behind = here.text.get(item.text.end);
@@ -268,6 +270,8 @@ fn denominator(text: &[u8], at: usize) -> Option<Range<usize>> {
 struct Recipe {
     pieces: Vec<Piece>,
     lesson: Lesson,
+    /// It begins with a word or a brace that no prefix begins with.
+    plain_start: bool,
     hits: u64,
     /// The recipe that the line after fitted last time.
     next: usize,
@@ -321,7 +325,8 @@ impl Recipes {
             return;
         }
         let pieces = pieces(text, &lesson);
-        let recipe = Recipe { pieces, lesson, hits: 1, next: 0 };
+        let plain_start = matches!(pieces.first(), Some(Piece::Text(text)) if is_plain_start(text));
+        let recipe = Recipe { pieces, lesson, plain_start, hits: 1, next: 0 };
         let at = if self.all.len() < MOST {
             self.all.push(recipe);
             self.all.len() - 1
@@ -478,6 +483,14 @@ fn begins_well(purpose: Use, first: u8) -> bool {
     matches!(purpose, Use::Value(_) | Use::Nothing | Use::Named) || first.is_ascii_digit()
 }
 
+/// `Train Epoch: `, `loss=`, `{'loss'`: what no logger, launcher or collector writes before a line.
+fn is_plain_start(text: &[u8]) -> bool {
+    const FIRST: [&str; 9] = ["train", "epoch", "step", "iter", "iteration", "loss", "batch", "test", "global"];
+    let word = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    let whole = word < text.len() && !text[word].is_ascii_digit();
+    text[0] == b'{' || whole && FIRST.iter().any(|first| first.as_bytes().eq_ignore_ascii_case(&text[..word]))
+}
+
 /// How far a changing part goes: glyphs to their pipe, a time or a rate to the very next comma or bracket.
 fn end_of_part(text: &[u8], stop: u8) -> Option<usize> {
     if stop == b'|' {
@@ -527,8 +540,12 @@ impl Console {
     pub(super) fn follow(&mut self, frame: Frame<'_>, redraw: bool, sink: &mut Sink) -> bool {
         let Some(at) = self.recipes.fit(frame.text) else { return false };
         // A line learnt without a prefix must not have one now: `.9:18:02` is a number, `09:18:02` a time.
-        let offset = self.recipes.all[at].lesson.offset;
-        if frame.text[..offset.min(frame.text.len())].trim_ascii().is_empty() && envelope::strip(frame.text).start > 0 {
+        let recipe = &self.recipes.all[at];
+        let offset = recipe.lesson.offset;
+        if !recipe.plain_start
+            && frame.text[..offset.min(frame.text.len())].trim_ascii().is_empty()
+            && envelope::strip(frame.text).start > 0
+        {
             return false;
         }
         let found = std::mem::take(&mut self.recipes.found);
