@@ -268,6 +268,22 @@ fn logs_that_differ_in_times_only_agree_and_a_changed_value_is_found() {
 }
 
 #[test]
+fn a_metric_that_no_log_shows_is_never_agreed() {
+    let case = Case::with_job(STEPS);
+    case.write("a.log", "step 1 loss 0.5\nstep 2 loss 0.25\n");
+    assert_eq!(case.diff(&["--metric", "perplexity", "a.log", "a.log"]).0, 3);
+    assert_eq!(case.audit(&["--metric", "perplexity"]).0, 3);
+}
+
+#[test]
+fn logs_without_a_loss_agree_only_where_a_metric_is_named() {
+    let case = Case::new();
+    case.write("a.log", "episode 1 reward 10.5\nepisode 2 reward 11.5\nepisode 3 reward 12.5\n");
+    assert_eq!(case.diff(&["a.log", "a.log"]).0, 3);
+    assert_eq!(case.diff(&["--metric", "reward", "a.log", "a.log"]).0, 0);
+}
+
+#[test]
 fn inspect_and_settings_fit_their_schemas() {
     let case = Case::new();
     case.write("a.log", "step 1 loss 0.5\nstep 2 loss 0.25\n");

@@ -378,8 +378,9 @@ impl<'a> Campaign<'a> {
 
     /// The metric to compare alone, where one was asked for, as the logs spell it.
     fn metric(&self) -> Option<String> {
-        self.request.metric.as_ref()?;
-        self.readings.values().find_map(|reading| Some(reading.primary()?.metric.clone()))
+        let asked = self.request.metric.clone()?;
+        let found = self.readings.values().find_map(|reading| Some(reading.primary()?.metric.clone()));
+        Some(found.unwrap_or(asked))
     }
 
     /// A treatment's result for the report.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli;
 use crate::compare::{self, End, Member};
 use crate::error::{Error, Result};
-use crate::model::Verdict;
+use crate::model::{Reading, Role, Verdict};
 use crate::{exit, parse};
 
 use super::checkpoint;
@@ -29,10 +29,7 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
     let logs: Vec<PathBuf> = typed.files.iter().map(|file| log_of(file)).collect();
     let names: Vec<String> = typed.files.iter().map(|file| file.display().to_string()).collect();
     let readings = logs.iter().map(|log| parse::read_path(log, &options)).collect::<Result<Vec<_>>>()?;
-    let only = match metric {
-        Some(_) => readings.iter().find_map(|reading| Some(reading.primary()?.metric.clone())),
-        None => None,
-    };
+    let only = metric.map(|asked| as_spelled(asked, &readings));
     let members: Vec<Member<'_>> =
         names.iter().zip(&readings).map(|(name, reading)| Member { name, reading, end: End::Complete }).collect();
     let compared: Vec<Compared<'_>> =
@@ -41,11 +38,32 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
     let mut audit = findings::blank("diff");
     findings::conclude(&mut audit, &group, &compared);
     audit.curves = findings::curves(&compared);
+    if audit.verdict == Verdict::Agreed
+        && metric.is_none()
+        && options.pattern.is_none()
+        && !readings.iter().any(shows_loss)
+    {
+        let seen = audit.metric.as_deref().unwrap_or("another result");
+        audit.reason = format!("no loss was found; what else the logs show agrees, and --metric {seen} accepts it");
+        audit.verdict = Verdict::Unresolved;
+    }
     if audit.verdict == Verdict::Unresolved {
         audit.next.push(format!("repro-audit inspect {}   # what the parser sees", names.join(" ")));
     }
     output.audit(&audit)?;
     Ok(exit::code(audit.verdict))
+}
+
+/// The metric that was asked for, as the logs spell it.
+fn as_spelled(asked: &str, readings: &[Reading]) -> String {
+    let found = readings.iter().find_map(|reading| Some(reading.primary()?.metric.clone()));
+    found.unwrap_or_else(|| asked.to_owned())
+}
+
+/// Whether a log shows a loss: agreement of anything else says too little of the training to be called so unasked.
+fn shows_loss(reading: &Reading) -> bool {
+    let loss = |role| matches!(role, Role::TrainingLoss | Role::SmoothedLoss | Role::ValidationLoss);
+    reading.series.iter().any(|series| loss(series.role) && !series.points.is_empty())
 }
 
 /// The log of a run's folder in a record; any other path stays as it is.
