@@ -229,8 +229,15 @@ fn treatment_id(settings: &BTreeMap<SettingId, Level>) -> String {
 fn seen(campaign: &Campaign<'_>, control: &[String], batch: &Batch) -> Seen {
     if !batch.not_applied.is_empty() {
         let not_applied = batch.not_applied.iter().map(|(id, _)| id.clone()).collect();
-        let reasons: Vec<&str> = batch.not_applied.iter().map(|(_, reason)| reason.as_str()).collect();
-        return Seen::Unresolved { reason: reasons.join("; "), not_applied };
+        // Each setting is named by the search itself; what they share is said once.
+        let mut reasons: Vec<&str> = batch
+            .not_applied
+            .iter()
+            .map(|(_, reason)| reason.split_once(": ").map_or(reason.as_str(), |(_, why)| why))
+            .collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        return Seen::Unresolved { reason: format!("did not take effect: {}", reasons.join("; ")), not_applied };
     }
     match &batch.group.outcome {
         Outcome::Agreed if campaign.all_nan(&batch.runs) && !campaign.all_nan(control) => {
