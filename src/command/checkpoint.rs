@@ -9,7 +9,6 @@ use crate::model::{
 };
 use crate::{compare, exit, parse};
 
-use super::findings;
 use super::output::Output;
 
 /// The checkpoints that these files are; `None` where none of them is one.
@@ -34,7 +33,7 @@ pub fn read_all(files: &[PathBuf]) -> Result<Option<Vec<Checkpoint>>> {
 pub fn diff(files: &[PathBuf], checkpoints: &[Checkpoint], tolerance: Tolerance, output: &Output) -> Result<u8> {
     let named: Vec<(String, &Checkpoint)> =
         files.iter().map(|file| file.display().to_string()).zip(checkpoints).collect();
-    let mut audit = findings::blank("diff");
+    let mut audit = Audit::blank("diff");
     for (name, checkpoint) in &named {
         audit.warnings.extend(checkpoint.warnings.iter().map(|warning| format!("{name}: {warning}")));
     }

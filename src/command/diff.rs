@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli;
 use crate::compare::{self, End, Member};
 use crate::error::{Error, Result};
-use crate::model::{Reading, Role, Verdict};
+use crate::model::{Audit, Reading, Role, Verdict};
 use crate::{exit, parse};
 
 use super::checkpoint;
@@ -35,7 +35,7 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
     let compared: Vec<Compared<'_>> =
         members.iter().zip(&logs).map(|(m, log)| Compared { name: m.name, reading: m.reading, log }).collect();
     let group = compare::group(&members, tolerance, only.as_deref());
-    let mut audit = findings::blank("diff");
+    let mut audit = Audit::blank("diff");
     findings::conclude(&mut audit, &group, &compared);
     audit.curves = findings::curves(&compared);
     if audit.verdict == Verdict::Agreed

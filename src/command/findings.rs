@@ -26,33 +26,6 @@ pub struct Compared<'a> {
     pub log: &'a Path,
 }
 
-/// An audit in which nothing was found yet.
-pub fn blank(command: &str) -> Audit {
-    Audit {
-        command: command.to_owned(),
-        verdict: Verdict::Unresolved,
-        reason: String::new(),
-        metric: None,
-        resolution: None,
-        divergence: None,
-        also_diverged: Vec::new(),
-        checkpoints: Vec::new(),
-        runs: Vec::new(),
-        treatments: Vec::new(),
-        effects: Vec::new(),
-        blame: None,
-        confidence: None,
-        not_checked: Vec::new(),
-        warnings: Vec::new(),
-        next: Vec::new(),
-        comparisons: Vec::new(),
-        curves: Vec::new(),
-        environments: Vec::new(),
-        environment: None,
-        record: None,
-    }
-}
-
 /// Fills in what the comparison of one group of runs or files tells: verdict, reason, divergence, windows.
 pub fn conclude(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
     audit.verdict = verdict(&group.outcome);

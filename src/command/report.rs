@@ -35,7 +35,7 @@ struct Replayed {
 }
 
 fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -> Result<Audit> {
-    let mut audit = findings::blank("run");
+    let mut audit = Audit::blank("run");
     let mut replayed: Vec<Replayed> = Vec::new();
     for (number, recorded) in (1..).zip(records) {
         for run in recorded.runs.iter().filter(|run| is_bare(recorded, run)) {

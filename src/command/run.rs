@@ -63,7 +63,7 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
             break;
         }
     }
-    let mut audit = findings::blank("run");
+    let mut audit = Audit::blank("run");
     audit.effects = effects(campaign, &results);
     conclude(request, campaign, &mut audit, &results, &batches);
     audit.blame = blame_from_matrix(request, &results, &audit);

@@ -80,3 +80,32 @@ pub struct Audit {
     /// The audit's folder, where there is one.
     pub record: Option<std::path::PathBuf>,
 }
+
+impl Audit {
+    /// An audit in which nothing was found yet: unresolved, for no reason so far.
+    pub fn blank(command: &str) -> Self {
+        Self {
+            command: command.to_owned(),
+            verdict: Verdict::Unresolved,
+            reason: String::new(),
+            metric: None,
+            resolution: None,
+            divergence: None,
+            also_diverged: Vec::new(),
+            checkpoints: Vec::new(),
+            runs: Vec::new(),
+            treatments: Vec::new(),
+            effects: Vec::new(),
+            blame: None,
+            confidence: None,
+            not_checked: Vec::new(),
+            warnings: Vec::new(),
+            next: Vec::new(),
+            comparisons: Vec::new(),
+            curves: Vec::new(),
+            environments: Vec::new(),
+            environment: None,
+            record: None,
+        }
+    }
+}

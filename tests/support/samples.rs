@@ -24,29 +24,7 @@ pub fn all() -> Vec<(&'static str, Audit)> {
 
 /// An audit in which nothing happened.
 pub fn empty(command: &str) -> Audit {
-    Audit {
-        command: command.to_owned(),
-        verdict: Verdict::Unresolved,
-        reason: "no run showed a value".to_owned(),
-        metric: None,
-        resolution: None,
-        divergence: None,
-        also_diverged: Vec::new(),
-        checkpoints: Vec::new(),
-        runs: Vec::new(),
-        treatments: Vec::new(),
-        effects: Vec::new(),
-        blame: None,
-        confidence: None,
-        not_checked: Vec::new(),
-        warnings: Vec::new(),
-        next: Vec::new(),
-        comparisons: Vec::new(),
-        curves: Vec::new(),
-        environments: Vec::new(),
-        environment: None,
-        record: None,
-    }
+    Audit { reason: "no run showed a value".to_owned(), ..Audit::blank(command) }
 }
 
 /// Three runs with nothing seeded: S5.1, with the blame that an audit finds for it.

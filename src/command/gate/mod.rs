@@ -16,7 +16,7 @@ use crate::model::{Audit, Verdict};
 use crate::{exit, report};
 
 use super::output::Output;
-use super::{findings, words};
+use super::words;
 use jobs::Job;
 
 /// Runs the gate, or accepts, or shows what is pending.
@@ -147,7 +147,7 @@ fn take(typed: &cli::Gate, known: Option<Baseline>, mut pending: Baseline, outpu
             record.policy = jobs::policy(policy);
         }
     }
-    let mut audit = findings::blank("gate");
+    let mut audit = Audit::blank("gate");
     let forbidden = pending.forbidden();
     if !forbidden.is_empty() {
         audit.verdict = Verdict::Diverged;
@@ -210,7 +210,7 @@ fn again(typed: &cli::Gate, what: &str) -> String {
 
 /// A job that nothing is known of is not run: there is nothing to compare it with.
 fn never_accepted(typed: &cli::Gate, job: &Job) -> Audit {
-    let mut audit = findings::blank("gate");
+    let mut audit = Audit::blank("gate");
     audit.reason = format!("nothing tested: nothing was accepted of job {} yet", job.name);
     let mut line = again(typed, "--accept");
     if job.name != crate::gate::project::DEFAULT {
@@ -230,7 +230,7 @@ fn never_accepted(typed: &cli::Gate, job: &Job) -> Audit {
 
 /// Writes the report of all jobs, and the job summary where GitHub asks for one.
 fn finish(audits: Vec<(String, Audit)>, output: &Output) -> Result<Verdict> {
-    let audit = several::joined(audits).unwrap_or_else(|| findings::blank("gate"));
+    let audit = several::joined(audits).unwrap_or_else(|| Audit::blank("gate"));
     output.audit(&audit)?;
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
         let path = Path::new(&path);

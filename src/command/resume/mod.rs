@@ -40,7 +40,7 @@ struct Runs {
 }
 
 fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<Audit> {
-    let mut audit = findings::blank("resume");
+    let mut audit = Audit::blank("resume");
     let straight = stages.straight(None)?;
     let again = stages.straight(None)?;
     if stages.interrupted() || !repeats(stages, &mut audit, &straight, &again) {
@@ -73,7 +73,7 @@ fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<
 
 /// The audit of one way to be interrupted.
 fn at_one_point(stages: &mut Stages<'_, '_>, straight: &str, blame: bool) -> Result<Audit> {
-    let mut audit = findings::blank("resume");
+    let mut audit = Audit::blank("resume");
     let first = stages.leaves_first().then(|| stages.leave(None)).transpose()?;
     let resumed = stages.resumed(None)?;
     let runs = Runs { straight: straight.to_owned(), first, resumed };
@@ -99,7 +99,7 @@ fn repeats(stages: &Stages<'_, '_>, audit: &mut Audit, straight: &str, again: &s
     findings::conclude(audit, &group, &stages.compared(&ids));
     match &group.outcome {
         Outcome::Agreed => {
-            *audit = findings::blank("resume");
+            *audit = Audit::blank("resume");
             return true;
         }
         Outcome::Diverged(_) => {
