@@ -284,6 +284,21 @@ fn logs_without_a_loss_agree_only_where_a_metric_is_named() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_never_agreed() {
+    let case = Case::new();
+    // The low bits of a linear congruential generator's state, shifted: every byte value comes up.
+    let mut state = 1u32;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(1 << 20)
+    .collect();
+    fs::write(case.folder.path().join("noise.bin"), bytes).unwrap();
+    assert_eq!(case.diff(&["noise.bin", "noise.bin"]).0, 3);
+}
+
+#[test]
 fn inspect_and_settings_fit_their_schemas() {
     let case = Case::new();
     case.write("a.log", "step 1 loss 0.5\nstep 2 loss 0.25\n");

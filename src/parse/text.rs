@@ -24,6 +24,8 @@ impl LogFormat for Text {
         let zeros = sample.head.iter().filter(|&&b| b == 0).count();
         let (score, why) = if zeros * 50 > sample.head.len() {
             (0.0, "holds zero bytes")
+        } else if sample.head.iter().filter(|b| is_odd_control(**b)).count() * 33 > sample.head.len() {
+            (0.0, "holds control characters that no console prints")
         } else if sample.head.is_empty() {
             (0.1, "empty")
         } else {
@@ -35,6 +37,11 @@ impl LogFormat for Text {
     fn reader(&self, _options: &Options) -> Box<dyn Reader> {
         Box::new(TextReader::default())
     }
+}
+
+/// Whether a byte is a control character that text and terminals have no use for.
+fn is_odd_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x07 | 0x08 | 0x0b | 0x0c | 0x1b)
 }
 
 /// One JSON object on each line.
