@@ -305,8 +305,42 @@ fn inspect_and_settings_fit_their_schemas() {
     let done = case.run(&["inspect", "--format", "json", "a.log"]);
     assert_eq!(code(&done), 0);
     assert_eq!(valid(&done.stdout, "inspect")["files"][0]["metrics"][0]["points"], 2);
-    let settings: Value = serde_json::from_slice(&case.run(&["settings", "--format", "json"]).stdout).unwrap();
+    let settings = valid(&case.run(&["settings", "--format", "json"]).stdout, "settings");
     assert!(settings["settings"].as_array().unwrap().len() > 20);
+    let one = valid(&case.run(&["settings", "hashseed", "--format", "json"]).stdout, "settings");
+    assert_eq!(one["settings"][0]["id"], "hashseed");
+}
+
+#[test]
+fn a_dry_run_fits_its_schema_and_starts_nothing() {
+    let case = Case::with_job(STEPS);
+    let words =
+        ["run", "--dry-run", "--format", "json", "--vary", "hashseed=0,1", "--env", "A=b c", "--", "sh", "job.sh"];
+    let done = case.run(&words);
+    assert_eq!(code(&done), 0);
+    let planned = valid(&done.stdout, "dry-run");
+    let seeds: Vec<&Value> =
+        planned["treatments"].as_array().unwrap().iter().map(|one| &one["environment"]["PYTHONHASHSEED"]).collect();
+    assert_eq!(seeds, ["0", "1"]);
+    assert_eq!(planned["treatments"][0]["environment"]["A"], "b c");
+    assert!(!case.folder.path().join("count").exists(), "the job was started");
+}
+
+#[test]
+fn environments_fit_their_schema_alone_and_in_pairs() {
+    let case = Case::with_job(STEPS);
+    let here = valid(&case.run(&["env", "--format", "json"]).stdout, "environment");
+    assert_eq!(here["facts"]["os"].as_str().map(str::is_empty), Some(false));
+    for record in ["first", "second"] {
+        assert_eq!(case.audit(&["--record", record]).0, 0);
+    }
+    let header = case.folder.path().join("second/latest/audit.json");
+    let changed = fs::read_to_string(&header).unwrap().replace("\"os\": \"", "\"os\": \"Not ");
+    fs::write(&header, changed).unwrap();
+    let pair = case.run(&["env", "first", "second", "--format", "json"]);
+    let pair = valid(&pair.stdout, "environment");
+    assert_eq!(pair["differences"][0]["fact"], "os");
+    assert_eq!(pair["differences"].as_array().unwrap().len(), 1);
 }
 
 #[test]

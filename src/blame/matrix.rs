@@ -3,7 +3,7 @@
 use super::name::name;
 use super::remedy::remedy;
 use super::summary::summary;
-use crate::model::{Blame, Cause, Effect, Grade, Outcome, TreatmentResult};
+use crate::model::{Blame, Cause, Effect, Grade, Level, Outcome, SettingId, TreatmentResult};
 
 /// What the audit asks of the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub fn matrix(results: &[TreatmentResult], effects: &[Effect], question: Questio
     let mut causes = Vec::new();
     for effect in effects {
         if effect.changes_repeatability == Some(true) {
-            causes.extend(of_repeatability(effect));
+            causes.extend(of_repeatability(effect, &where_it_parts(&effect.setting, results)));
         } else if effect.changes_result == Some(true) && question == Question::Invariance {
             causes.push(of_result(effect));
         } else if parts && !effect.confounded_with.is_empty() {
@@ -36,11 +36,34 @@ pub fn matrix(results: &[TreatmentResult], effects: &[Effect], question: Questio
     (!causes.is_empty()).then(|| Blame { causes, runs_used, ..Blame::default() })
 }
 
-/// A setting at one level of which replicates agree and at another part.
-fn of_repeatability(effect: &Effect) -> Vec<Cause> {
+/// What the effect table says of the place of a cause: at which levels of each varied setting replicates agree, and at which
+/// they part. A sentence for each setting that changes whether the job repeats.
+pub fn places(results: &[TreatmentResult], effects: &[Effect]) -> Vec<String> {
+    let changing = effects.iter().filter(|effect| effect.changes_repeatability == Some(true));
+    changing.map(|effect| where_it_parts(&effect.setting, results)).collect()
+}
+
+fn where_it_parts(setting: &SettingId, results: &[TreatmentResult]) -> String {
+    let levels = |wanted: fn(&Outcome) -> bool| {
+        let mut levels: Vec<String> = Vec::new();
+        for result in results.iter().filter(|result| result.outcome.as_ref().is_some_and(wanted)) {
+            let level = result.treatment.settings.get(setting).cloned().unwrap_or_else(Level::as_is);
+            let named = format!("{setting}={level}");
+            if !levels.contains(&named) {
+                levels.push(named);
+            }
+        }
+        levels.join(", ")
+    };
+    let agree = levels(|outcome| *outcome == Outcome::Agreed);
+    let part = levels(|outcome| matches!(outcome, Outcome::Diverged(_)));
+    format!("replicates agree at {agree} and part at {part}")
+}
+
+/// A setting at one level of which replicates agree and at another part, as `seen` says.
+fn of_repeatability(effect: &Effect, seen: &str) -> Vec<Cause> {
     let id = effect.setting.as_str();
-    let seen =
-        format!("replicates agree at one level of {id} and part at another (levels {})", effect.levels.join(", "));
+    let seen = seen.to_owned();
     if is_workers(id) {
         let said = "the job repeats or not depending on num_workers: something in the loader's workers is not derived from the seed";
         return vec![
@@ -120,6 +143,7 @@ mod tests {
         let blame = blame(&results, Question::Repeats).unwrap();
         assert_eq!((blame.causes[0].id.as_str(), blame.causes[0].grade), ("dataloader.num_workers", Grade::Likely));
         assert!(blame.causes[0].summary.contains("num_workers"));
+        assert_eq!(blame.causes[0].evidence, ["replicates agree at num_workers=0 and part at num_workers=4"]);
         assert_eq!((blame.causes[1].id.as_str(), blame.causes[1].grade), ("seed.worker", Grade::Suspected));
     }
 

@@ -1,7 +1,7 @@
 //! What was seen to a cause, or to the next treatments to try; pure, launches nothing.
 //!
 //! Input: the outcomes of treatments, and the flight record's [`Evidence`](crate::model::Evidence) where there is one.
-//! Output: the effect table ([`effects()`]), what it alone says about the cause ([`matrix()`]), and the adaptive [`Search`]
+//! Output: the effect table ([`effects()`]), what it alone says about the cause ([`matrix()`], [`places()`]), and the adaptive [`Search`]
 //! that asks for one treatment after another until a cause is proved on both sides or shown to be out of reach.
 
 mod candidate;
@@ -27,7 +27,7 @@ pub use effects::effects;
 pub use flight::evidence;
 pub use locate::{locate, wants_tracing};
 pub use luck::{Rate, agree_by_luck, repeats_for};
-pub use matrix::{Question, matrix};
+pub use matrix::{Question, matrix, places};
 pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
 pub use recorded::{SOURCES, sentence};

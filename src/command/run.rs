@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Need, Outcome, TreatmentResult, Verdict};
+use crate::model::{Audit, Blame, Need, Outcome, TreatmentResult, Verdict};
 use crate::{blame, exit, probe, record, report};
 
 use super::campaign::{Batch, Campaign, Order};
@@ -122,22 +122,26 @@ fn search_for_cause(
     }
     audit.warnings.extend(found.notes);
     audit.not_checked.extend(found.not_checked);
-    audit.blame = Some(merge(found.blame, audit.blame.take()));
+    let places = blame::places(results, &audit.effects);
+    audit.blame = Some(merge(found.blame, audit.blame.take(), &places));
     Ok(())
 }
 
-/// The search's answer; the effect table's where the search found nothing.
-fn merge(searched: crate::model::Blame, matrix: Option<crate::model::Blame>) -> crate::model::Blame {
+/// The search's answer, with the levels at which its causes show; the effect table's answer where the search found nothing.
+fn merge(mut searched: Blame, matrix: Option<Blame>, places: &[String]) -> Blame {
     let found = searched.causes.iter().any(|cause| cause.id != "unknown");
     match matrix {
-        Some(matrix) if !found && !matrix.causes.is_empty() => {
-            crate::model::Blame { causes: matrix.causes, ..searched }
+        Some(matrix) if !found && !matrix.causes.is_empty() => Blame { causes: matrix.causes, ..searched },
+        _ => {
+            for cause in &mut searched.causes {
+                cause.evidence.splice(0..0, places.iter().cloned());
+            }
+            searched
         }
-        _ => searched,
     }
 }
 
-fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Audit) -> Option<crate::model::Blame> {
+fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Audit) -> Option<Blame> {
     if !request.blame {
         return None;
     }
