@@ -34,6 +34,11 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
     found
 }
 
+/// Whether a tracker talks about itself: wandb prints its summary, the last losses in it, behind this label.
+pub(crate) fn is_tracker_talk(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"wandb: ")
+}
+
 fn blanks(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_whitespace()).count()
 }

@@ -563,7 +563,7 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
             || t.ends_with("손실")
             || t.starts_with("verlust")
             || t.starts_with("потер")
-    })
+    }) || tokens.windows(2).any(|pair| pair == ["cross", "entropy"])
 }
 
 /// What the name of a table's column means: spaCy heads its epochs with a lone `E`.
@@ -571,8 +571,18 @@ pub(crate) fn column(name: &str) -> Meaning {
     if name == "E" { Meaning::Epoch } else { meaning(name) }
 }
 
+/// A loss without the aside behind it: `Training loss (for one batch)` gives `Training loss`. Other names are left whole,
+/// since their unit may stand in brackets.
+pub(crate) fn without_aside(name: &str) -> &str {
+    match name.trim_end().strip_suffix(')').and_then(|open| open.rsplit_once('(')) {
+        Some((head, _)) if has_loss(&tokens(head)) => head.trim_end(),
+        _ => name,
+    }
+}
+
 /// What `name` means.
 pub(crate) fn meaning(name: &str) -> Meaning {
+    let name = without_aside(name);
     let tokens = tokens(name);
     let Some(last) = tokens.last().map(String::as_str) else { return special(name) };
     let lower = name.trim().to_lowercase();

@@ -206,7 +206,8 @@ impl Scan {
             return at + 1;
         }
         state.stack.push(state.group.clone());
-        if state.link == Link::None && line[at] == b'[' && !number_follows(line, at + 1) {
+        // `=== Training Loss (Thu Nov 26 …) ===`: what the bracket holds is about something else.
+        if state.link == Link::None && !number_follows(line, at + 1) {
             self.drop_words(state);
         }
         state.bracket = line[at];
@@ -234,8 +235,9 @@ impl Scan {
             }
         }
         let end = word_end(line, at);
-        // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
-        if state.link == Link::Mark && line.get(end) == Some(&b'(') && number_follows(line, end + 1) {
+        // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`, `loss tensor(0.5)`: what wraps the number is not its name.
+        let wraps = state.link == Link::Mark || state.words.is_some() && WRAPPERS.contains(&&line[at..end]);
+        if wraps && line.get(end) == Some(&b'(') && number_follows(line, end + 1) {
             state.stack.push(state.group.clone());
             return end + 1;
         }
@@ -319,6 +321,9 @@ impl Scan {
         state.link = Link::None;
     }
 }
+
+/// What a bare number of a framework prints itself as.
+const WRAPPERS: [&[u8]; 5] = [b"tensor", b"Tensor", b"array", b"Array", b"DeviceArray"];
 
 /// Whether `-`, `.`, `+` or a typographic minus at `at` begins a number rather than being a mark of its own.
 fn starts_atom(line: &[u8], at: usize) -> bool {

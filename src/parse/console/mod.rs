@@ -138,6 +138,9 @@ impl Console {
         self.lesson = None;
         let envelope = envelope::strip(text);
         text = &text[envelope.start.min(text.len())..];
+        if envelope::is_tracker_talk(text) {
+            return;
+        }
         let here = Here { text, line: frame.line, redraw: bar_like, cut: frame.end == End::Cut, rank: envelope.rank };
         self.text(here, sink, 0);
         if let Some(lesson) = self.lesson.take().filter(|_| frame.end != End::Cut && self.waiting.is_none()) {

@@ -334,7 +334,7 @@ fn loss_before_step(raw: &[u8]) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let at = [" at ", " after ", " in ", " for ", " on "].iter().filter_map(|w| lower.find(w)).min()?;
     let known = matches!(names::meaning(&text[..at]), Meaning::Loss | Meaning::Result);
-    known.then_some(at)
+    known.then_some(names::without_aside(&text[..at]).len())
 }
 
 /// Whether a line is one drawing of a bar, printed line by line: it holds bar glyphs or `[====>...]`.
