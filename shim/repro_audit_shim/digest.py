@@ -7,9 +7,11 @@ Tensors on a card are summed there with fixed odd weights, without a sync.
 """
 import os
 import sys
+from array import array
 
 _native = None
 _tried = False
+deferred = False  # True once a digest had to wait for a card
 MASK = (1 << 64) - 1
 NAMES = ("librepro_audit_digest.so", "librepro_audit_digest.dylib", "repro_audit_digest.dll")
 
@@ -42,24 +44,21 @@ def algorithm():
     return "fold64" if present else "crc32"
 
 
-def memory(pieces):
-    """Digests [(address, bytes)...]: (list of leaves, root), all as integers."""
+def memory(pointers, lengths):
+    """Digests as many pieces of memory as there are addresses: (list of leaves, root), all as integers."""
     if not _tried:
         _load()
-    import ctypes
-
-    n = len(pieces)
+    n = len(pointers)
     if _native is not None:
-        pointers = (ctypes.c_uint64 * n)(*[p for p, _ in pieces])
-        lengths = (ctypes.c_uint64 * n)(*[s for _, s in pieces])
-        out = (ctypes.c_uint64 * (n + 1))()
-        _native(pointers, lengths, n, out)
-        leaves = out[:n]
-        return leaves, out[n]
+        told, sizes, out = array("Q", pointers), array("Q", lengths), array("Q", bytes(8 * n + 8))
+        _native(told.buffer_info()[0], sizes.buffer_info()[0], n, out.buffer_info()[0])
+        leaves = out.tolist()
+        return leaves, leaves.pop()
+    import ctypes
     import zlib
 
     leaves = []
-    for address, size in pieces:
+    for address, size in zip(pointers, lengths):
         data = (ctypes.c_char * size).from_address(address) if size else b""
         leaves.append(zlib.crc32(data, size & 0xFFFFFFFF))
     return leaves, combine(leaves)
@@ -73,12 +72,11 @@ def combine(leaves):
     return zlib.crc32(text) | (zlib.crc32(text[::-1], 0x9E3779B9) << 32)
 
 
-def of_bytes(data):
-    """The digest of a bytes object."""
+def address(data):
+    """Where a bytes object keeps its bytes; it must be kept alive by whoever asks."""
     import ctypes
 
-    address = ctypes.cast(data, ctypes.c_void_p).value or 0
-    return memory([(address, len(data))])[1]
+    return ctypes.cast(data, ctypes.c_void_p).value or 0
 
 
 def text(number):
@@ -91,14 +89,18 @@ class Gather:
 
     def __init__(self, torch):
         self.torch = torch
-        self.pieces = []
+        self.plain = (torch.Tensor, torch.nn.Parameter)
+        self.strided = torch.strided
+        self.pointers = []
+        self.lengths = []
         self.keep = []
         self.cards = []
-        self.count = 0
         self.budget = 4096
 
     def tensor(self, t):
         """Adds one tensor; anything but plain dense memory is made plain first."""
+        if type(t) in self.plain and t.is_cpu and t.layout is self.strided and t.is_contiguous():
+            return self._memory(t, t.data_ptr(), t.numel() * t.element_size())
         torch = self.torch
         if t is None:
             return self.value(None)
@@ -106,7 +108,7 @@ class Gather:
         if local is not None:
             t = local
         kind = type(t)
-        if kind is not torch.Tensor and kind is not torch.nn.Parameter:
+        if kind not in self.plain:
             if not isinstance(t, torch.Tensor):
                 return self.value(t)
             if _foreign(t):
@@ -119,28 +121,24 @@ class Gather:
         if t.layout is not torch.strided:
             return self.value("%s%s" % (t.layout, tuple(t.shape)))
         if t.device.type != "cpu":
-            self.cards.append((self.count, t.detach()))
-            self.pieces.append((0, 0))
-            self.count += 1
-            return None
+            self.cards.append((len(self.pointers), t.detach()))
+            return self._memory(None, 0, 0)
         if not t.is_contiguous():
             with torch.no_grad():
                 t = t.detach().resolve_conj().resolve_neg().contiguous()
-        self.keep.append(t)
-        self.pieces.append((t.data_ptr(), t.numel() * t.element_size()))
-        self.count += 1
-        return None
+        return self._memory(t, t.data_ptr(), t.numel() * t.element_size())
+
+    def _memory(self, owner, pointer, length):
+        self.keep.append(owner)
+        self.pointers.append(pointer)
+        self.lengths.append(length)
 
     def value(self, v):
         """Adds a plain value by its representation, floats by their bits."""
         if type(v) is float:
             v = v.hex()
         data = ("%s:%s" % (type(v).__name__, v)).encode("utf-8", "replace")[:65536]
-        import ctypes
-
-        self.keep.append(data)
-        self.pieces.append((ctypes.cast(data, ctypes.c_void_p).value or 0, len(data)))
-        self.count += 1
+        self._memory(data, address(data), len(data))
 
     def tree(self, item, depth=0):
         """Adds a batch: nested lists, tuples, mappings, tensors, arrays, values."""
@@ -169,19 +167,15 @@ class Gather:
     def array(self, a):
         """Adds a NumPy array or scalar."""
         data = a.tobytes() if a.dtype != object else repr(a.tolist())[:65536].encode()
-        import ctypes
-
-        self.keep.append(data)
-        self.pieces.append((ctypes.cast(data, ctypes.c_void_p).value or 0, len(data)))
-        self.count += 1
+        self._memory(data, address(data), len(data))
 
     def finish(self):
         """(leaves, root) as integers; on a card a promise instead of the root's number."""
-        if not self.count:
+        if not self.pointers:
             return [], None
         if self.cards:
             return _with_cards(self)
-        leaves, root = memory(self.pieces)
+        leaves, root = memory(self.pointers, self.lengths)
         self.keep = []
         return leaves, root
 
@@ -258,8 +252,10 @@ def card_sum(torch, t):
 
 
 def _with_cards(gather):
+    global deferred
+    deferred = True
     torch = gather.torch
-    leaves, _ = memory(gather.pieces)
+    leaves, _ = memory(gather.pointers, gather.lengths)
     with torch.no_grad():
         sums = torch.stack([card_sum(torch, t) for _, t in gather.cards])
         event = None

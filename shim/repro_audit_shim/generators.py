@@ -6,6 +6,22 @@ from repro_audit_shim import digest
 _WORDS = 624
 
 
+class _Looked:
+    """Names and memory of the states seen in one look."""
+
+    def __init__(self):
+        self.names, self.pointers, self.lengths, self.keep = [], [], [], []
+
+    def add(self, name, pointer, length, owner=None):
+        self.names.append(name)
+        self.pointers.append(pointer)
+        self.lengths.append(length)
+        self.keep.append(owner)
+
+    def add_bytes(self, name, data):
+        self.add(name, digest.address(data), len(data), data)
+
+
 class Generators:
     """Looks at each global generator that the job has loaded."""
 
@@ -17,44 +33,38 @@ class Generators:
         self.first = {}
 
     def look(self):
-        """[(name, digest text, moved since the last look, moved since the first)...]"""
-        names, pieces, keep = [], [], []
-        self._add_python(names, pieces, keep)
-        self._add_numpy(names, pieces, keep)
-        state = self.torch.get_rng_state()
-        names.append("rng.torch")
-        pieces.append((state.data_ptr(), state.numel()))
+        """[[name, digest text, moved since the last look, moved since the first]...]"""
+        looked = _Looked()
+        self._add_python(looked)
+        self._add_numpy(looked)
+        state = self.torch.default_generator.get_state()
+        looked.add("rng.torch", state.data_ptr(), state.numel())
         cuda = self.torch.cuda
         if cuda.is_initialized():
             for i, generator in enumerate(cuda.default_generators):
                 state_i = generator.get_state()
-                keep.append(state_i)
-                names.append("rng.cuda%d" % i)
-                pieces.append((state_i.data_ptr(), state_i.numel()))
-        leaves, _ = digest.memory(pieces)
+                looked.add("rng.cuda%d" % i, state_i.data_ptr(), state_i.numel(), state_i)
+        leaves, _ = digest.memory(looked.pointers, looked.lengths)
         items = []
-        for name, leaf in zip(names, leaves):
+        for name, leaf in zip(looked.names, leaves):
             before = self.last.get(name)
             self.last[name] = leaf
             first = self.first.setdefault(name, leaf)
-            items.append((name, digest.text(leaf), before is not None and before != leaf, first != leaf))
+            items.append([name, digest.text(leaf), before is not None and before != leaf, first != leaf])
         return items
 
-    def _add_python(self, names, pieces, keep):
+    def _add_python(self, looked):
         module = sys.modules.get("random")
         if module is None:
             return
         if self.python is None:
             self.python = _python_address(module)
-        names.append("rng.python")
         if self.python:
-            pieces.append((self.python, 4 * (_WORDS + 1)))
+            looked.add("rng.python", self.python, 4 * (_WORDS + 1))
         else:
-            data = repr(module.getstate()).encode()
-            keep.append(data)
-            pieces.append(_of_bytes(data))
+            looked.add_bytes("rng.python", repr(module.getstate()).encode())
 
-    def _add_numpy(self, names, pieces, keep):
+    def _add_numpy(self, looked):
         module = sys.modules.get("numpy.random.mtrand")
         if module is None:
             return
@@ -64,19 +74,10 @@ class Generators:
             if type(generator).__name__ == "MT19937":
                 address = getattr(getattr(generator, "ctypes", None), "state_address", None)
             self.numpy = (generator, address)
-        names.append("rng.numpy")
         if self.numpy[1]:
-            pieces.append((self.numpy[1], 4 * (_WORDS + 1)))
+            looked.add("rng.numpy", self.numpy[1], 4 * (_WORDS + 1))
         else:
-            data = repr(generator.state).encode()
-            keep.append(data)
-            pieces.append(_of_bytes(data))
-
-
-def _of_bytes(data):
-    import ctypes
-
-    return ctypes.cast(data, ctypes.c_void_p).value, len(data)
+            looked.add_bytes("rng.numpy", repr(generator.state).encode())
 
 
 def _python_address(module):

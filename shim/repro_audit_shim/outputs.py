@@ -25,7 +25,8 @@ def hook(torch, recorder):
             before = None
             if watch:
                 if trains:
-                    if recorder.inputs is None:
+                    # where a loader's batch was digested, what the module was given follows from it
+                    if recorder.inputs is None and (recorder.full or not recorder.batches):
                         saw_inputs(recorder, args, kwargs)
                 else:
                     before = True

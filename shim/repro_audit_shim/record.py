@@ -25,10 +25,15 @@ class _File:
     dead = False
 
 
-def _line(item):
-    import json
+_encoders = []
 
-    return (json.dumps(item, separators=(",", ":"), default=str) + "\n").encode("utf-8", "replace")
+
+def _line(item):
+    if not _encoders:
+        import json
+
+        _encoders.append(json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode)
+    return (_encoders[0](item) + "\n").encode("utf-8", "replace")
 
 
 def write(item, even_disabled=False):

@@ -38,6 +38,7 @@ class Recorder:
         self.versions = {}
         self.pending = None
         self.waiting = []
+        self.deferred = False
         self.pid = os.getpid()
         self.said = False
 
@@ -57,7 +58,11 @@ class Recorder:
         """Keeps the losses of this step; their bits are read when the step is written."""
         for t in tensors:
             if len(self.losses) < 64 and isinstance(t, self.torch.Tensor):
-                self.losses.append(Landing(self.torch, t) if t.is_cuda else t.detach())
+                if t.is_cuda:
+                    self.deferred = True
+                    self.losses.append(Landing(self.torch, t))
+                else:
+                    self.losses.append(_bits(t, self.torch))
 
     def saw_batch(self, batch):
         """Digests a batch as it leaves its loader."""
@@ -168,7 +173,7 @@ class Recorder:
         return self.step == 0 or core.state.leaves
 
     def _rng_items(self):
-        return [[name, text, bool(moved), bool(ever)] for name, text, moved, ever in self.generators.look()]
+        return self.generators.look()
 
     def _params(self, optimizer, fresh=False):
         params = [p for g in optimizer.param_groups for p in g["params"]]
@@ -234,6 +239,9 @@ class Recorder:
 
     def _emit(self, item):
         """Writes in order; what still waits for a card holds back what follows it."""
+        if not digest.deferred and not self.deferred:
+            record.write(self._settle(item))
+            return
         if self.waiting and self.pid != os.getpid():
             self.waiting = []  # a forked child inherits what its parent is about to write
         self.pid = os.getpid()
@@ -263,7 +271,7 @@ class Recorder:
     def _settled(self, part):
         name, value = part[0], part[1]
         if name == "loss":
-            return [name, [_bits(t, self.torch) for t in value]]
+            return [name, [t if isinstance(t, list) else _bits(t, self.torch) for t in value]]
         if name == "batch" and isinstance(value, list):
             roots = [self._number(v) for v in value]
             return [name, digest.text(roots[0] if len(roots) == 1 else digest.combine(roots)), len(roots)]
@@ -309,6 +317,9 @@ class Landing:
         return self.home
 
 
+_NUMBERS = {"float32": ">f", "float64": ">d", "float16": ">e"}
+
+
 def _bits(value, torch):
     """A number's exact bits as hex and its type; a tensor's element bits."""
     if isinstance(value, Landing):
@@ -317,6 +328,11 @@ def _bits(value, torch):
         kind = str(value.dtype).replace("torch.", "")
         if value.device.type == "meta":
             return ["meta", kind]
+        number = _NUMBERS.get(kind)
+        if number is not None and value.numel() == 1 and value.is_cpu:
+            seen = value.item()
+            if seen == seen:  # a NaN's own bits are read from memory below
+                return [struct.pack(number, seen).hex(), kind]
         flat = value.detach().reshape(-1)
         if flat.numel() != 1:
             gather = digest.Gather(torch)

@@ -1,4 +1,6 @@
 """Hooks on optimizers, on backward and on the gradient scaler."""
+import sys
+
 from repro_audit_shim import core, hooks
 
 
@@ -7,7 +9,8 @@ def hook(torch, recorder):
     hooks.after_import("torch.optim.optimizer", lambda module: _optimizers(module, recorder))
     if recorder.active:
         _backward(torch, recorder)
-        hooks.after_import("torch.amp.grad_scaler", lambda module: _scaler(module, recorder))
+        for name in ("torch.amp.grad_scaler", "torch.cuda.amp.grad_scaler"):  # before 2.3 only the second
+            hooks.after_import(name, lambda module: _scaler(module, recorder))
 
 
 def _optimizers(module, recorder):
@@ -17,7 +20,7 @@ def _optimizers(module, recorder):
     saw = core.guarded("optimizer built", recorder.saw_optimizer)
 
     def pre(optimizer, args, kwargs):
-        if core.state.disabled:
+        if core.state.disabled or _within_step(optimizer):
             return None
         rest = args[1:] if args and args[0] is optimizer else args
         closure = rest[0] if rest else kwargs.get("closure")
@@ -39,7 +42,8 @@ def _optimizers(module, recorder):
         return args, changed
 
     def post(optimizer, args, kwargs):
-        after(optimizer)
+        if not _within_step(optimizer):
+            after(optimizer)
 
     if hasattr(module, "register_optimizer_step_pre_hook"):
         module.register_optimizer_step_pre_hook(pre)
@@ -57,23 +61,44 @@ def _optimizers(module, recorder):
     core.replace(module.Optimizer, "__init__", built)
 
 
+def _within_step(optimizer):
+    """Is this the `step` of a parent class, called by the same optimizer's own? It is part of that one step."""
+    frame = sys._getframe(2)
+    for _ in range(12):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "step" and frame.f_locals.get("self") is optimizer:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _old_optimizers(module, pre, post):
-    """torch before 2.0 has no global hooks: wrap what wraps every step for its profiler."""
-    original = module.Optimizer.profile_hook_step
+    """torch before 2.0 has no global hooks: a class's `step` is wrapped when its first instance is built, as torch does."""
 
-    def profile_hook_step(func):
-        def step(*args, **kwargs):
-            optimizer = args[0]
-            changed = pre(optimizer, args, kwargs)
-            if changed is not None:
-                args, kwargs = changed
-            result = func(*args, **kwargs)
-            post(optimizer, args, kwargs)
-            return result
+    def make(original):
+        def _hook_for_profile(self):
+            original(self)
+            kind = type(self)
+            if not getattr(kind.step, "_repro_audit_watched", False):
+                kind.step = _watched_step(kind.step, pre, post)
 
-        return original(core.dress(step, func))
+        return _hook_for_profile
 
-    module.Optimizer.profile_hook_step = staticmethod(profile_hook_step)
+    core.replace(module.Optimizer, "_hook_for_profile", make)
+
+
+def _watched_step(original, pre, post):
+    def step(*args, **kwargs):
+        optimizer = args[0]
+        args, kwargs = pre(optimizer, args, kwargs) or (args, kwargs)
+        result = original(*args, **kwargs)
+        post(optimizer, args, kwargs)
+        return result
+
+    core.dress(step, original)
+    step.hooked = step._repro_audit_watched = True  # the first is torch's own mark: wrapped already
+    return step
 
 
 def _backward(torch, recorder):
@@ -98,6 +123,8 @@ def _backward(torch, recorder):
 
 
 def _scaler(module, recorder):
+    if "step" not in vars(module.GradScaler):
+        return
     skipped = core.guarded("skipped step", recorder.skipped)
 
     def make(original):

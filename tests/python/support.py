@@ -31,6 +31,16 @@ def unpacked():
     return _unpacked
 
 
+def folder_with(name, text):
+    """A folder that holds one file, and goes when the tests end."""
+    import atexit
+
+    folder = tempfile.mkdtemp(prefix="repro-audit-job-")
+    atexit.register(shutil.rmtree, folder, True)
+    Path(folder, name).write_text(text)
+    return folder
+
+
 class Ran:
     """One finished run: its exit code, what it printed, and its flight records."""
 

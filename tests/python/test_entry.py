@@ -160,8 +160,8 @@ print("result", dist.get_rank(), loss.item())
 dist.destroy_process_group()
 """
         tmp = folder(train=text)
-        command = [PYTHON, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0",
-                   "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", tmp + "/train.py"]
+        command = [PYTHON, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0",
+                   "--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", tmp + "/train.py"]
         for _ in range(3):
             ran = support.run(command)
             if ran.code == 0:

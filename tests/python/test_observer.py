@@ -52,7 +52,9 @@ for i in range(3):
 """,
     "scaler_skips_a_step": """
 opt = torch.optim.SGD(model.parameters(), lr=0.1)
-scaler = torch.amp.GradScaler("cpu", init_scale=2.0**130 if False else 1024.0)
+if not hasattr(torch.amp, "GradScaler"):
+    raise SystemExit("skipped: this torch scales gradients on a card only")
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
 for i in range(4):
     opt.zero_grad(); loss = model(xs).pow(2).mean() * (float("inf") if i == 1 else 1)
     scaler.scale(loss).backward(); scaler.step(opt); scaler.update(); print("loss", loss.item(), scaler.get_scale())
@@ -64,7 +66,8 @@ for i in range(3):
         p.data.sub_(0.1 * g)
     print("loss", loss.item().hex())
 f = lambda w, x: (x @ w).pow(2).sum()
-print("result", torch.func.vmap(torch.func.grad(f), in_dims=(None, 0))(torch.ones(4), xs).sum().item().hex())
+if hasattr(torch, "func"):
+    print("result", torch.func.vmap(torch.func.grad(f), in_dims=(None, 0))(torch.ones(4), xs).sum().item().hex())
 """,
     "odd_tensors": """
 opt = torch.optim.SparseAdam(nn.Embedding(4, 4, sparse=True).parameters())
@@ -82,7 +85,9 @@ for i in range(3):
     o3.zero_grad(); conv(torch.randn(2, 3, 8, 8)).pow(2).sum().backward(); o3.step()
     print("loss", loss.item().hex())
 with torch.no_grad():
-    print("result", conv(torch.ones(0, 3, 8, 8)).shape, model(xs[:0]).shape)
+    if torch.__version__ > "2":
+        print("result", conv(torch.ones(0, 3, 8, 8)).shape)
+    print("result", model(xs[:0]).shape)
 """,
     "inference_and_errors": """
 model.eval()
@@ -106,6 +111,8 @@ class Observer(unittest.TestCase):
 def make(text):
     def test(self):
         plain = support.run(HEAD + text + TAIL, shim=False)
+        if plain.err.startswith("skipped: "):
+            self.skipTest(plain.err.strip())
         seen = support.run(HEAD + text + TAIL)
         self.assertEqual(plain.code, 0, plain.err)
         self.assertEqual(plain.out, seen.out)
@@ -135,6 +142,22 @@ class Steps(unittest.TestCase):
         self.assertEqual(names, ["params_before", "inputs", "loss", "grads", "lr", "params", "optimizer"])
         losses = next(x for x in step["items"] if x[0] == "loss")[1]
         self.assertEqual([len(losses), losses[0][1]], [2, "float32"])
+
+    def test_a_step_that_calls_its_parents_is_one_step(self):
+        text = """import torch
+class Mine(torch.optim.SGD):
+    def step(self, closure=None):
+        return super().step(closure)
+weight = torch.nn.Parameter(torch.ones(4))
+unused, optimizer = torch.optim.SGD([weight], lr=0.1), Mine([weight], lr=0.1)
+for step in range(4):
+    weight.square().sum().backward()
+    optimizer.step()
+    print('loss', weight.sum().item())
+"""
+        ran = support.run(text, stop_after_step=3)
+        self.assertEqual((len(ran.records("step")), len(ran.metric())), (3, 3))
+        self.assertTrue(all(any(x[0] == "grads" for x in r["items"]) for r in ran.records("step")))
 
     def test_light_looks_at_no_weights(self):
         ran = support.run(self.TRAIN, level="light")
