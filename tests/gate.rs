@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -197,6 +199,26 @@ fn a_comparison_that_notices_nothing_cannot_pass() {
 }
 
 #[test]
+fn where_the_shim_is_present_disturbed_seeds_have_to_be_noticed() {
+    let project = Project::new(&JOB.replace("random.Random(3)", "random; random.seed(3)"));
+    let with = |seed: &str| ["--accept", "--times", "2", "--set", seed, "--", "python3", "job.py"].map(str::to_owned);
+    let accept = |seed| project.gate(&with(seed).each_ref().map(String::as_str));
+    let accepted = accept("seed.python=1");
+    accepted.expect(0, &["accepted", "seed.python was given 0 instead of 1, and loss parts at step 0 (reference)"]);
+    let passed = project.gate(&["--format", "json"]);
+    passed.expect(0, &["seed.python was given 0 instead of 1, and loss parts at step 0"]);
+    assert!(!passed.text.contains("\"r3\""), "the disturbed run is none of the audit's:\n{}", passed.text);
+
+    // What is logged no longer follows from any seed: a gate that looks at it sees nothing of what seeds do.
+    project
+        .write("job.py", "import random\nrandom.seed(3)\nfor step in range(9):\n    print(f'step={step} loss=1.5')\n");
+    accept("seed.python=1").expect(3, &["the gate cannot fail", "no value that the job logs changed"]);
+    // Nothing that is seeded is nothing to disturb, which is said.
+    project.write("job.py", "for step in range(9):\n    print(f'step={step} loss={2.5 - step / 10}')\n");
+    accept("order.filesystem=sorted").expect(0, &["disturbed seeds: the job gives no generator a seed that could be"]);
+}
+
+#[test]
 fn a_broken_baseline_is_left_as_it_is() {
     let project = Project::accepted(JOB, &["--times", "2"]);
     let whole = project.read(BASELINE);
@@ -281,33 +303,87 @@ fn a_varied_setting_that_begins_to_matter_is_a_regression_under_invariant() {
     project.gate(&[]).expect(1, &["determinism regressed", "depends on env.RATE"]);
 }
 
-/// The real job in a git repository, from acceptance to a lost worker seed and another learning rate.
+/// The CNN in a git repository of its own, run by the Python that has torch.
+struct Cnn(Project);
+
+impl Cnn {
+    /// Small batches and few steps: what is asked is whether runs repeat, not how well the network learns.
+    fn committed() -> Option<Self> {
+        let python = support::python::with_torch()?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let project = Project::new(&fs::read_to_string(root.join("fixtures/jobs/cnn.py")).unwrap());
+        project.write(
+            "repro-audit.toml",
+            &format!(
+                "times = 2\nenv = ['OMP_NUM_THREADS=1']\ncommand = ['{}', 'job.py', '--seed', '1', '--num-workers', '1', \
+                 '--steps', '6', '--batch-size', '8', '--worker-init']\n",
+                python.display()
+            ),
+        );
+        project.write(".gitignore", ".repro-audit/\n");
+        let cnn = Self(project);
+        cnn.git(&["init", "--quiet"]);
+        cnn.commit();
+        Some(cnn)
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments).current_dir(self.0.path());
+        let output = git.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "--message", "as accepted"]);
+    }
+
+    /// Puts everything back as it was committed, the pending record included.
+    fn restore(&self) {
+        self.git(&["checkout", "--quiet", "."]);
+        self.git(&["clean", "--quiet", "--force"]);
+    }
+
+    /// Another job, or another baseline: `old` must be there.
+    fn change(&self, file: &str, old: &str, new: &str) {
+        let text = self.0.read(file);
+        assert!(text.contains(old), "`{old}` is not in {file}");
+        self.0.write(file, &text.replace(old, new));
+    }
+}
+
 #[test]
-#[ignore = "trains with torch for minutes: cargo test --test gate -- --ignored"]
-fn the_story_of_a_cnn() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join(".venv/bin/python").display().to_string();
-    let job = fs::read_to_string(root.join("fixtures/jobs/cnn.py")).unwrap();
-    let project = Project::new(&job);
-    assert!(Command::new("git").arg("init").arg("-q").current_dir(project.path()).status().unwrap().success());
-    let with = |more: &[&str]| -> Vec<String> {
-        let words = [&["--seed", "1", "--num-workers", "2", "--steps", "8"], more].concat();
-        [vec!["--".to_owned(), python.clone(), "job.py".to_owned()], words.into_iter().map(str::to_owned).collect()]
-            .concat()
-    };
-    let gate = |options: &[&str], command: &[String]| {
-        let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        project.gate(&[options, &command].concat())
-    };
-    gate(&["--accept"], &with(&["--worker-init"])).expect(0, &["accepted"]);
-    project.gate(&[]).expect(0, &["as accepted"]);
-    let regressed = gate(&[], &with(&[]));
-    regressed.expect(1, &["determinism regressed", "step 0", "cause (proved): seed.worker", "job.py:49"]);
-    let faster = with(&["--worker-init", "--lr", "0.02"]);
-    gate(&["--policy", "golden"], &faster).expect(1, &["values moved", "the command changed"]);
-    gate(&[], &faster).expect(0, &["values moved"]);
-    let text = project.read(BASELINE);
-    let old = text.lines().find(|line| line.starts_with("torch = ")).unwrap();
-    project.write(BASELINE, &text.replace(old, "torch = \"1.0\""));
-    project.gate(&[]).expect(0, &["environment moved: torch: 1.0"]);
+fn a_cnn_is_gated_from_its_acceptance_to_a_lost_worker_seed() {
+    let Some(cnn) = Cnn::committed() else { return };
+    let gate = |arguments: &[&str]| cnn.0.gate(arguments);
+    gate(&["--accept"]).expect(0, &["accepted", "commit repro-audit.baseline.toml"]);
+    cnn.commit();
+    gate(&[]).expect(0, &["as accepted", "proved that this gate can fail"]);
+    assert_eq!(cnn.git(&["status", "--porcelain"]), "", "a pass leaves nothing to commit");
+
+    cnn.change("job.py", "worker_init_fn=init_worker if args.worker_init else None", "worker_init_fn=None");
+    let line = 1 + cnn.0.read("job.py").lines().position(|line| line.contains("# cause: seed.worker")).unwrap();
+    let blamed = format!("job.py:{line}");
+    gate(&[]).expect(1, &["determinism regressed", "step 0", "cause (proved): seed.worker", &blamed, "--accept"]);
+    assert_eq!(cnn.git(&["status", "--porcelain"]), format!(" M job.py\n?? {PENDING}\n"), "nothing is accepted");
+    cnn.restore();
+
+    cnn.change("job.py", "default=0.01", "default=0.02");
+    gate(&["--policy", "golden"]).expect(1, &["values moved", "Loss", "after step 0 and by step 8"]);
+    gate(&[]).expect(0, &["values moved", "as accepted under policy repeatable"]);
+    cnn.restore();
+
+    let torch = cnn.0.read(BASELINE).lines().find(|line| line.starts_with("torch = ")).map(str::to_owned).unwrap();
+    cnn.change(BASELINE, &torch, "torch = \"1.0\"");
+    let moved = gate(&[]);
+    moved.expect(0, &["environment moved: torch: 1.0 → "]);
+    assert!(!moved.text.contains("numpy:"), "only what differs is named:\n{}", moved.text);
+    cnn.restore();
+
+    gate(&["--set", "deterministic_algorithms=on", "--no-shim"])
+        .expect(3, &["nothing tested", "deterministic_algorithms"]);
+    cnn.0.write("job.py", "import torch\n");
+    gate(&[]).expect(3, &["nothing tested", "no losses"]);
 }

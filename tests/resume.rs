@@ -1,33 +1,16 @@
 //! `repro-audit resume` on real jobs: what the checkpoint forgot is named, and complete checkpoints are acquitted.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that cannot run its job has failed, or says why it did not run"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot run its job has failed")]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// The Python that has torch, where there is one.
-fn python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let known = [std::env::var_os("REPRO_PYTHON").map(PathBuf::from), Some(root.join(".venv/bin/python"))];
-    let has_torch = |python: &PathBuf| {
-        let asked = Command::new(python).args(["-c", "import torch"]).output();
-        asked.is_ok_and(|asked| asked.status.success())
-    };
-    let found = known.into_iter().flatten().find(has_torch);
-    if found.is_none() {
-        eprintln!("skipped: no .venv/bin/python with torch (scripts/setup makes one), and no REPRO_PYTHON");
-    }
-    found
-}
-
 /// Audits a job of the faults' folder; `{c}` in its arguments is the checkpoint. Gives the exit code and the report.
 fn audit(job: &str, before: &[&str], after: &[&str]) -> Option<(i32, Value)> {
-    let python = python()?;
+    let python = support::python::with_torch()?;
     let scratch = tempfile::tempdir().unwrap();
     let checkpoint = scratch.path().join("c.pt");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/faults/jobs").join(job);

@@ -24,6 +24,7 @@ class State:
         self.leaves = False
         self.resume = None
         self.kill = None
+        self.disturb = False
 
 
 state = State()
@@ -75,6 +76,7 @@ def load(path):
     state.leaves = bool(told.get("leaves"))
     state.resume = told.get("resume")
     state.kill = told.get("kill")
+    state.disturb = bool(told.get("disturb"))
 
 
 def recording():
@@ -99,11 +101,21 @@ def held(setting):
 
 
 def seed_level(setting, default=0):
-    """The level of a `seed.*` setting as the integer to seed with."""
+    """The level of a `seed.*` setting as the integer to seed with; another one in a disturbed run."""
     try:
-        return int(asked(setting))
+        level = int(asked(setting))
     except (TypeError, ValueError):
-        return default
+        level = default
+    return disturbed(setting, level)
+
+
+def disturbed(setting, level):
+    """The level as it is, or another one in a run whose seeds are to be disturbed."""
+    if not state.disturb:
+        return level
+    from repro_audit_shim import disturb
+
+    return disturb.level(setting, level)
 
 
 def fault(where, error):

@@ -42,6 +42,10 @@ def _begin(instructions):
         from repro_audit_shim import trace
 
         trace.arm()
+    if core.state.disturb:
+        from repro_audit_shim import disturb
+
+        disturb.arm()
 
 
 def _torch_arrived(torch):

@@ -61,6 +61,8 @@ pub struct Recording {
     pub checkpoint: Option<Checkpoint>,
     /// When the process is ended.
     pub kill: Option<Kill>,
+    /// Seeds are given otherwise than asked for, and the run has shown enough once it parts from this one.
+    pub disturbed_from: Option<String>,
 }
 
 /// What came of the repeats of one treatment.
@@ -208,6 +210,7 @@ impl<'a> Campaign<'a> {
             drill: recording.drill,
             checkpoint: recording.checkpoint,
             kill: recording.kill,
+            disturb: recording.disturbed_from.is_some(),
             ..Instructions::default()
         };
         for trial in trials {
@@ -290,6 +293,10 @@ impl<'a> Campaign<'a> {
         self.executor.set_jobs(jobs);
         self.progress.plan(self.runs.len() + open.len());
         let mut watch = Watch::new(order.stop, self.request.reading.clone(), &mut self.progress);
+        let ended = order.recording.as_ref().and_then(|recording| recording.disturbed_from.as_ref());
+        if let Some((run, series)) = ended.and_then(|run| Some((run, self.readings.get(run)?.primary()?))) {
+            watch.compare_with(run, series);
+        }
         let finish = self.executor.execute(&open, &mut watch)?;
         let mut endings = std::mem::take(&mut watch.endings);
         if let Finish::Interrupted(interrupt) = finish {

@@ -11,6 +11,7 @@ use crate::{blame, exit, parse};
 
 use super::blame::HELD;
 use super::findings::{self, Compared};
+use super::gate::CANARY;
 use super::judge::judge;
 use super::output::Output;
 use super::request::reading_options;
@@ -47,7 +48,7 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
     let mut seen: Vec<&str> = Vec::new();
     let mut first: Option<(compare::Group, Vec<usize>)> = None;
     for treatment in treatments {
-        if seen.contains(&treatment.id.as_str()) || treatment.id.starts_with(HELD) {
+        if seen.contains(&treatment.id.as_str()) || !is_asked_for(&treatment.id) {
             continue;
         }
         seen.push(&treatment.id);
@@ -93,11 +94,16 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
     Ok(audit)
 }
 
+/// Whether a treatment is one of the audit's own, and not one of the search for the cause or of a gate's proof.
+fn is_asked_for(treatment: &str) -> bool {
+    !treatment.starts_with(HELD) && treatment != CANARY
+}
+
 /// Whether a run is one of the repeats that the audit asked for, and not one that the search for the cause made.
 fn is_bare(recorded: &Recorded, run: &Run) -> bool {
     let trial = recorded.trials.iter().find(|trial| trial.run == run.id);
     let entered = trial.is_some_and(|trial| trial.launch.environment.contains_key("REPRO_AUDIT_SHIM"));
-    !run.treatment.starts_with(HELD) && (!entered || !run.settings.is_empty())
+    is_asked_for(&run.treatment) && (!entered || !run.settings.is_empty())
 }
 
 fn replay(recorded: &Recorded, run: &Run, options: &parse::Options, number: Option<usize>) -> Result<Replayed> {

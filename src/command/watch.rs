@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::compare::{Cursor, End, Rule};
 use crate::execute::Listener;
-use crate::model::{Control, Point, RunEvent, Source, Status, Stream, Tolerance};
+use crate::model::{Control, Point, RunEvent, Series, Source, Status, Stream, Tolerance};
 use crate::parse::{self, Observation};
 use crate::report::Progress;
 
@@ -78,6 +78,22 @@ const ENOUGH_TO_CHOOSE: usize = 4;
 const MOST_TIMES: usize = 10_000;
 
 impl Live {
+    fn new(run: &str, options: &parse::Options) -> Self {
+        Self {
+            run: run.to_owned(),
+            output: parse::Live::new(options.clone()),
+            points: Vec::new(),
+            metric: None,
+            early: Vec::new(),
+            sampled: false,
+            cursor: Cursor::default(),
+            last: None,
+            step_times: Vec::new(),
+            open: true,
+            stopped: false,
+        }
+    }
+
     /// Takes a point of the metric that is followed, with the time at which it was seen.
     fn take(&mut self, point: Point, now: Instant) {
         let last = self.last.replace(now);
@@ -92,6 +108,12 @@ impl<'a> Watch<'a> {
     /// Watches the runs of one treatment, read with `options`.
     pub fn new(rule: StopRule, options: parse::Options, progress: &'a mut Progress) -> Self {
         Self { rule, progress, options, runs: Vec::new(), parted: None, endings: BTreeMap::new(), fresh: Vec::new() }
+    }
+
+    /// Compares what is watched with a run that has ended.
+    pub fn compare_with(&mut self, run: &str, series: &Series) {
+        let ended = Live::new(run, &self.options);
+        self.runs.push(Live { points: series.points.clone(), sampled: series.sampled, open: false, ..ended });
     }
 
     fn read(&mut self, run: &str, bytes: &[u8]) -> Control {
@@ -174,19 +196,7 @@ impl Listener for Watch<'_> {
         self.progress.event(event);
         match event {
             RunEvent::Started { run, .. } => {
-                self.runs.push(Live {
-                    run: (*run).to_owned(),
-                    output: parse::Live::new(self.options.clone()),
-                    points: Vec::new(),
-                    metric: None,
-                    early: Vec::new(),
-                    sampled: false,
-                    cursor: Cursor::default(),
-                    last: None,
-                    step_times: Vec::new(),
-                    open: true,
-                    stopped: false,
-                });
+                self.runs.push(Live::new(run, &self.options));
                 Control::Continue
             }
             RunEvent::Wrote { run, stream: Stream::Output, bytes } => self.read(run, bytes),

@@ -37,6 +37,24 @@ pub struct Group {
 /// as far as it got; that it was cut is for the caller to judge. Fewer than two members, or no point in common, is
 /// unresolved.
 pub fn group(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> Group {
+    let group = honest(members, tolerance, only);
+    #[cfg(test)]
+    if blindness::IS_BLIND.get() && group.points > 0 {
+        return Group { outcome: Outcome::Agreed, others: Vec::new(), apart: Vec::new(), ..group };
+    }
+    group
+}
+
+/// A comparison that was disabled on purpose, in test builds only: whatever is compared agrees.
+#[cfg(test)]
+pub mod blindness {
+    thread_local! {
+        /// Whether comparisons of this thread are blind.
+        pub static IS_BLIND: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+}
+
+fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> Group {
     let Some((reference, others)) = members.split_first() else {
         return unresolved("no run left anything to compare".to_owned());
     };

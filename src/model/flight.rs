@@ -66,6 +66,8 @@ pub struct FlightProcess {
     pub overrides: Vec<Overridden>,
     /// How generators were seeded.
     pub seeds: Vec<SeedCall>,
+    /// Seeds given otherwise than asked for, in a run that was to be disturbed.
+    pub disturbed: Vec<DisturbedSeed>,
     /// Arguments of each loader, as `(name, value)`.
     pub loaders: Vec<Vec<(String, String)>>,
     /// What was seen when the first optimizer was built.
@@ -246,6 +248,19 @@ pub struct SeedCall {
     pub by_user: bool,
     /// Was the generator drawn from before?
     pub used_before: Option<bool>,
+    /// The user's line.
+    pub at: Option<SourceLine>,
+}
+
+/// A seed that was given otherwise than the job or a level asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisturbedSeed {
+    /// The function called, or the setting whose level it was.
+    pub how: String,
+    /// The seed that was asked for.
+    pub asked: String,
+    /// The seed that was given instead.
+    pub given: String,
     /// The user's line.
     pub at: Option<SourceLine>,
 }

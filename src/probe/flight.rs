@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::model::SourceLine;
 use crate::model::flight::{
-    Alert, AppliedLevel, ExactNumber, Flight, FlightItem, FlightProcess, FlightStep, GivenItem, Operation, Overridden,
-    SavedCheckpoint, SeedCall, TracedPlace,
+    Alert, AppliedLevel, DisturbedSeed, ExactNumber, Flight, FlightItem, FlightProcess, FlightStep, GivenItem,
+    Operation, Overridden, SavedCheckpoint, SeedCall, TracedPlace,
 };
 
 /// The format that this reader understands.
@@ -107,6 +107,7 @@ fn take(process: &mut FlightProcess, record: &Value, first: bool) -> Option<()> 
         "apply" => push(&mut process.applied, applied(record)?)?,
         "override" => push(&mut process.overrides, overridden(record)?)?,
         "seed" => push(&mut process.seeds, seed(record)?)?,
+        "disturbed" => push(&mut process.disturbed, disturbed(record)?)?,
         "loader" => push(&mut process.loaders, pairs(record))?,
         "start" => process.start = Some(step(record)),
         "batch" => push(&mut process.batches, text(record, "d")?)?,
@@ -209,6 +210,11 @@ fn seed(record: &Value) -> Option<SeedCall> {
         used_before: record.get("used_before").and_then(Value::as_bool),
         at: line(record),
     })
+}
+
+fn disturbed(record: &Value) -> Option<DisturbedSeed> {
+    let (how, asked, given) = (text(record, "how")?, text(record, "asked")?, text(record, "given")?);
+    Some(DisturbedSeed { how, asked, given, at: line(record) })
 }
 
 fn trace(process: &mut FlightProcess, record: &Value) -> Option<()> {

@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/chain.py",
     "repro_audit_shim/core.py",
     "repro_audit_shim/digest.py",
+    "repro_audit_shim/disturb.py",
     "repro_audit_shim/drill.py",
     "repro_audit_shim/entry.py",
     "repro_audit_shim/finish.py",
@@ -114,6 +115,8 @@ pub struct Instructions {
     pub checkpoint: Option<Checkpoint>,
     /// When to end the process.
     pub kill: Option<Kill>,
+    /// Whether generators get other seeds than the job or a level asks for.
+    pub disturb: bool,
 }
 
 /// What the shim keeps of a run that leaves a checkpoint, and what it gives back to one that starts from it.
@@ -208,6 +211,7 @@ fn written(record: &Path, instructions: &Instructions) -> String {
             "give": asked.give,
         })),
         "kill": instructions.kill.as_ref().map(|kill| json!({ "at": kill.at, "n": kill.number, "signal": kill.signal })),
+        "disturb": instructions.disturb,
     })
     .to_string()
 }

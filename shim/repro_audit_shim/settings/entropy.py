@@ -55,9 +55,10 @@ def arm(levels):
 
 def _salt():
     try:
-        return int(_level.get("entropy", 0))
+        salt = int(_level.get("entropy", 0))
     except ValueError:
-        return 0
+        salt = 0
+    return core.disturbed("entropy", salt)
 
 
 _counts = {}

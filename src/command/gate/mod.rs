@@ -1,5 +1,6 @@
 //! `repro-audit gate`: runs what was accepted again, and fails where it no longer repeats.
 
+mod canary;
 mod files;
 mod jobs;
 mod one;
@@ -17,6 +18,7 @@ use crate::{exit, report};
 
 use super::output::Output;
 use super::words;
+pub use canary::CANARY;
 use jobs::Job;
 
 /// Runs the gate, or accepts, or shows what is pending.

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::compare::distance;
 use crate::error::Result;
-use crate::gate::canary::{self, disturb, late};
-use crate::gate::{
-    self, Accepted, Change, Entry, Finding, JobRecord, Kind, Policy, Question, Seen, envelope, environment,
-};
+use crate::gate::{self, Accepted, Change, Entry, Finding, JobRecord, Kind, Policy, Question, Seen, environment};
 use crate::model::{
     Audit, Environment, Outcome, Point, Reading, Run, SettingId, Source, Tolerance, TreatmentResult, Verdict,
 };
@@ -17,6 +14,7 @@ use crate::report::{self, ProgressKind};
 use super::super::campaign::Campaign;
 use super::super::request::Request;
 use super::super::run;
+use super::canary::{self, Proof};
 use super::jobs::Job;
 
 /// What came of one job.
@@ -33,8 +31,6 @@ pub struct Answer {
 struct Looked<'a> {
     job: &'a Job,
     request: &'a Request,
-    campaign: &'a Campaign<'a>,
-    results: &'a [TreatmentResult],
     seen: &'a [Seen<'a>],
 }
 
@@ -46,12 +42,13 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
     let request = request(job)?;
     let mut campaign = Campaign::start(&request, progress, None)?;
     let mut audit = run::carry_out(&request, &mut campaign)?;
+    let seeds = canary::disturbed_seeds(job.policy, &mut campaign, &audit)?;
     let environment = environment_of(&request);
     let facts = environment::kept(&environment);
     let results = audit.treatments.clone();
     let skipped = Outcome::Unresolved("it was not run".to_owned());
     let seen: Vec<Seen<'_>> = results.iter().map(|result| look(&campaign, result, &skipped)).collect();
-    let looked = Looked { job, request: &request, campaign: &campaign, results: &results, seen: &seen };
+    let looked = Looked { job, request: &request, seen: &seen };
 
     let nearest = known.and_then(|known| environment::nearest(&known.accepted, &facts));
     let (accepted, changes) = nearest.unzip();
@@ -67,15 +64,17 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
         findings.insert(0, Finding::new(Kind::NothingTested, Verdict::Unresolved, what));
     }
     let new = looked.entry(facts);
-    let canary = (gate::verdict(&findings) == Verdict::Agreed).then(|| looked.canary(accepted.or(new.as_ref())));
-    let blind = matches!(canary, Some(Err(_)));
-    match canary {
-        Some(Ok(told)) => audit.warnings.extend(told),
-        Some(Err(why)) => {
-            let what = format!("the gate cannot fail: {why}");
-            findings.push(Finding::new(Kind::NothingTested, Verdict::Unresolved, what));
-        }
-        None => {}
+    let proof = (gate::verdict(&findings) == Verdict::Agreed).then(|| {
+        let looked = canary::Looked { policy: job.policy, tolerance: request.tolerance, campaign: &campaign };
+        looked.proof(&seen, &results, accepted.or(new.as_ref())).and(seeds)
+    });
+    let blind = proof.as_ref().is_some_and(|proof| proof.blind.is_some());
+    if let Some(Proof { told, not_checked, blind }) = proof {
+        audit.warnings.extend(told);
+        audit.not_checked.extend(not_checked);
+        let finding =
+            |why| Finding::new(Kind::NothingTested, Verdict::Unresolved, format!("the gate cannot fail: {why}"));
+        findings.extend(blind.map(finding));
     }
     if interrupted {
         // A `run` can be continued; a gate is run again.
@@ -176,46 +175,6 @@ impl Looked<'_> {
         let treatment: Option<Vec<Accepted>> = self.seen.iter().map(|seen| gate::accepted(seen, learn)).collect();
         let fingerprint = environment::fingerprint(&environment);
         treatment.filter(|all| !all.is_empty()).map(|treatment| Entry { fingerprint, environment, treatment })
-    }
-
-    /// Disturbs a copy of a run of every treatment: what was caught, or why nothing would be.
-    fn canary(&self, accepted: Option<&Entry>) -> std::result::Result<Vec<String>, String> {
-        let folder = self.campaign.folder().file_name().unwrap_or_default().to_string_lossy();
-        let seed = canary::seed(&folder);
-        let mut told = Vec::new();
-        for (seen, result) in self.seen.iter().zip(self.results) {
-            let id = &result.treatment.id;
-            let what = if self.job.policy == Policy::Envelope {
-                let known = accepted.and_then(|entry| entry.treatment.iter().find(|known| known.id == *id));
-                envelope::can_fail(known.ok_or("no band was learned")?, &seen.primaries(), seed)
-            } else {
-                self.disturbed(seen, &result.runs, seed)
-            };
-            told.push(format!("proved that this gate can fail: {}, and it was noticed ({id})", what?));
-        }
-        Ok(told)
-    }
-
-    fn disturbed(&self, seen: &Seen<'_>, runs: &[String], seed: u64) -> std::result::Result<String, String> {
-        let (Some(first), Some(last), Some(name)) = (seen.readings.first(), seen.readings.last(), runs.last()) else {
-            return Err("no run left anything to compare".to_owned());
-        };
-        let points = last.primary().map_or(0, |series| series.points.len());
-        let range = match seen.outcome.divergence() {
-            Some(divergence) if divergence.index == 0 => {
-                return Err("it parts from its first point, so that it cannot part earlier".to_owned());
-            }
-            Some(divergence) => 0..divergence.index.min(points),
-            None => late(points),
-        };
-        let tolerance = self.request.tolerance;
-        let equal = move |a: &Point, b: &Point| distance::equal(a, b, tolerance, Source::Printed);
-        let canary = disturb(last, first, (range, seed), (tolerance, &equal))?;
-        let outcome = self.campaign.compare_instead(runs, name, &canary.reading);
-        if canary.caught(&outcome) {
-            return Ok(format!("{} in a copy of {name}", canary.what));
-        }
-        Err(format!("{} in a copy of {name}, and the comparison did not notice", canary.what))
     }
 }
 
