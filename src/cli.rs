@@ -174,15 +174,23 @@ pub struct Run {
     #[arg(long, value_name = "N", default_value_t = 40, help_heading = "Blame")]
     pub max_runs: usize,
 
+    /// Which job of repro-audit.toml is meant
+    #[arg(long, value_name = "NAME", help_heading = "Execution", conflicts_with = "continue_")]
+    pub job: Option<String>,
+
     /// How values are compared.
     #[command(flatten)]
     pub comparison: Comparison,
     /// How the answer is written.
     #[command(flatten)]
     pub output: Output,
-    /// The job's command, as you would type it; `{NAME}` is replaced by the level of a setting that is set or varied
-    #[arg(last = true, value_name = "CMD", required_unless_present = "continue_")]
+    /// The job's command, as you would type it; `{NAME}` is replaced by the level of a setting that is set or varied;
+    /// left out, repro-audit.toml names it
+    #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
+    /// What was typed, as opposed to what is so by default.
+    #[command(flatten)]
+    pub typed: Typed,
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -191,7 +199,8 @@ Examples:
   repro-audit run --vary num_workers=0,4 -- python train.py --num-workers {num_workers}
   repro-audit run --vary hashseed=0,1 --vary threads=1,2 --design full -- python train.py
   repro-audit run --confidence 0.95 --detect 0.1 -- ./train --seed 1
-  repro-audit run --dry-run --vary arg.lr=0.1,0.01 -- python train.py --lr {lr}";
+  repro-audit run --dry-run --vary arg.lr=0.1,0.01 -- python train.py --lr {lr}
+  repro-audit run --job cnn    # a job of repro-audit.toml, which may hold any of these options";
 
 /// `repro-audit gate`.
 #[derive(Clone, Debug, Args)]
@@ -221,6 +230,9 @@ pub struct Gate {
     /// The job's command, where neither repro-audit.toml nor the baseline names it
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
+    /// What was typed, as opposed to what is so by default.
+    #[command(flatten)]
+    pub typed: Typed,
 }
 
 const GATE_EXAMPLES: &str = "\
@@ -254,28 +266,71 @@ pub enum GatePolicy {
 pub struct RunOptions(pub Vec<(String, Vec<String>)>);
 
 /// Options of `run` that mean nothing to a gate, or something of its own.
-const NOT_OF_A_GATE: &[&str] = &["policy", "command", "continue_", "dry_run", "format", "output", "color", "quiet"];
+const NOT_OF_A_GATE: &[&str] = &["policy", "continue_", "dry_run", "job", "format", "output", "color", "quiet"];
+/// Options of `run` that mean nothing in a file.
+const NOT_OF_A_FILE: &[&str] = &["policy", "continue_", "dry_run", "job"];
+
+/// The definitions of the options of `run`, but for some.
+fn definitions(but: &[&str]) -> Vec<clap::Arg> {
+    let run = <Run as Args>::augment_args(clap::Command::new("run"));
+    let wanted = |arg: &&clap::Arg| arg.get_long().is_some() && !but.contains(&arg.get_id().as_str());
+    run.get_arguments().filter(wanted).cloned().collect()
+}
+
+/// The options that repro-audit.toml may hold besides `command` and `policy`: those of `run`, without their dashes.
+pub fn project_options() -> Vec<String> {
+    definitions(NOT_OF_A_FILE).iter().filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+}
+
+/// Which of these options were typed, with their values.
+fn typed(options: &[clap::Arg], matches: &clap::ArgMatches) -> Vec<(String, Vec<String>)> {
+    let typed = |arg: &clap::Arg| {
+        let id = arg.get_id().as_str();
+        matches.try_contains_id(id).ok()?;
+        let source = matches.value_source(id)?;
+        let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+        let values = if arg.get_action().takes_values() { values.collect() } else { Vec::new() };
+        let name = arg.get_long()?.to_owned();
+        (source == clap::parser::ValueSource::CommandLine).then_some((name, values))
+    };
+    options.iter().filter_map(typed).collect()
+}
+
+/// The options of `run` that were typed, name without dashes and the values (none for a flag): these win over a file's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Typed(pub Vec<(String, Vec<String>)>);
+
+impl clap::FromArgMatches for Typed {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(typed(&definitions(&["continue_", "job"]), matches)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Typed {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command
+    }
+}
 
 impl RunOptions {
     /// The definitions, from the one list that `run` has.
     fn definitions() -> Vec<clap::Arg> {
-        let run = <Run as Args>::augment_args(clap::Command::new("run"));
-        let of_a_gate = |arg: &&clap::Arg| arg.get_long().is_some() && !NOT_OF_A_GATE.contains(&arg.get_id().as_str());
-        run.get_arguments().filter(of_a_gate).cloned().collect()
+        definitions(NOT_OF_A_GATE)
     }
 }
 
 impl clap::FromArgMatches for RunOptions {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let typed = |arg: clap::Arg| {
-            let id = arg.get_id().as_str();
-            let source = matches.value_source(id)?;
-            let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
-            let values = if arg.get_action().takes_values() { values.collect() } else { Vec::new() };
-            let name = arg.get_long()?.to_owned();
-            (source == clap::parser::ValueSource::CommandLine).then_some((name, values))
-        };
-        Ok(Self(Self::definitions().into_iter().filter_map(typed).collect()))
+        Ok(Self(typed(&Self::definitions(), matches)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {

@@ -211,6 +211,61 @@ fn an_interrupted_audit_goes_on_without_repeating_finished_runs() {
 }
 
 #[test]
+fn a_project_file_holds_the_options_of_run_and_the_command_line_wins() {
+    let case = Case::with_job(STEPS);
+    let file = "no-shim = true\ntimes = 2\nformat = 'json'\nenv = ['A=1']\n";
+    case.write("repro-audit.toml", &format!("{file}command = ['sh', 'job.sh']\n"));
+    let runs = |arguments: &[&str]| {
+        let (code, report) = report(&case.run(arguments));
+        assert_eq!(code, 0, "{report:#}");
+        report["runs"].as_array().unwrap().len()
+    };
+    assert_eq!(runs(&["run"]), 2);
+    assert_eq!(runs(&["run", "--times", "4"]), 4);
+    assert_eq!(runs(&["run", "--confidence", "0.9", "--detect", "0.5", "--", "sh", "job.sh"]), 5);
+    let table = case.run(&["run", "--format", "table", "--dry-run"]);
+    assert!(text(&table.stdout).contains("sh job.sh"), "{}", text(&table.stdout));
+
+    // A record is continued as it was begun, whatever the file says by then.
+    runs(&["run"]);
+    fs::remove_file(case.folder.path().join(".repro-audit/latest/runs/r2/run.json")).unwrap();
+    case.write("repro-audit.toml", "times = 9\n");
+    assert_eq!(runs(&["run", "--continue", ".repro-audit/latest", "--format", "json"]), 2);
+
+    case.write("repro-audit.toml", &format!("{file}[job.a]\ncommand = 'sh job.sh'\n[job.b]\ncommand = 'false'\n"));
+    assert_eq!(runs(&["run", "--job", "a"]), 2);
+    assert_eq!(runs(&["run", "--", "sh", "job.sh"]), 2, "what counts for all jobs counts for a command of its own");
+}
+
+#[test]
+fn a_mistake_in_a_project_file_is_named_with_its_line() {
+    let case = Case::with_job(STEPS);
+    for (file, arguments, hint) in [
+        (
+            "times = 2\ntims = 3\n",
+            &["run"][..],
+            "repro-audit.toml: line 2: there is no option `tims`; there are: command",
+        ),
+        ("times = 2\ntims = 3\n", &["gate"], "repro-audit.toml: line 2: there is no option `tims`"),
+        ("\ntimes = 'x'\ncommand = 'true'\n", &["run"], "repro-audit.toml: line 2: invalid value 'x' for '--times"),
+        ("times = 2\n", &["run"], "no command: give it after `--`, or as `command` in repro-audit.toml"),
+        ("[job.a]\n[job.b]\n", &["run"], "there are several jobs: say which with --job: a, b"),
+        ("[job.a]\n[job.b]\n", &["run", "--job", "c"], "there is no job `c`; there are: a, b"),
+        ("times = = 2\n", &["run", "--", "true"], "line 1"),
+        ("continue = 'x'\n", &["run", "--", "true"], "there is no option `continue`"),
+    ] {
+        case.write("repro-audit.toml", file);
+        let done = case.run(arguments);
+        let shown = text(&done.stderr);
+        assert_eq!(code(&done), 2, "{file}{arguments:?}: {shown}");
+        assert!(shown.contains(hint), "{file}{arguments:?}: {shown}");
+    }
+    fs::remove_file(case.folder.path().join("repro-audit.toml")).unwrap();
+    assert!(text(&case.run(&["run", "--job", "a"]).stderr).contains("no such file"));
+    assert!(text(&case.run(&["run"]).stderr).contains("no command"));
+}
+
+#[test]
 fn a_dry_run_prints_commands_and_runs_nothing() {
     let case = Case::with_job(STEPS);
     let done = case.run(&["run", "--dry-run", "--vary", "arg.lr=0.1,0.2", "--", "sh", "job.sh", "{lr}", "{other}"]);

@@ -255,7 +255,7 @@ fn a_project_names_its_jobs_and_the_command_line_wins() {
     project.gate(&["--job", "none"]).expect(2, &["there is no job `none`; there are: fast, slow"]);
 
     project.write("repro-audit.toml", "tims = 2\ncommand = 'python3 job.py'\n");
-    project.gate(&[]).expect(2, &["--tims"]);
+    project.gate(&[]).expect(2, &["repro-audit.toml: line 1: there is no option `tims`"]);
 }
 
 #[test]

@@ -485,7 +485,7 @@ fn last_words(log: &Path) -> Vec<String> {
 
 fn header(request: &Request) -> Header {
     Header {
-        command_line: std::env::args().collect(),
+        command_line: request.line.clone(),
         job: request.command.clone(),
         folder: std::env::current_dir().unwrap_or_default(),
         metric: request.metric.clone(),

@@ -12,6 +12,7 @@ mod inspect;
 mod judge;
 mod observe;
 mod output;
+mod project;
 mod report;
 mod request;
 mod resume;

@@ -35,6 +35,12 @@ struct Replayed {
     log: std::path::PathBuf,
 }
 
+impl Replayed {
+    fn compared(&self) -> Compared<'_> {
+        Compared { name: &self.run.id, reading: &self.reading, log: &self.log }
+    }
+}
+
 fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -> Result<Audit> {
     let mut audit = Audit::blank("run");
     let mut replayed: Vec<Replayed> = Vec::new();
@@ -66,12 +72,11 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
         }
     }
     if let Some((group, members)) = first {
-        let compared: Vec<Compared<'_>> = members
-            .iter()
-            .map(|i| Compared { name: &replayed[*i].run.id, reading: &replayed[*i].reading, log: &replayed[*i].log })
-            .collect();
+        let compared: Vec<Compared<'_>> = members.iter().map(|i| replayed[*i].compared()).collect();
         findings::conclude(&mut audit, &group, &compared);
-        audit.curves = findings::curves(&compared);
+        let others = (0..replayed.len()).filter(|i| !members.contains(i));
+        let drawn: Vec<Compared<'_>> = members.iter().copied().chain(others).map(|i| replayed[i].compared()).collect();
+        audit.curves = findings::curves(&drawn);
         audit.confidence = Some(blame::confidence(&group.classes));
     } else {
         audit.reason = "the record holds no run".to_owned();

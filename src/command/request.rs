@@ -15,6 +15,8 @@ use super::words;
 
 /// A resolved `run`.
 pub struct Request {
+    /// The whole command line, as a record keeps it to be continued.
+    pub line: Vec<String>,
     /// The job's command, placeholders as typed.
     pub command: Vec<String>,
     /// What can be set and varied.
@@ -77,6 +79,7 @@ impl Request {
         };
         let tolerance = words::tolerance(&typed.comparison.tolerance)?;
         Ok(Self {
+            line: std::env::args().collect(),
             command: typed.command.clone(),
             treatments: plan::treatments(&set, &varied, design),
             times: times(typed)?,

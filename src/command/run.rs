@@ -13,22 +13,25 @@ use super::campaign::{Batch, Campaign, Order};
 use super::findings;
 use super::output::Output;
 use super::request::Request;
-use super::{dry_run, words};
+use super::{dry_run, project, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
     match &typed.continue_ {
         Some(path) => {
             let typed = cli::Run { output: typed.output.clone(), ..recorded_command(path)? };
-            audit(&typed, Some(path))
+            audit(&typed, std::env::args().collect(), Some(path))
         }
-        None => audit(typed, None),
+        None => {
+            let (run, line) = project::run(typed)?;
+            audit(&run, line, None)
+        }
     }
 }
 
-fn audit(typed: &cli::Run, continued: Option<&Path>) -> Result<u8> {
+fn audit(typed: &cli::Run, line: Vec<String>, continued: Option<&Path>) -> Result<u8> {
     let output = Output::new(&typed.output)?;
-    let request = Request::new(typed)?;
+    let request = Request { line, ..Request::new(typed)? };
     if typed.dry_run {
         output.listing(&dry_run::listing(&request)?)?;
         return Ok(exit::AGREED);
@@ -165,7 +168,11 @@ fn conclude(
     };
     let compared = campaign.compared(&batch.runs);
     findings::conclude(audit, &batch.group, &compared);
-    audit.curves = findings::curves(&compared);
+    let shown_first = |at: &usize| usize::from(*at != shown);
+    let mut drawn: Vec<usize> = (0..batches.len()).collect();
+    drawn.sort_by_key(shown_first);
+    let drawn: Vec<String> = drawn.iter().flat_map(|at| &batches[*at].runs).cloned().collect();
+    audit.curves = findings::curves(&campaign.compared(&drawn));
     if shown > 0 {
         // `divergence` is the reference's; that of another treatment stands with the treatment.
         audit.divergence = None;

@@ -1,24 +1,30 @@
 //! Which jobs a gate runs and how: the command line first, then `repro-audit.toml`, then what was accepted.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
-use clap::Parser as _;
 use toml::Value;
 
-use crate::cli::{self, Cli, Command};
+use crate::cli;
+use crate::command::project::{self as file, FILE};
 use crate::error::{Error, Result};
 use crate::gate::project::{self, JobSpec};
 use crate::gate::{Baseline, Policy};
 
-/// The file beside a project's jobs.
-const PROJECT: &str = "repro-audit.toml";
+/// Options that say how the answer is written.
+const OUTPUT: &[&str] = &["format", "output", "color", "quiet"];
 /// Options that say where and how runs are made, not what is compared: they are not part of what is accepted.
 const LOCAL: &[&str] = &["record", "jobs", "max-runs", "no-blame"];
-/// Options that say the same thing in different ways: one typed replaces all that a file holds.
-const REPEATS: &[&str] = &["times", "confidence", "detect"];
+
+/// How the answer is written: as typed, then as the project file says for all jobs.
+///
+/// # Errors
+/// Where the file makes no sense.
+pub fn output(typed: &cli::Gate) -> Result<cli::Output> {
+    let Some(project) = file::read()? else { return Ok(typed.output.clone()) };
+    let mut options = file::over(project.common.options.clone(), &typed.typed.0);
+    options.retain(|name, _| OUTPUT.contains(&name.as_str()));
+    Ok(file::parse(&project.common, &options, &["job".to_owned()])?.output)
+}
 
 /// A job that is to be run.
 pub struct Job {
@@ -55,7 +61,7 @@ pub fn resolve(typed: &cli::Gate, known: Option<&Baseline>) -> Result<Vec<Job>> 
 
 /// The jobs by name, with what the files say of them.
 fn named(typed: &cli::Gate, known: Option<&Baseline>) -> Result<Vec<JobSpec>> {
-    let project = project_file(Path::new(PROJECT))?;
+    let project = file::read()?.map(|project| project.jobs);
     let anew = typed.accept && !typed.command.is_empty();
     let specs = match project {
         Some(specs) => specs,
@@ -87,16 +93,9 @@ fn accepted(baseline: &Baseline) -> Vec<JobSpec> {
         command: record.command.clone(),
         policy: Some(record.policy),
         options: record.options.clone(),
+        ..JobSpec::default()
     };
     baseline.job.iter().map(spec).collect()
-}
-
-fn project_file(path: &Path) -> Result<Option<Vec<JobSpec>>> {
-    match fs::read_to_string(path) {
-        Ok(text) => project::parse(&text).map(Some).map_err(|what| Error::Malformed { path: path.to_owned(), what }),
-        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
-        Err(why) => Err(Error::file("read", path)(why)),
-    }
 }
 
 /// Whether what is run is what is always run: nothing was typed that would have to be accepted with it.
@@ -107,21 +106,18 @@ pub fn as_usual(typed: &cli::Gate) -> bool {
 /// Lays what was typed over what the files say.
 fn job(typed: &cli::Gate, spec: JobSpec, known: Option<&Baseline>) -> Result<Job> {
     let record = known.and_then(|known| known.job.get(&spec.name));
-    let command =
-        if spec.command.is_empty() { record.map(|r| r.command.clone()).unwrap_or_default() } else { spec.command };
+    let accepted = || record.map(|record| record.command.clone()).unwrap_or_default();
+    let command = if spec.command.is_empty() { accepted() } else { spec.command.clone() };
     if command.is_empty() {
         return Err(Error::Misuse(format!(
-            "no command is known for job {}: give it after `--`, or as `command` in {PROJECT}",
+            "no command is known for job {}: give it after `--`, or as `command` in {FILE}",
             spec.name
         )));
     }
-    let mut options = spec.options;
-    if typed.options.0.iter().any(|(name, _)| REPEATS.contains(&name.as_str())) {
-        options.retain(|name, _| !REPEATS.contains(&name.as_str()));
-    }
-    options.extend(typed.options.0.iter().map(|(name, values)| (name.clone(), project::value(values))));
+    let mut options = file::over(spec.options.clone(), &typed.options.0);
+    options.retain(|name, _| !OUTPUT.contains(&name.as_str()));
     let policy = typed.policy.map(policy).or(spec.policy).or(record.map(|record| record.policy)).unwrap_or_default();
-    let run = parse(&spec.name, &options, &command)?;
+    let run = file::parse(&spec, &options, &command)?;
     options.retain(|name, _| !LOCAL.contains(&name.as_str()));
     let shortened = !typed.accept && typed.options.0.iter().any(|(name, _)| name == "steps");
     Ok(Job { name: spec.name, policy, command, options, shortened, run })
@@ -135,22 +131,5 @@ pub fn policy(typed: cli::GatePolicy) -> Policy {
         cli::GatePolicy::Golden => Policy::Golden,
         cli::GatePolicy::Envelope => Policy::Envelope,
         cli::GatePolicy::Known => Policy::Known,
-    }
-}
-
-/// The options as `run` understands them.
-fn parse(name: &str, options: &BTreeMap<String, Value>, command: &[String]) -> Result<cli::Run> {
-    let wrong = |what: &str| Error::Misuse(format!("the options of job {name} make no sense: {what}"));
-    let arguments = project::arguments(options).map_err(|what| wrong(&what))?;
-    let line = ["repro-audit", "run"].map(str::to_owned).into_iter().chain(arguments);
-    let line = line.chain(["--".to_owned()]).chain(command.iter().cloned());
-    match Cli::try_parse_from(line) {
-        Ok(Cli { command: Command::Run(run) }) => Ok(*run),
-        Ok(_) => Err(wrong("they are none of `run`")),
-        Err(told) => {
-            let told = told.to_string();
-            let first = told.lines().next().unwrap_or_default();
-            Err(wrong(first.trim_start_matches("error: ")))
-        }
     }
 }

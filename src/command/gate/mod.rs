@@ -23,7 +23,7 @@ use jobs::Job;
 
 /// Runs the gate, or accepts, or shows what is pending.
 pub fn gate(typed: &cli::Gate) -> Result<u8> {
-    let output = Output::new(&typed.output)?;
+    let output = Output::new(&jobs::output(typed)?)?;
     let known = files::read(&typed.baseline)?;
     if typed.pending {
         let pending = files::read(&files::pending(&typed.baseline))?;

@@ -118,6 +118,7 @@ fn kill(interrupt: &str, signal: &'static str) -> Result<Kill> {
 pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
     let tolerance = words::tolerance(&typed.comparison.tolerance)?;
     Ok(Request {
+        line: std::env::args().collect(),
         command: lines.straight.clone(),
         catalogue: Catalogue::built_in()?,
         treatments: vec![Treatment { id: Treatment::REFERENCE.to_owned(), settings: BTreeMap::new() }],

@@ -47,6 +47,9 @@ pub const SIZES: [Size; 2] = [
     Size { width: 720, height: 560, class: "phone", labels: 4 },
 ];
 
+/// The plane that is drawn on.
+type Plane = Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>;
+
 /// One curve: its run's number and its pieces, broken where a value is missing or not finite.
 struct Curve {
     colour: RGBColor,
@@ -245,7 +248,8 @@ impl Chart {
         if let Some(floor) = self.floor {
             chart.draw_series([PathElement::new(vec![(self.x.0, floor), (self.x.1, floor)], FLOOR.stroke_width(3))])?;
         }
-        for curve in &self.curves {
+        // The runs that are compared come first, and are to lie on top.
+        for curve in self.curves.iter().rev() {
             for piece in &curve.pieces {
                 match piece.as_slice() {
                     [only] => chart.draw_series([Circle::new(*only, 4, curve.colour.filled())])?,
@@ -256,7 +260,33 @@ impl Chart {
         if let Some(onset) = self.onset {
             chart.draw_series([PathElement::new(vec![(onset, self.y.0), (onset, self.y.1)], ONSET.stroke_width(3))])?;
         }
+        self.name_lines(&mut chart)?;
         root.present()?;
+        Ok(())
+    }
+}
+
+impl Chart {
+    /// Writes beside the lines across what they are.
+    fn name_lines(
+        &self,
+        chart: &mut ChartContext<'_, SVGBackend<'_>, Plane>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        use plotters::style::text_anchor::{HPos, Pos, VPos};
+        let style = |colour: &RGBColor, across: HPos, above: VPos| {
+            ("sans-serif", 28).into_font().color(colour).pos(Pos::new(across, above))
+        };
+        let step = (self.x.1 - self.x.0) * 0.008;
+        if let Some(onset) = self.onset {
+            let right = onset > (self.x.0 + self.x.1) / 2.0;
+            let (at, anchor) = if right { (onset - step, HPos::Right) } else { (onset + step, HPos::Left) };
+            chart.draw_series([Text::new("first difference", (at, self.y.1), style(&ONSET, anchor, VPos::Top))])?;
+        }
+        if let Some(floor) = self.floor {
+            let at = (self.x.1 - step, floor);
+            let words = "finest difference the digits show";
+            chart.draw_series([Text::new(words, at, style(&FLOOR, HPos::Right, VPos::Bottom))])?;
+        }
         Ok(())
     }
 }

@@ -83,7 +83,26 @@ fn headline(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let place = words::place(&divergence.position, divergence.index);
         writeln!(out, "<p>{}</p>", html(&format!("{} parts too, first at {place}.", divergence.metric)))?;
     }
-    writeln!(out, "</header>")
+    let facts: String = facts(audit).iter().map(|fact| format!("<li>{}</li>\n", html(fact))).collect();
+    writeln!(out, "<ul class=\"facts\">\n{facts}</ul>\n</header>")
+}
+
+/// What was looked at, in a few words each.
+fn facts(audit: &Audit) -> Vec<String> {
+    let mut facts = Vec::new();
+    if !audit.runs.is_empty() {
+        facts.push(words::count(audit.runs.len(), "run"));
+    }
+    if audit.treatments.len() > 1 {
+        facts.push(words::count(audit.treatments.len(), "treatment"));
+    }
+    facts.extend(audit.metric.clone());
+    if let Some(decimals) = audit.resolution.as_ref().and_then(|resolution| resolution.decimals) {
+        facts.push(words::count(decimals as usize, "decimal"));
+    }
+    let known = |name: &str| audit.environment.as_ref()?.facts.get(name).map(|fact| format!("{name} {fact}"));
+    facts.extend(["python", "torch", "cuda"].iter().filter_map(|name| known(name)));
+    facts
 }
 
 fn section(id: &str, title: &str, body: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -175,7 +194,7 @@ fn values(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     }
     head += "<th class=\"number\">difference</th>";
     let body: String = rows.rows.iter().map(|row| value_row(&rows, row)).collect();
-    let table = format!("<div class=\"scroll\"><table>\n<tr>{head}</tr>\n{body}</table></div>\n");
+    let table = format!("<div class=\"scroll\"><table class=\"values\">\n<tr>{head}</tr>\n{body}</table></div>\n");
     section("values", &format!("{} side by side", rows.metric), &table, out)
 }
 
@@ -232,8 +251,8 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let answer = |answer: Option<bool>| {
-        let class = answer.map_or("", |yes| if yes { "yes" } else { "no" });
-        format!("<td class=\"{class}\">{}</td>", words::yes(answer))
+        let class = answer.map_or("unknown", |yes| if yes { "yes" } else { "no" });
+        format!("<span class=\"answer {class}\">{}</span>", words::yes(answer))
     };
     let mut body = "<div class=\"scroll\"><table class=\"effects\">\n<tr><th>setting</th><th>levels</th>\
                     <th>changes whether it repeats</th><th>changes the result</th><th>from</th></tr>\n"
@@ -242,8 +261,11 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let (setting, levels) = (html(effect.setting.as_str()), html(&effect.levels.join(", ")));
         let (repeating, result) = (answer(effect.changes_repeatability), answer(effect.changes_result));
         let onset = effect.onset.as_ref().map_or(String::new(), words::brief_place);
-        body +=
-            &format!("<tr><td><code>{setting}</code></td><td>{levels}</td>{repeating}{result}<td>{onset}</td></tr>\n");
+        body += &format!(
+            "<tr><td><code>{setting}</code></td><td data-name=\"levels\">{levels}</td>\
+             <td data-name=\"changes whether it repeats\">{repeating}</td>\
+             <td data-name=\"changes the result\">{result}</td><td data-name=\"from\">{onset}</td></tr>\n"
+        );
     }
     body += "</table></div>\n";
     let told: Vec<String> = audit.effects.iter().map(words::effect).collect();
