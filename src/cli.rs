@@ -44,11 +44,16 @@ pub enum Command {
     /// Show this environment, or only what differs between two recorded ones
     Env(Env),
     /// Print a completion script for a shell
+    #[command(after_help = "Examples:
+  repro-audit completions bash > ~/.local/share/bash-completion/completions/repro-audit
+  repro-audit completions zsh > ~/.zfunc/_repro-audit")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(after_help = "Examples:
+  repro-audit man | man -l -")]
     Man,
 }
 
@@ -105,6 +110,9 @@ pub struct Comparison {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct Run {
+    /// What was typed, as opposed to what is so by default. Ahead of all others, since clap gives each value away once.
+    #[command(flatten)]
+    pub typed: Typed,
     /// Runs per treatment [default: 3]
     #[arg(long, short = 'n', value_name = "N", conflicts_with_all = ["confidence", "detect"])]
     pub times: Option<u32>,
@@ -188,9 +196,6 @@ pub struct Run {
     /// left out, repro-audit.toml names it
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
-    /// What was typed, as opposed to what is so by default.
-    #[command(flatten)]
-    pub typed: Typed,
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -206,6 +211,9 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = GATE_EXAMPLES)]
 pub struct Gate {
+    /// What was typed, as opposed to what is so by default. Ahead of all others, since clap gives each value away once.
+    #[command(flatten)]
+    pub typed: Typed,
     /// Take what a failing gate left pending; where nothing is pending, run the job and accept what comes of it
     #[arg(long, conflicts_with = "pending")]
     pub accept: bool,
@@ -230,9 +238,6 @@ pub struct Gate {
     /// The job's command, where neither repro-audit.toml nor the baseline names it
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
-    /// What was typed, as opposed to what is so by default.
-    #[command(flatten)]
-    pub typed: Typed,
 }
 
 const GATE_EXAMPLES: &str = "\
@@ -462,6 +467,10 @@ pub enum Signal {
 
 /// `repro-audit inspect`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit inspect train.log
+  repro-audit inspect --format json runs/1/metrics.csv
+  repro-audit inspect --pattern 'mse (?P<value>\\S+) after (?P<step>\\d+)' train.log")]
 pub struct Inspect {
     /// Logs, metric files or run folders; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -479,6 +488,10 @@ pub struct Inspect {
 
 /// `repro-audit report`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit report .repro-audit
+  repro-audit report .repro-audit --output html=audit.html --output junit=audit.xml
+  repro-audit report monday/.repro-audit tuesday/.repro-audit")]
 pub struct Report {
     /// Folders of recorded audits; `.repro-audit` stands for the latest one in it
     #[arg(required = true, value_name = "RECORD")]
@@ -493,6 +506,9 @@ pub struct Report {
 
 /// `repro-audit settings`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit settings
+  repro-audit settings num_workers")]
 pub struct Settings {
     /// Show this one only, in full
     #[arg(value_name = "ID")]
@@ -504,6 +520,10 @@ pub struct Settings {
 
 /// `repro-audit env`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  repro-audit env
+  repro-audit env --format json > here.json
+  repro-audit env monday/.repro-audit tuesday/.repro-audit")]
 pub struct Env {
     /// Recorded audits or runs whose environments are compared
     #[arg(value_name = "RECORD", num_args = 0..=2)]

@@ -276,6 +276,42 @@ fn a_dry_run_prints_commands_and_runs_nothing() {
 }
 
 #[test]
+fn two_recorded_environments_show_only_what_differs_with_versions_compared() {
+    let case = Case::new();
+    case.write("job.py", "for step in range(3): print(f'step={step} loss=1.{step}')");
+    for record in ["monday", "tuesday"] {
+        let arguments = ["run", "--times", "2", "--no-shim", "--quiet", "--record", record, "--", "python3", "job.py"];
+        assert_eq!(code(&case.run(&arguments)), 0);
+    }
+    let same = case.run(&["env", "monday", "tuesday"]);
+    assert!(text(&same.stdout).contains("do not differ"), "{}", text(&same.stdout));
+
+    let path = case.folder.path().join("monday/latest/audit.json");
+    let mut audit: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    audit["environment"]["python"] = "3.2.9".into();
+    fs::write(&path, audit.to_string()).unwrap();
+    let told = case.run(&["env", "monday", "tuesday", "--format", "json"]);
+    let listing: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let differences = listing["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{listing:#}");
+    assert_eq!((&differences[0]["fact"], &differences[0]["change"]), (&"python".into(), &"newer".into()));
+}
+
+#[test]
+fn the_help_of_every_subcommand_shows_examples() {
+    let case = Case::new();
+    let help = text(&case.run(&["--help"]).stdout);
+    let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let names = listed.map_while(|line| line.strip_prefix("  ")).filter_map(|line| line.split_whitespace().next());
+    let names: Vec<&str> = names.filter(|name| *name != "help").collect();
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names {
+        let told = text(&case.run(&[name, "--help"]).stdout);
+        assert!(told.contains(&format!("Examples:\n  repro-audit {name}")), "{name}: {told}");
+    }
+}
+
+#[test]
 fn mistakes_are_misuse_with_a_hint() {
     let case = Case::with_job(STEPS);
     for (arguments, hint) in [

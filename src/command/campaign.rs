@@ -8,7 +8,7 @@ use crate::compare::{self, End, Group, Member};
 use crate::error::Result;
 use crate::execute::{self, Executor, Finish, Interrupt, Local};
 use crate::model::flight::Flight;
-use crate::model::{Level, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
+use crate::model::{Environment, Level, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Applied, Job};
 use crate::probe::{Checkpoint, Detail, Instructions, Kill, Shim};
 use crate::record::{self, Header, Record, Recorded};
@@ -26,6 +26,7 @@ pub struct Campaign<'a> {
     record: Record,
     executor: Local,
     progress: Progress,
+    environment: Environment,
     recorded: Option<Recorded>,
     runs: Vec<Run>,
     readings: BTreeMap<String, Reading>,
@@ -81,9 +82,10 @@ impl<'a> Campaign<'a> {
     /// # Errors
     /// Where the record cannot be made or the system refuses what running processes needs.
     pub fn start(request: &'a Request, progress: ProgressKind, continued: Option<&Path>) -> Result<Self> {
+        let environment = request.surroundings();
         let (record, recorded) = match continued {
             Some(path) => Record::resume(path).map(|(record, recorded)| (record, Some(recorded)))?,
-            None => (Record::create(&request.record, header(request))?, None),
+            None => (Record::create(&request.record, header(request, environment.clone()))?, None),
         };
         let planned = request.treatments.len() * request.times as usize;
         Ok(Self {
@@ -91,6 +93,7 @@ impl<'a> Campaign<'a> {
             executor: Local::new(execute::Options { sole: true, pty: request.pty, ..execute::Options::default() })?,
             progress: Progress::new(progress, planned),
             record,
+            environment,
             recorded,
             runs: Vec::new(),
             readings: BTreeMap::new(),
@@ -105,6 +108,11 @@ impl<'a> Campaign<'a> {
     /// The audit's folder.
     pub fn folder(&self) -> &Path {
         self.record.folder()
+    }
+
+    /// The machine, and the versions of what the job uses.
+    pub fn surroundings(&self) -> &Environment {
+        &self.environment
     }
 
     /// All runs so far.
@@ -483,14 +491,14 @@ fn last_words(log: &Path) -> Vec<String> {
     lines[lines.len().saturating_sub(5)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
-fn header(request: &Request) -> Header {
+fn header(request: &Request, environment: Environment) -> Header {
     Header {
         command_line: request.line.clone(),
         job: request.command.clone(),
         folder: std::env::current_dir().unwrap_or_default(),
         metric: request.metric.clone(),
         inherited: record::fingerprint(std::env::vars_os()),
-        environment: probe::machine(),
+        environment,
         ..Header::default()
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::cli;
 use crate::error::{Error, Result};
-use crate::model::{Level, Setting, SettingId, Tolerance, Treatment};
+use crate::model::{Environment, Level, Setting, SettingId, Tolerance, Treatment};
 use crate::plan::{self, Catalogue, Design};
-use crate::{blame, parse};
+use crate::{blame, parse, probe};
 
 use super::watch::StopRule;
 use super::words;
@@ -106,6 +106,14 @@ impl Request {
             check_observer: typed.check_observer,
             catalogue,
         })
+    }
+
+    /// The facts of the machine and the versions of what the job will use.
+    pub fn surroundings(&self) -> Environment {
+        let mut environment = probe::machine();
+        let software = probe::software(&self.command, &self.environment);
+        environment.facts.extend(software.map(|software| software.facts).unwrap_or_default());
+        environment
     }
 
     /// The catalogue's entries for the levels of a treatment.

@@ -76,7 +76,7 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
     audit.treatments = results;
     audit.warnings.extend(campaign.notes().iter().cloned());
-    audit.environment = Some(probe::machine());
+    audit.environment = Some(campaign.surroundings().clone());
     Ok(audit)
 }
 

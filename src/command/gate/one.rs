@@ -8,7 +8,6 @@ use crate::gate::{self, Accepted, Change, Entry, Finding, JobRecord, Kind, Polic
 use crate::model::{
     Audit, Environment, Outcome, Point, Reading, Run, SettingId, Source, Tolerance, TreatmentResult, Verdict,
 };
-use crate::probe;
 use crate::report::{self, ProgressKind};
 
 use super::super::campaign::Campaign;
@@ -43,7 +42,7 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
     let mut campaign = Campaign::start(&request, progress, None)?;
     let mut audit = run::carry_out(&request, &mut campaign)?;
     let seeds = canary::disturbed_seeds(job.policy, &mut campaign, &audit)?;
-    let environment = environment_of(&request);
+    let environment = campaign.surroundings().clone();
     let facts = environment::kept(&environment);
     let results = audit.treatments.clone();
     let skipped = Outcome::Unresolved("it was not run".to_owned());
@@ -113,14 +112,6 @@ fn request(job: &Job) -> Result<Request> {
         request.stop.after_divergence = None;
     }
     Ok(request)
-}
-
-/// The facts of the machine and the versions of what the job will use.
-fn environment_of(request: &Request) -> Environment {
-    let mut environment = probe::machine();
-    let software = probe::software(&request.command, &request.environment);
-    environment.facts.extend(software.map(|software| software.facts).unwrap_or_default());
-    environment
 }
 
 fn look<'a>(campaign: &'a Campaign<'_>, result: &'a TreatmentResult, skipped: &'a Outcome) -> Seen<'a> {
