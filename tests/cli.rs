@@ -302,8 +302,10 @@ fn the_help_of_every_subcommand_shows_examples() {
     let case = Case::new();
     let help = text(&case.run(&["--help"]).stdout);
     let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    let names = listed.map_while(|line| line.strip_prefix("  ")).filter_map(|line| line.split_whitespace().next());
-    let names: Vec<&str> = names.filter(|name| *name != "help").collect();
+    // A line that goes on is indented further.
+    let named = listed.map_while(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names = named.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let names: Vec<&str> = names.collect();
     assert!(names.len() >= 10, "{names:?}");
     for name in names {
         let told = text(&case.run(&[name, "--help"]).stdout);
