@@ -65,7 +65,7 @@ fn browser() -> Option<PathBuf> {
 /// Opens a page and gives back the document as the browser made it, and what it wrote to the console.
 fn open(browser: &Path, page: &Path, width: u32, folder: &Path) -> (String, Vec<String>) {
     let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--hide-scrollbars", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--enable-logging=stderr", "--virtual-time-budget=2000", "--timeout=30000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", folder.join("profile").display()))
