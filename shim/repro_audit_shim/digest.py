@@ -188,32 +188,39 @@ def _foreign(t):
 
 
 class Promise:
-    """A root digest whose card part has not arrived yet."""
+    """A root digest whose card part has not arrived yet.
 
-    def __init__(self, leaves, places, sums, event):
-        self.leaves, self.places, self.sums, self.event = leaves, places, sums, event
+    `leaves` is the list that the caller got: the missing ones are filled in when the cards have delivered.
+    """
+
+    def __init__(self, leaves, parts):
+        self.leaves, self.parts = leaves, parts
 
     def ready(self):
-        """Has the card delivered? Asks without waiting."""
-        return self.event is None or self.event.query()
+        """Have the cards delivered? Asks without waiting."""
+        return all(event is None or event.query() for _, _, event in self.parts)
 
     def root(self):
         """The root digest; call only when ready, or at the very end."""
-        if self.event is not None:
-            self.event.synchronize()
-        for place, value in zip(self.places, self.sums.tolist()):
-            self.leaves[place] = value & MASK
+        for terms, sums, event in self.parts:
+            if event is not None:
+                event.synchronize()
+            for (place, factor), value in zip(terms, sums.tolist()):
+                self.leaves[place] = (self.leaves[place] + value * factor) & MASK
+        self.parts = []
         return combine(self.leaves)
 
 
+# Lanes that share one set of weights; also the most that one launch takes. 16 MiB of weights, 48 MiB beside them at work.
+PERIOD = 1 << 21
 _weights = {}
 
 
-def _odd_weights(torch, n, device):
-    """Fixed odd 64-bit weights, made by arithmetic and not by a generator."""
+def weights(torch, n, device):
+    """The first `n` fixed odd 64-bit weights, made by arithmetic and not by a generator."""
     have = _weights.get(device)
     if have is None or have.numel() < n:
-        size = max(n, 1 << 20)
+        size = min(PERIOD, 1 << max(n - 1, (1 << 16) - 1).bit_length())
         x = torch.arange(1, size + 1, dtype=torch.int64, device=device)
         x = x * -7046029254386353131
         x = (x ^ ((x >> 31) & 0x1FFFFFFFF)) * -4658895280553007687
@@ -222,33 +229,96 @@ def _odd_weights(torch, n, device):
     return have[:n]
 
 
-CHUNK = 1 << 24
+def factor(stretch):
+    """The odd number by which the weights of the stretch after so many periods are multiplied; 1 for the first."""
+    if stretch == 0:
+        return 1
+    x = (stretch * 0x9E3779B97F4A7C15) & MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return (x ^ (x >> 31)) | 1
 
 
-def card_sum(torch, t):
-    """The weighted integer sum of one tensor's lanes, on its own device."""
+def lanes(torch, t):
+    """The elements of a tensor in row-major order, as whole numbers of at most 32 bits.
+
+    The top bit of a lane times an odd weight stays the top bit: lanes as wide as the sum would lose flips of two signs.
+    """
     t = t.detach()
     if t.is_complex():
         t = torch.view_as_real(t.resolve_conj())
-    t = t.contiguous().reshape(-1)
+    t = t.resolve_neg().contiguous().reshape(-1)
     size = t.element_size()
-    if t.dtype is torch.bool:
-        lanes = t.view(torch.uint8)
-    elif size == 8:
-        lanes = t.view(torch.int32)
-    elif size == 4:
-        lanes = t.view(torch.int32)
-    elif size == 2:
-        lanes = t.view(torch.int16)
-    else:
-        lanes = t.view(torch.uint8)
-    total = None
-    for start in range(0, max(lanes.numel(), 1), CHUNK):
-        part = lanes[start:start + CHUNK].to(torch.int64)
-        weights = _odd_weights(torch, min(CHUNK, max(lanes.numel(), 1)), t.device)[:part.numel()]
-        one = (part * weights).sum() * (2 * start + 1) + part.numel()
-        total = one if total is None else total * 3 + one
-    return total
+    return t.view(torch.int32 if size >= 4 else torch.int16 if size == 2 else torch.uint8)
+
+
+def buckets(pieces, limit):
+    """Groups [(place, factor, lanes)...] of one type into launches of at most `limit` lanes."""
+    groups, full = [], {}
+    for piece in pieces:
+        kind, count = piece[2].dtype, piece[2].numel()
+        group = full.get(kind)
+        if group is None or group[1] + count > limit:
+            group = full[kind] = [[], 0]
+            groups.append(group[0])
+        group[0].append(piece)
+        group[1] += count
+    return groups
+
+
+_ends = {}
+
+
+def _last_of_each(torch, counts, device):
+    """The places of the pieces' last lanes, on the device; kept, since every step has the same pieces."""
+    key = (device, counts)
+    have = _ends.get(key)
+    if have is None:
+        if len(_ends) > 1024:
+            _ends.clear()
+        total, places = 0, []
+        for count in counts:
+            total += count
+            places.append(total - 1)
+        have = _ends[key] = torch.tensor(places, dtype=torch.int64, device=device)
+    return have
+
+
+def _bucket_sums(torch, pieces):
+    """One weighted sum per piece, modulo 2^64, in a handful of launches for all of them."""
+    device = pieces[0][2].device
+    counts = tuple(piece[2].numel() for piece in pieces)
+    if len(pieces) == 1:
+        return (pieces[0][2] * weights(torch, counts[0], device)).sum().reshape(1)
+    values = torch.cat([piece[2] for piece in pieces])
+    whole = weights(torch, max(counts), device)
+    running = (values * torch.cat([whole[:count] for count in counts])).cumsum(0)
+    upto = running.index_select(0, _last_of_each(torch, counts, device))
+    return torch.cat([upto[:1], upto[1:] - upto[:-1]])
+
+
+def card_sums(torch, tensors, limit=PERIOD):
+    """([(place, factor)...], sums): the leaf of the tensor at `place` is the sum of its terms, each times its factor.
+
+    A leaf depends on the tensor alone: not on what is summed with it, nor on `limit`, nor on the order of additions.
+    """
+    pieces = []
+    for place, t in tensors:
+        flat = lanes(torch, t)
+        for stretch in range(-(-flat.numel() // PERIOD)):
+            part = flat[stretch * PERIOD:(stretch + 1) * PERIOD]
+            pieces.append((place, factor(stretch), part))
+    sums, terms = [], []
+    for group in buckets(pieces, limit):
+        terms.extend((place, by) for place, by, _ in group)
+        sums.append(_bucket_sums(torch, group))
+    return terms, sums
+
+
+def _size_leaf(t):
+    """What a leaf begins with: a tensor of zeros has a length and a type as well."""
+    data = ("%s%s" % (t.dtype, tuple(t.shape))).encode()
+    return memory([address(data)], [len(data)])[1]
 
 
 def _with_cards(gather):
@@ -256,13 +326,40 @@ def _with_cards(gather):
     deferred = True
     torch = gather.torch
     leaves, _ = memory(gather.pointers, gather.lengths)
+    leaves = list(leaves)
+    by_device = {}
+    for place, t in gather.cards:
+        leaves[place] = _size_leaf(t)
+        by_device.setdefault(t.device, []).append((place, t))
+    parts = [_deliver(torch, device, tensors) for device, tensors in by_device.items()]
+    return leaves, Promise(leaves, [part for part in parts if part is not None])
+
+
+def _deliver(torch, device, tensors):
+    """Sums on one card, on their way to the host: (terms, where they land, the event after which they are there)."""
     with torch.no_grad():
-        sums = torch.stack([card_sum(torch, t) for _, t in gather.cards])
-        event = None
-        if sums.is_cuda:
-            home = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True)
-            home.copy_(sums, non_blocking=True)
-            event = torch.cuda.Event()
-            event.record()
-            sums = home
-    return leaves, Promise(list(leaves), [i for i, _ in gather.cards], sums, event)
+        if device.type != "cuda":
+            terms, sums = card_sums(torch, tensors)
+            return (terms, torch.cat(sums).cpu(), None) if sums else None
+        # events and launches go to the current stream of the current device, which need not be the tensors'
+        with torch.cuda.device(device):
+            outlive_other_streams(torch, device, [t for _, t in tensors])
+            terms, sums = card_sums(torch, tensors)
+            return (terms,) + landing(torch, torch.cat(sums)) if sums else None
+
+
+def outlive_other_streams(torch, device, tensors):
+    """Keeps the allocator from handing out memory that we still read on a stream of the job's own."""
+    stream = torch.cuda.current_stream(device)
+    if stream != torch.cuda.default_stream(device):
+        for t in tensors:
+            t.record_stream(stream)
+
+
+def landing(torch, t):
+    """(a copy on the host, the event after which it is there), without a wait; the tensor's device is the current one."""
+    home = torch.empty(t.shape, dtype=t.dtype, pin_memory=True)
+    home.copy_(t.detach(), non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+    return home, event

@@ -51,18 +51,14 @@ class Recorder:
         self.kept.append(optimizer)
         item = {"r": "start", "t": _now(), "items": self._rng_items()}
         if self.full:
-            item["items"].append(["params", self._text(self._params(optimizer)[1])])
+            item["items"].append(["params", self._params(optimizer)[1]])
         self._emit(item)
 
     def saw_loss(self, tensors):
         """Keeps the losses of this step; their bits are read when the step is written."""
         for t in tensors:
             if len(self.losses) < 64 and isinstance(t, self.torch.Tensor):
-                if t.is_cuda:
-                    self.deferred = True
-                    self.losses.append(Landing(self.torch, t))
-                else:
-                    self.losses.append(_bits(t, self.torch))
+                self.losses.append(self._seen(t))
 
     def saw_batch(self, batch):
         """Digests a batch as it leaves its loader."""
@@ -136,7 +132,7 @@ class Recorder:
         if pending is None or self.busy():
             return
         items = pending["items"]
-        items.append(["lr", [_bits(g.get("lr"), self.torch) for g in optimizer.param_groups]])
+        items.append(["lr", [self._seen(g.get("lr")) for g in optimizer.param_groups]])
         if self.full:
             leaves, root = self._params(optimizer, fresh=True)
             items.append(["params", root])
@@ -160,6 +156,13 @@ class Recorder:
         self._emit({"r": "skipped", "n": self.step, "opt": self._index(optimizer), "t": _now(), "items": items})
 
     # -- pieces ----------------------------------------------------------------
+
+    def _seen(self, value):
+        """A number as it is now: its bits, or on their way from a card."""
+        if isinstance(value, self.torch.Tensor) and value.is_cuda:
+            self.deferred = True
+            return Landing(self.torch, value)
+        return _bits(value, self.torch)
 
     def _index(self, optimizer):
         index = self.optimizers.get(id(optimizer))
@@ -270,12 +273,12 @@ class Recorder:
 
     def _settled(self, part):
         name, value = part[0], part[1]
-        if name == "loss":
+        if name in ("loss", "lr"):
             return [name, [t if isinstance(t, list) else _bits(t, self.torch) for t in value]]
         if name == "batch" and isinstance(value, list):
             roots = [self._number(v) for v in value]
             return [name, digest.text(roots[0] if len(roots) == 1 else digest.combine(roots)), len(roots)]
-        if name.startswith("rng.") or name == "lr" or isinstance(value, str):
+        if name.startswith("rng.") or isinstance(value, str):
             return part
         return [name, self._text(value)]
 
@@ -298,21 +301,19 @@ def _ready(item):
 
 
 class Landing:
-    """A loss on its way from a card, copied without a sync."""
+    """A number on its way from a card, copied without a sync."""
 
     def __init__(self, torch, t):
-        with torch.no_grad():
-            self.home = torch.empty(t.shape, dtype=t.dtype, pin_memory=True)
-            self.home.copy_(t.detach(), non_blocking=True)
-        self.event = torch.cuda.Event()
-        self.event.record()
+        with torch.no_grad(), torch.cuda.device(t.device):
+            digest.outlive_other_streams(torch, t.device, [t.detach()])
+            self.home, self.event = digest.landing(torch, t)
 
     def ready(self):
         """Has it arrived? Asks without waiting."""
         return self.event.query()
 
     def value(self):
-        """The loss on the host; waits only at the very end of the process."""
+        """The number on the host; waits only at the very end of the process."""
         self.event.synchronize()
         return self.home
 

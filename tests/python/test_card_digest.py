@@ -1,0 +1,193 @@
+"""The digest that is made on a card, computed on the CPU: the same integers, in the same launches."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "shim"))
+
+import torch
+
+from repro_audit_shim import digest
+
+TYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.int64, torch.uint8]
+
+
+def leaves(tensors, limit=None):
+    """The leaves of tensors as a card gives them."""
+    terms, sums = digest.card_sums(torch, list(enumerate(tensors)), limit or digest.PERIOD)
+    found = [0] * len(tensors)
+    for (place, factor), value in zip(terms, torch.cat(sums).tolist()):
+        found[place] = (found[place] + value * factor) & digest.MASK
+    return found
+
+
+def values(n, dtype=torch.float32, seed=0):
+    made = torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    if dtype.is_complex:
+        return torch.complex(made, made.flip(0)).to(dtype)
+    return (made * 50).to(dtype) if not dtype.is_floating_point else made.to(dtype)
+
+
+class Leaf(unittest.TestCase):
+    """One number per tensor."""
+
+    def setUp(self):
+        self.period = digest.PERIOD
+
+    def tearDown(self):
+        digest.PERIOD = self.period
+
+    def test_depends_on_the_tensor_alone(self):
+        for dtype in TYPES:
+            a, b, c = values(1000, dtype, 1), values(7, dtype, 2), values(333, dtype, 3)
+            alone = [leaves([t])[0] for t in (a, b, c)]
+            self.assertEqual(leaves([a, b, c]), alone, dtype)
+            self.assertEqual(leaves([c, a, b]), [alone[2], alone[0], alone[1]], dtype)
+
+    def test_does_not_depend_on_how_much_one_launch_takes(self):
+        tensors = [values(n, seed=n) for n in (1, 2, 500, 3, 999)] + [values(77, torch.bfloat16), values(5, torch.int64)]
+        once = leaves(tensors)
+        for limit in (1, 2, 64, 1000, 1200, 1 << 20):
+            self.assertEqual(leaves(tensors, limit), once, limit)
+
+    def test_is_the_same_for_any_number_of_threads(self):
+        tensor, threads = values(300000), torch.get_num_threads()
+        try:
+            seen = set()
+            for count in (1, 2, 3):
+                torch.set_num_threads(count)
+                seen.add(leaves([tensor, values(9)])[0])
+            self.assertEqual(len(seen), 1)
+        finally:
+            torch.set_num_threads(threads)
+
+    def test_follows_row_major_order_and_not_the_memory(self):
+        tensor = values(4 * 3 * 5 * 5).reshape(4, 3, 5, 5)
+        self.assertEqual(leaves([tensor]), leaves([tensor.to(memory_format=torch.channels_last)]))
+        self.assertNotEqual(leaves([tensor]), leaves([tensor.transpose(0, 1)]))
+
+    def test_takes_an_empty_tensor(self):
+        self.assertEqual(leaves([torch.empty(0), values(3)])[0], 0)
+
+
+class Misses(unittest.TestCase):
+    """Other data must give another number, also where a weaker sum does not."""
+
+    def setUp(self):
+        self.period = digest.PERIOD
+        digest.PERIOD = 256  # so that 1000 elements lie in four stretches, whose weights repeat
+
+    def tearDown(self):
+        digest.PERIOD = self.period
+
+    def differs(self, change, dtype=torch.float32, rounds=50):
+        for seed in range(rounds):
+            before = values(1000, dtype, seed)
+            after = before.clone()
+            change(after, torch.Generator().manual_seed(seed))
+            if torch.equal(before.view(torch.uint8), after.view(torch.uint8)):
+                continue
+            self.assertNotEqual(leaves([before]), leaves([after]), (dtype, seed))
+
+    @staticmethod
+    def two(generator):
+        i, j = torch.randperm(1000, generator=generator)[:2].tolist()
+        return i, j
+
+    def test_permutation(self):
+        for dtype in TYPES:
+            self.differs(lambda t, g: t.copy_(t[torch.randperm(1000, generator=g)]), dtype, 5)
+
+    def test_two_swapped(self):
+        def swap(t, g):
+            i, j = self.two(g)
+            t[i], t[j] = t[j].clone(), t[i].clone()
+
+        for dtype in TYPES:
+            self.differs(swap, dtype)
+
+    def test_two_swapped_that_share_a_weight(self):
+        def swap(t, g):
+            t[3], t[3 + 256] = t[3 + 256].clone(), t[3].clone()
+
+        self.differs(swap)
+
+    def test_two_signs_flipped(self):
+        def flip(t, g):
+            i, j = self.two(g)
+            t[i], t[j] = -t[i], -t[j]
+
+        for dtype in TYPES[:5]:
+            self.differs(flip, dtype, 300)
+
+    def test_two_zeros_become_negative(self):
+        for dtype in TYPES[:4]:
+            for seed in range(100):
+                i, j = self.two(torch.Generator().manual_seed(seed))
+                before = torch.zeros(1000, dtype=dtype)
+                after = before.clone()
+                after[i] = after[j] = -0.0
+                self.assertNotEqual(leaves([before]), leaves([after]), (dtype, seed))
+
+    def test_an_equal_pair_changed_alike(self):
+        def change(t, g):
+            i, j = self.two(g)
+            t[i] = t[j] = 7
+
+        for dtype in TYPES:
+            self.differs(change, dtype)
+
+    def test_one_ulp(self):
+        def nudge(t, g):
+            t.view(torch.int32)[self.two(g)[0]] += 1
+
+        self.differs(nudge, rounds=300)
+
+    def test_the_lowest_and_the_highest_bit_of_any_lane(self):
+        before = values(1000)
+        seen = {leaves([before])[0]}
+        for i in range(0, 1000, 7):
+            for bit in (0, 31):
+                after = before.clone()
+                after.view(torch.int32)[i] ^= -(1 << 31) if bit == 31 else 1
+                seen.add(leaves([after])[0])
+        self.assertEqual(len(seen), 1 + 2 * len(range(0, 1000, 7)))
+
+
+class Roots(unittest.TestCase):
+    """What a recorder gets where tensors lie on a card."""
+
+    def gathered(self, *tensors):
+        gather = digest.Gather(torch)
+        for t in tensors:
+            gather.cards.append((len(gather.pointers), t))
+            gather._memory(None, 0, 0)
+        gather.tensor(torch.ones(3))  # one on the CPU among them
+        return gather.finish()
+
+    def test_leaves_are_filled_in_when_the_root_is_known(self):
+        found, promise = self.gathered(values(10), values(20))
+        self.assertTrue(promise.ready())
+        root = promise.root()
+        self.assertEqual(len(set(found)), 3)
+        self.assertEqual(promise.root(), root, "asking twice gives the same")
+        again, other = self.gathered(values(10), values(20))
+        self.assertEqual((other.root(), again), (root, found))
+
+    def test_leaves_differ_where_the_tensor_does(self):
+        found, promise = self.gathered(values(10), values(20))
+        promise.root()
+        changed = values(20)
+        changed[7] += 1
+        other, promise = self.gathered(values(10), changed)
+        promise.root()
+        self.assertEqual([a == b for a, b in zip(found, other)], [True, False, True])
+
+    def test_shape_and_type_count_where_all_is_zero(self):
+        roots = {self.gathered(t)[1].root() for t in (
+            torch.zeros(4), torch.zeros(5), torch.zeros(2, 2), torch.zeros(4, dtype=torch.int32), torch.empty(0))}
+        self.assertEqual(len(roots), 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
