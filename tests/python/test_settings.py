@@ -97,6 +97,8 @@ torch.backends.cudnn.deterministic = False
 torch.backends.cudnn.enabled = False
 torch.use_deterministic_algorithms(False)
 torch.backends.cuda.matmul.allow_tf32 = True
+if hasattr(torch.backends, "fp32_precision"):
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
 torch.backends.cuda.enable_flash_sdp(True)
 if hasattr(torch, "compile"):
     model = torch.compile(torch.nn.Linear(2, 2))
@@ -124,8 +126,15 @@ print("result", torch.get_num_threads(), torch.backends.cudnn.benchmark, torch.c
             self.assertEqual(last[setting]["read_back"], level)
         overridden = {r["setting"]: r for r in ran.records("override")}
         compiled = ["compile"] if "compiled" in ran.out else []  # torch before 2.0 has no such thing
-        for setting in ["threads", "cudnn.benchmark", "deterministic_algorithms"] + compiled:
+        for setting in ["threads", "cudnn.benchmark", "deterministic_algorithms", "cuda.tf32"] + compiled:
             self.assertTrue(overridden[setting]["file"].endswith("job.py"), overridden)
+
+    def test_a_card_that_is_not_there_is_refused(self):
+        for level in ("cuda", "cuda:1"):
+            ran = support.run(TRAIN + "train(data())\n", settings={"device": level}, env={"CUDA_VISIBLE_DEVICES": ""})
+            self.assertEqual(ran.code, 0, ran.err)
+            told = ran.records("apply")[-1]
+            self.assertEqual((told["setting"], told["asked"], told["ok"]), ("device", level, False), told)
 
     def test_announce_nondeterministic_operations_without_a_word_to_the_job(self):
         job = TRAIN + """

@@ -4,6 +4,7 @@ Each level is set through torch's own function when torch has been imported, and
 that function is then replaced: a later call of the job is recorded with its
 place and changes nothing.
 """
+import os
 import sys
 
 from repro_audit_shim import core, frames, hooks, record, settings
@@ -14,6 +15,11 @@ OFF = ("off", "false", "0", "no")
 
 def arm(levels):
     """Arms one hook on torch for all of them."""
+    device = str(levels.get("device", "")).lower()
+    if device.startswith("cuda:"):
+        refused = _choose_card(device)
+        if refused:
+            settings.refuse("device", levels.pop("device"), refused)
     hooks.after_import("torch", lambda torch: _apply(torch, levels))
 
 
@@ -117,12 +123,29 @@ def _tf32(torch, setting, level):
         getattr(torch._C, name)(value)
         _enforce(torch._C, name, setting)
     _enforce(torch, "set_float32_matmul_precision", setting)
+    _enforce_new_precision(torch, setting)
 
     def read():
         matmul, conv = torch._C._get_cublas_allow_tf32(), torch._C._get_cudnn_allow_tf32()
         return ("on" if matmul else "off") if matmul == conv else "mixed"
 
     settings.readable(setting, level, read, "on" if value else "off", _card(torch))
+
+
+def _enforce_new_precision(torch, setting):
+    """`fp32_precision`, of torch 2.9 and later: once a job sets it, the older switches can no longer even be read."""
+
+    def make(original):
+        def setter(backend, op, precision):
+            if core.state.disabled or backend not in ("cuda", "generic"):
+                return original(backend, op, precision)
+            record.overridden(setting, precision, frames.site(2))
+            return None
+
+        return setter
+
+    if hasattr(torch._C, "_set_fp32_precision_setter"):
+        core.replace(torch._C, "_set_fp32_precision_setter", make)
 
 
 SDPA = {"flash": "flash", "efficient": "mem_efficient", "math": "math", "cudnn": "cudnn"}
@@ -173,12 +196,46 @@ def _compile(torch, setting, level):
     return settings.readable(setting, level, lambda: "off", "off")
 
 
+CHOSEN = "REPRO_AUDIT_CHOSEN_CARD"
+
+
+def _choose_card(level):
+    """Leaves one card visible, which has to happen before CUDA is first used; the reason where there is none of that number."""
+    if os.environ.get(CHOSEN) == level:
+        return None  # a child of the process that chose
+    index = int(level.split(":")[1])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cards = None if visible is None else [card for card in visible.split(",") if card.strip()]
+    if cards is not None and index >= len(cards):
+        return "only %d cards are visible" % len(cards)
+    os.environ["CUDA_VISIBLE_DEVICES"] = str(index) if cards is None else cards[index]
+    os.environ[CHOSEN] = level
+    return None
+
+
+def _on_card(torch, setting, level):
+    """A job without an option for it chooses its device by itself: whether it took the card shows at its first step."""
+    if not torch.cuda.is_available():
+        return settings.refuse(setting, level, "no CUDA device")
+
+    def idle():
+        """Has this process computed, and not on a card?"""
+        from repro_audit_shim import steps
+
+        recorder = steps.current
+        computed = recorder is not None and (recorder.first_steps or recorder.output_number)
+        return bool(computed) and not torch.cuda.is_initialized()
+
+    def note():
+        return "the job computes on the CPU though a card is there; put {device} where its command takes the device" \
+            if idle() else None
+
+    return settings.readable(setting, level, lambda: "cpu" if idle() else level, level, note)
+
+
 def _device(torch, setting, level):
     if level != "cpu":
-        if not torch.cuda.is_available():
-            return settings.refuse(setting, level, "no CUDA device")
-        return settings.readable(setting, level, lambda: "cuda" if torch.cuda.is_available() else "cpu",
-                                 level.split(":")[0], "which card is chosen by CUDA_VISIBLE_DEVICES")
+        return _on_card(torch, setting, level)
 
     def no_card(original):
         def is_available():
