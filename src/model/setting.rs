@@ -86,6 +86,10 @@ pub enum Need {
     Python,
     /// The job uses PyTorch.
     Torch,
+    /// The job uses JAX.
+    Jax,
+    /// The job uses TensorFlow.
+    Tensorflow,
     /// A CUDA card.
     Cuda,
 }

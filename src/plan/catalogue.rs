@@ -39,6 +39,14 @@ built_in![
     "cuda.tf32",
     "sdpa.backend",
     "compile",
+    "xla.deterministic_ops",
+    "jax.matmul_precision",
+    "jax.prng",
+    "jax.jit",
+    "tf.deterministic_ops",
+    "tf.cudnn_deterministic",
+    "tf.cudnn_autotune",
+    "tf.onednn",
 ];
 
 /// All settings that can be set or varied.
@@ -189,6 +197,8 @@ enum FileLevels {
 enum FileNeed {
     Python,
     Torch,
+    Jax,
+    Tensorflow,
     Cuda,
 }
 
@@ -229,6 +239,8 @@ fn parse(text: &str, file: &Path) -> Result<Setting> {
             .map(|need| match need {
                 FileNeed::Python => Need::Python,
                 FileNeed::Torch => Need::Torch,
+                FileNeed::Jax => Need::Jax,
+                FileNeed::Tensorflow => Need::Tensorflow,
                 FileNeed::Cuda => Need::Cuda,
             })
             .collect(),

@@ -78,6 +78,8 @@ fn need_word(need: Need) -> &'static str {
     match need {
         Need::Python => "Python",
         Need::Torch => "PyTorch",
+        Need::Jax => "JAX",
+        Need::Tensorflow => "TensorFlow",
         Need::Cuda => "CUDA card",
     }
 }
