@@ -454,3 +454,54 @@ fn control_sequences_of_a_job_never_reach_the_terminal() {
     assert_eq!(code(&done), 1);
     assert!(!done.stdout.contains(&0x1b) && !done.stderr.contains(&0x1b));
 }
+
+/// Whether a card's driver is at work here: then what needs a card is not skipped.
+fn has_card() -> bool {
+    ["/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/proc/driver/nvidia/gpus"].iter().any(|path| Path::new(path).exists())
+}
+
+#[test]
+fn without_a_card_a_cpu_is_compared_with_nothing_and_that_is_no_agreement() {
+    if has_card() {
+        return;
+    }
+    let (code, report) = Case::with_job(STEPS).audit(&["--vary", "device=cpu,cuda"]);
+    assert_eq!(code, 3, "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("no CUDA device"), "{}", report["reason"]);
+    assert_eq!(report["treatments"][0]["outcome"], "same");
+    assert_eq!(report["treatments"][1]["outcome"], "skipped");
+    assert_eq!(report["runs"].as_array().unwrap().len(), 3, "nothing is run on a card that is not there");
+    assert!(report["not_checked"].to_string().contains("device=cuda: skipped, no CUDA device"), "{report:#}");
+}
+
+#[test]
+fn without_a_card_its_switches_are_skipped() {
+    if has_card() {
+        return;
+    }
+    let varied = Case::with_job(STEPS).audit(&["--vary", "tf.cudnn_autotune=on,off"]);
+    assert_eq!((varied.0, &varied.1["treatments"][1]["outcome"]), (3, &Value::from("skipped")));
+    let (code, report) = Case::with_job(STEPS).audit(&["--set", "device=cuda"]);
+    assert_eq!((code, report["runs"].as_array().unwrap().len()), (3, 0), "{report:#}");
+}
+
+/// A job whose losses depend on the number of threads: by so much from the third step on.
+fn threads_change(by: &str) -> (i32, Value) {
+    let script = format!(
+        "for i in 0 1 2 3 4 5; do if [ $OMP_NUM_THREADS = 2 ] && [ $i -ge 3 ]; then echo \"step $i loss {by}\"; \
+         else echo \"step $i loss 1.5000000\"; fi; done"
+    );
+    Case::with_job(&script).audit(&["--vary", "threads=1,2", "--times", "2"])
+}
+
+#[test]
+fn a_difference_that_rounding_explains_is_told_from_one_that_it_does_not() {
+    let (code, report) = threads_change("1.5000009");
+    assert_eq!(code, 0, "each level repeats");
+    assert!(report["reason"].as_str().unwrap().contains("within what rounding explains"), "{}", report["reason"]);
+    let (code, report) = threads_change("1.5100000");
+    assert_eq!(code, 0, "each level repeats");
+    let reason = report["reason"].as_str().unwrap();
+    assert!(reason.contains("more than rounding explains: at step 3"), "{reason}");
+    assert!(report["treatments"][1]["notes"][0].as_str().unwrap().starts_with("against the reference"), "{report:#}");
+}

@@ -434,6 +434,11 @@ fn finished<'r>(recorded: &'r Recorded, trial: &Trial) -> Option<&'r Run> {
 }
 
 impl Batch {
+    /// Of a treatment that was not carried out, because this level means nothing here.
+    pub fn skipped(id: SettingId, why: &str) -> Self {
+        Self::not_applied(Vec::new(), vec![(id, why.to_owned())])
+    }
+
     fn not_applied(runs: Vec<String>, not_applied: Vec<(SettingId, String)>) -> Self {
         let mut reasons: Vec<&str> = not_applied.iter().map(|(_, reason)| reason.as_str()).collect();
         reasons.dedup();

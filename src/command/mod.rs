@@ -6,6 +6,7 @@ mod checkpoint;
 mod diff;
 mod dry_run;
 mod env;
+mod explain;
 mod findings;
 mod gate;
 mod inspect;

@@ -6,8 +6,8 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Blame, Need, Outcome, TreatmentResult, Verdict};
-use crate::{blame, exit, probe, record, report};
+use crate::model::{Audit, Blame, Outcome, SettingId, Treatment, TreatmentResult, Verdict};
+use crate::{blame, exit, plan, probe, record, report};
 
 use super::campaign::{Batch, Campaign, Order};
 use super::findings;
@@ -58,6 +58,12 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     let mut batches: Vec<Batch> = Vec::new();
     let mut results: Vec<TreatmentResult> = Vec::new();
     for treatment in &request.treatments {
+        if let Some(batch) = skipped(request, treatment) {
+            let skipped = TreatmentResult { outcome: None, ..Campaign::result(treatment, &batch) };
+            results.push(skipped);
+            batches.push(batch);
+            continue;
+        }
         let order = Order { treatment, repeats: request.times, stop: request.stop, recording: None };
         let batch = campaign.repeat(&order, &[])?;
         results.push(Campaign::result(treatment, &batch));
@@ -66,6 +72,7 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
             break;
         }
     }
+    super::explain::explain(campaign, &mut results);
     let mut audit = Audit::blank("run");
     audit.effects = effects(campaign, &results);
     conclude(request, campaign, &mut audit, &results, &batches);
@@ -80,15 +87,32 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     Ok(audit)
 }
 
-/// Settings that mean nothing here, because there is no card.
+/// A treatment that makes no sense here, because there is no card.
+fn skipped(request: &Request, treatment: &Treatment) -> Option<Batch> {
+    if probe::machine::has_card() {
+        return None;
+    }
+    let reference = request.treatments.first()?;
+    let (id, level) = plan::without_card(treatment, reference, &|id| request.catalogue.find(id).ok())?;
+    Some(Batch::skipped(SettingId::new(id), &format!("{id}={level} was skipped: no CUDA device")))
+}
+
+/// Levels that mean nothing here, because there is no card.
 fn without_card(request: &Request, results: &[TreatmentResult]) -> Vec<String> {
-    let asked = results.iter().flat_map(|result| result.treatment.settings.keys());
     let mut lines: Vec<String> = Vec::new();
-    for id in asked {
-        let needs_card = request.catalogue.find(id.as_str()).is_ok_and(|setting| setting.needs.contains(&Need::Cuda));
-        let line = format!("{id}: no CUDA device, so it could not matter");
-        if needs_card && !probe::machine::has_card() && !lines.contains(&line) {
-            lines.push(line);
+    if probe::machine::has_card() {
+        return lines;
+    }
+    for result in results {
+        for (id, level) in &result.treatment.settings {
+            let needs_card = request.catalogue.find(id.as_str()).is_ok_and(|setting| plan::needs_card(&setting, level));
+            let line = match result.outcome {
+                None => format!("{id}={level}: skipped, no CUDA device"),
+                Some(_) => format!("{id}={level}: no CUDA device, so it could not matter"),
+            };
+            if needs_card && !lines.contains(&line) {
+                lines.push(line);
+            }
         }
     }
     lines
@@ -179,17 +203,24 @@ fn conclude(
         audit.reason = format!("at {} {}", results[shown].treatment.id, audit.reason);
     }
     let others = results.iter().find_map(|result| match &result.outcome {
-        Some(Outcome::Unresolved(why)) => Some((result.treatment.id.clone(), why.clone())),
+        Some(Outcome::Unresolved(why)) => Some(format!("{}: {why}", result.treatment.id)),
+        // What was asked about it was not answered: that is no agreement.
+        None => Some(format!("{}, so nothing was compared with it", result.notes.join("; "))),
         _ => None,
     });
-    if let (Verdict::Agreed, Some((treatment, why))) = (audit.verdict, others) {
+    if let (Verdict::Agreed, Some(why)) = (audit.verdict, others) {
         audit.verdict = Verdict::Unresolved;
-        audit.reason = format!("{treatment}: {why}");
+        audit.reason = why;
     }
     if let Some(effect) = audit.effects.iter().find(|effect| effect.changes_result == Some(true))
         && audit.verdict == Verdict::Agreed
     {
-        let sentence = format!("every treatment repeats, and the result depends on {}", effect.setting);
+        let mut sentence = format!("every treatment repeats, and the result depends on {}", effect.setting);
+        let explained =
+            results.iter().flat_map(|result| &result.notes).find(|note| note.starts_with(super::explain::MARK));
+        if let Some(explained) = explained {
+            sentence = format!("{sentence}; {explained}");
+        }
         audit.verdict = if request.invariant { Verdict::Diverged } else { Verdict::Agreed };
         audit.reason = sentence;
     }

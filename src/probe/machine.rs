@@ -61,9 +61,12 @@ pub fn machine() -> Environment {
     Environment { facts }
 }
 
-/// Whether the kernel's driver lists a card.
+/// What drivers put there: NVIDIA's, AMD's, and the one inside WSL.
+const CARD_DEVICES: &[&str] = &["/dev/nvidiactl", "/dev/kfd", "/dev/dxg"];
+
+/// Whether a driver of cards is at work here.
 pub fn has_card() -> bool {
-    !cards().is_empty()
+    !cards().is_empty() || CARD_DEVICES.iter().any(|device| Path::new(device).exists())
 }
 
 /// Host name, as the kernel knows it.
