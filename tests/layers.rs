@@ -73,9 +73,12 @@ fn only_the_command_line_lives_above_the_stages() {
 #[test]
 fn clap_is_named_on_the_command_line_only_and_tokio_in_execute_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for (dependency, homes) in
-        [("clap", &["cli.rs", "command"][..]), ("tokio", &["execute"]), ("comfy_table", &["report"])]
-    {
+    for (dependency, homes) in [
+        ("clap", &["cli.rs", "command"][..]),
+        ("tokio", &["execute"]),
+        ("comfy_table", &["report"]),
+        (" tch", &["probe/operations"]),
+    ] {
         for file in files(&root) {
             let home = homes.iter().any(|home| file.starts_with(root.join(home)));
             let named = fs::read_to_string(&file).unwrap().contains(&format!("{dependency}::"));

@@ -104,6 +104,9 @@ fn operation(evidence: Option<&Evidence>) -> Named {
         Some(op) if op.device.starts_with("cuda") && op.name.contains("conv") => {
             Named::inferred("cudnn.deterministic", &format!("the operation is {}, on a card", op.name))
         }
+        Some(op) if op.device.starts_with("cuda") && op.name.contains("attention") => {
+            Named::inferred("sdpa.backend", &format!("the operation is {}, on a card", op.name))
+        }
         Some(op) if op.device.starts_with("cuda") => Named::sure("cuda.atomics"),
         _ => Named::sure("op.nondeterministic"),
     }
@@ -155,6 +158,18 @@ mod tests {
     fn one_thread_and_deterministic_algorithms_stand_for_the_same_cause() {
         assert_eq!(named("threads", &Evidence::default()), "op.nondeterministic");
         assert_eq!(named("deterministic_algorithms", &Evidence::default()), "op.nondeterministic");
+    }
+
+    #[test]
+    fn on_a_card_the_operation_names_the_cause() {
+        let on = |device: &str, name: &str| {
+            let operation = Operation { name: name.to_owned(), device: device.to_owned(), location: None };
+            named("deterministic_algorithms", &Evidence { operation: Some(operation), ..Evidence::default() })
+        };
+        assert_eq!(on("cuda", "aten.convolution_backward.default"), "cudnn.deterministic");
+        assert_eq!(on("cuda", "aten._scaled_dot_product_flash_attention_backward.default"), "sdpa.backend");
+        assert_eq!(on("cuda", "aten.index_add_.default"), "cuda.atomics");
+        assert_eq!(on("cpu", "aten.convolution_backward.default"), "op.nondeterministic");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::blame::{self, Answer, Ask, Config, Control, Search, Seen};
-use crate::compare;
 use crate::error::Result;
 use crate::model::flight::{Flight, FlightDivergence};
 use crate::model::{
-    Blame, Divergence, Evidence, Kind, Level, Need, Outcome, Price, Setting, SettingId, Stage, Status, Treatment,
+    Blame, Divergence, Evidence, Kind, Level, Need, OperationProbe, Outcome, Price, Setting, SettingId, Stage, Status,
+    Treatment,
 };
 use crate::probe::Detail;
+use crate::{compare, probe};
 
 use super::campaign::{Batch, Campaign, Order, Recording};
 use super::request::Request;
@@ -73,6 +74,7 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
     if let Some(evidence) = &recorded.evidence {
         blame::locate(&mut found, evidence);
         add_operation(&mut found, evidence);
+        blame::known(&mut found, evidence, &known_operations(campaign, &recorded.runs));
     }
     add_prices(&mut found, campaign, &control.runs, &tried);
     found.runs_used = campaign.runs().iter().filter(|run| run.status != Status::Skipped).count();
@@ -83,6 +85,22 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
         notes: recorded.notes,
         not_checked: search.not_checked(),
     })
+}
+
+/// What a probe of this machine found of the libtorch that these runs used; nothing where it was never probed.
+fn known_operations(campaign: &Campaign<'_>, runs: &[String]) -> OperationProbe {
+    match torch_version(campaign, runs).zip(probe::known::folder()) {
+        Some((version, folder)) => probe::known::recall(&folder, &probe::machine(), version),
+        None => OperationProbe::default(),
+    }
+}
+
+/// The version of torch that recorded runs trained with.
+fn torch_version<'c>(campaign: &'c Campaign<'_>, runs: &[String]) -> Option<&'c str> {
+    let mut processes = runs.iter().filter_map(|run| campaign.flight(run)).flat_map(|flight| &flight.processes);
+    processes
+        .find_map(|process| process.facts.iter().find(|(name, _)| name == "torch"))
+        .map(|(_, version)| version.as_str())
 }
 
 /// Points that recorded runs go on after the divergence, so that what follows from it shows as well.
@@ -146,7 +164,7 @@ fn config(
         repeats: request.times as usize,
         max_runs: request.max_runs,
         confidence: request.confidence.unwrap_or(Config::CONFIDENCE),
-        settings: candidates(request, recorded),
+        settings: candidates(request, campaign, recorded),
         reference: base.settings.clone(),
         control: Control {
             groups: reference_groups(campaign, control, recorded),
@@ -180,15 +198,33 @@ fn worth_shortening(campaign: &Campaign<'_>, control: &Batch) -> bool {
 }
 
 /// The settings that can be held for this job: all of them where it can be entered, else those that its command or
-/// environment can carry. Settings for a card are left out where there is none.
-fn candidates(request: &Request, recorded: &Recorded) -> Vec<Setting> {
-    let card = recorded.evidence.as_ref().is_some_and(|evidence| evidence.cuda);
+/// environment can carry. Settings for a card are left out where there is none, and those of a library that the job does
+/// not use.
+fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -> Vec<Setting> {
+    let others = match torch_version(campaign, &recorded.runs) {
+        Some(_) => Vec::new(),
+        None => other_libraries(request),
+    };
+    let card = recorded.evidence.as_ref().is_some_and(|evidence| evidence.cuda)
+        || (!others.is_empty() && probe::machine::has_card());
+    let there = |need: &Need| match need {
+        Need::Cuda => card,
+        Need::Jax => others.contains(&"jax"),
+        Need::Tensorflow => others.contains(&"tensorflow"),
+        Need::Python | Need::Torch => true,
+    };
     let reachable = |setting: &&Setting| {
         let Some(level) = &setting.hold else { return false };
         let applied = crate::plan::apply(&request.command, &[((*setting).clone(), level.clone())], recorded.entered);
-        applied.unapplied.is_empty() && (card || !setting.needs.contains(&Need::Cuda))
+        applied.unapplied.is_empty() && setting.needs.iter().all(there)
     };
     request.catalogue.settings().iter().filter(reachable).cloned().collect()
+}
+
+/// Libraries other than torch that a job may use: what its interpreter has.
+fn other_libraries(request: &Request) -> Vec<&'static str> {
+    let installed = probe::software(&request.command, &request.environment).unwrap_or_default();
+    ["jax", "tensorflow"].into_iter().filter(|name| installed.facts.contains_key(*name)).collect()
 }
 
 /// Runs what the search asks for; runs made earlier under the same levels count as well.

@@ -13,6 +13,7 @@ mod inspect;
 mod judge;
 mod observe;
 mod output;
+mod probe;
 mod project;
 mod report;
 mod request;
@@ -55,6 +56,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Report(typed) => report::report(&typed),
         Command::Settings(typed) => settings::settings(&typed),
         Command::Env(typed) => env::env(&typed),
+        Command::Probe(typed) => probe::probe(&typed),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "repro-audit", &mut io::stdout().lock());
             Ok(exit::AGREED)

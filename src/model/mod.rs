@@ -14,6 +14,7 @@ pub mod environment;
 pub mod event;
 pub mod evidence;
 pub mod flight;
+pub mod operation_check;
 pub mod outcome;
 pub mod point;
 pub mod reading;
@@ -42,6 +43,7 @@ pub use evidence::{
     Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
     Read, Seeding,
 };
+pub use operation_check::{OperationCheck, OperationProbe, Pass, ResultSpread, UnderDeterminism};
 pub use outcome::Outcome;
 pub use point::{Point, Position};
 pub use reading::{Candidate, Reading, Role};

@@ -1,6 +1,9 @@
-//! This machine and the job's process to facts: environment, read-back of settings, flight record.
+//! This machine and the job's process to facts: environment, read-back of settings, flight record, and what libtorch's
+//! operations do here. The folder `operations/` is the program that calls them: nothing else loads libtorch.
 
 pub mod flight;
+pub mod known;
+pub mod libtorch;
 pub mod machine;
 pub mod shim;
 mod software;

@@ -14,6 +14,7 @@ mod json;
 mod junit;
 mod listing;
 mod markdown;
+mod operations;
 mod planned;
 mod progress;
 mod raw;
@@ -33,6 +34,7 @@ pub use environment::{environment, environment_differences};
 pub use github::job_summary;
 pub use inspect::inspect;
 pub use listing::Listing;
+pub use operations::operations;
 pub use planned::{Planned, planned};
 pub use progress::{Progress, ProgressKind};
 pub use raw::{DiffLine, Mark, Piece, RawDiff, Tag};
@@ -94,7 +96,7 @@ pub fn write_listing(
 ) -> Result<io::Result<()>> {
     format.write_listing(listing, style, out).ok_or_else(|| {
         Error::Misuse(format!(
-            "{} cannot be written as {}; use table, json, csv or markdown",
+            "{} cannot be written as {}; use table, json, csv, markdown or html",
             listing.title,
             format.id()
         ))

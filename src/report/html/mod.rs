@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::checkpoint;
 use super::environment::differences;
+use super::listing::{Listing, Section};
 use super::raw::{Mark, RawDiff, Tag};
 use super::rows::labels;
 use super::untrusted::{html, html_lines};
@@ -31,7 +32,7 @@ impl ReportFormat for Html {
     }
 
     fn write(&self, audit: &Audit, _style: Style, out: &mut dyn Write) -> io::Result<()> {
-        head(audit, out)?;
+        head(&format!("{}: {}", words::verdict(audit.verdict), audit.command), out)?;
         headline(audit, out)?;
         why(audit, out)?;
         charts(audit, out)?;
@@ -46,12 +47,20 @@ impl ReportFormat for Html {
         list("Worth knowing", &audit.warnings, out)?;
         runs(audit, out)?;
         environments(audit, out)?;
-        writeln!(out, "<footer>repro-audit {}</footer>\n</body>\n</html>", env!("CARGO_PKG_VERSION"))
+        foot(out)
+    }
+
+    fn write_listing(&self, of: &Listing, _style: Style, out: &mut dyn Write) -> Option<io::Result<()>> {
+        Some(listing(of, out))
     }
 }
 
-fn head(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let title = html(&format!("{}: {}", words::verdict(audit.verdict), audit.command));
+fn foot(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "<footer>repro-audit {}</footer>\n</body>\n</html>", env!("CARGO_PKG_VERSION"))
+}
+
+fn head(title: &str, out: &mut dyn Write) -> io::Result<()> {
+    let title = html(title);
     // The policy forbids what nothing here needs: scripts, and any request.
     writeln!(
         out,
@@ -293,18 +302,33 @@ fn treatments(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 
 /// How checkpoints compare, tensor by tensor.
 fn checkpoints(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    for (number, grid) in checkpoint::sections(audit, checkpoint::Shown::Differing).iter().enumerate() {
-        let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
-            let cells: String = cells.map(|cell| format!("<{tag}>{}</{tag}>", html(cell))).collect();
-            format!("<tr>{cells}</tr>\n")
-        };
-        let head = cells("th", &mut grid.head.iter().copied());
-        let rows: String = grid.rows.iter().map(|row| cells("td", &mut row.iter().map(String::as_str))).collect();
-        let table = if rows.is_empty() { String::new() } else { format!("<table>\n{head}{rows}</table>\n") };
-        let body = format!("<p>{}</p>\n<div class=\"scroll\">{table}</div>\n{}", html(&grid.about), items(&grid.notes));
-        section(&format!("checkpoint-{number}"), &grid.name, &body, out)?;
+    let grids = checkpoint::sections(audit, checkpoint::Shown::Differing);
+    grids.iter().enumerate().try_for_each(|(number, grid)| draw_grid(&format!("checkpoint-{number}"), grid, out))
+}
+
+/// A grid with its sentences.
+fn draw_grid(id: &str, grid: &Section, out: &mut dyn Write) -> io::Result<()> {
+    let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
+        let cells: String = cells.map(|cell| format!("<{tag}>{}</{tag}>", html(cell))).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let head = cells("th", &mut grid.head.iter().copied());
+    let rows: String = grid.rows.iter().map(|row| cells("td", &mut row.iter().map(String::as_str))).collect();
+    let table = if rows.is_empty() { String::new() } else { format!("<table>\n{head}{rows}</table>\n") };
+    let body = format!("<p>{}</p>\n<div class=\"scroll\">{table}</div>\n{}", html(&grid.about), items(&grid.notes));
+    section(id, &grid.name, &body, out)
+}
+
+fn listing(listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
+    head(&words::capital(listing.title), out)?;
+    writeln!(out, "<header><h1>{}</h1></header>", html(&words::capital(listing.title)))?;
+    if listing.sections.is_empty() {
+        writeln!(out, "<p>{}</p>", html(listing.empty))?;
     }
-    Ok(())
+    for (number, grid) in listing.sections.iter().enumerate() {
+        draw_grid(&format!("grid-{number}"), grid, out)?;
+    }
+    foot(out)
 }
 
 fn proof(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
