@@ -239,7 +239,7 @@ fn deterministic(value: &Value) -> Option<UnderDeterminism> {
         .or_else(|| text("not_asked").map(UnderDeterminism::NotAsked))
 }
 
-/// A check as one line of the program; [`take`] reads it.
+/// A check as one line of the program; [`operations`] reads such lines.
 pub fn line(check: &OperationCheck) -> Value {
     let spread = |spread: &ResultSpread| {
         json!({
