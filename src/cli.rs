@@ -46,6 +46,9 @@ pub enum Command {
     /// Call libtorch's operations again and again, and show which do not repeat on this machine (needs a build with the
     /// `torch` feature)
     Probe(Probe),
+    /// Carry out one run on a node of a cluster; started by the jobs that an audit submits
+    #[command(hide = true)]
+    ExecTrial(ExecTrial),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:
   repro-audit completions bash > ~/.local/share/bash-completion/completions/repro-audit
@@ -80,6 +83,11 @@ pub struct Output {
 
 fn formats() -> clap::builder::PossibleValuesParser {
     crate::report::FORMATS.iter().map(|format| format.id()).collect::<Vec<_>>().into()
+}
+
+fn executors() -> clap::builder::PossibleValuesParser {
+    let selectable = crate::execute::EXECUTORS.iter().filter(|executor| executor.selectable);
+    selectable.map(|executor| executor.id).collect::<Vec<_>>().into()
 }
 
 /// When to use colours.
@@ -165,6 +173,18 @@ pub struct Run {
     /// Take up an interrupted audit without repeating its finished runs
     #[arg(long = "continue", value_name = "RECORD", help_heading = "Execution")]
     pub continue_: Option<PathBuf>,
+    /// Where runs are carried out: on this machine, or as jobs of a Slurm cluster
+    #[arg(long, value_name = "EXECUTOR", default_value = "local", value_parser = executors(), help_heading = "Execution")]
+    pub executor: String,
+    /// With --executor slurm: one more argument for sbatch, such as --slurm-arg=--partition=gpu (may be given several times)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, help_heading = "Execution")]
+    pub slurm_arg: Vec<String>,
+    /// With --executor slurm: submit the runs, and do not wait for them
+    #[arg(long, help_heading = "Execution")]
+    pub detach: bool,
+    /// Wait for the runs of an audit that was detached or whose submitter died, and finish it
+    #[arg(long, value_name = "RECORD", conflicts_with = "continue_", help_heading = "Execution")]
+    pub attach: Option<PathBuf>,
     /// Print the treatments with their exact commands and environments, and run nothing
     #[arg(long, help_heading = "Execution")]
     pub dry_run: bool,
@@ -274,9 +294,10 @@ pub enum GatePolicy {
 pub struct RunOptions(pub Vec<(String, Vec<String>)>);
 
 /// Options of `run` that mean nothing to a gate, or something of its own.
-const NOT_OF_A_GATE: &[&str] = &["policy", "continue_", "dry_run", "job", "format", "output", "color", "quiet"];
+const NOT_OF_A_GATE: &[&str] =
+    &["policy", "continue_", "attach", "detach", "dry_run", "job", "format", "output", "color", "quiet"];
 /// Options of `run` that mean nothing in a file.
-const NOT_OF_A_FILE: &[&str] = &["policy", "continue_", "dry_run", "job"];
+const NOT_OF_A_FILE: &[&str] = &["policy", "continue_", "attach", "detach", "dry_run", "job"];
 
 /// The definitions of the options of `run`, but for some.
 fn definitions(but: &[&str]) -> Vec<clap::Arg> {
@@ -310,7 +331,7 @@ pub struct Typed(pub Vec<(String, Vec<String>)>);
 
 impl clap::FromArgMatches for Typed {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(typed(&definitions(&["continue_", "job"]), matches)))
+        Ok(Self(typed(&definitions(&["continue_", "attach", "job"]), matches)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
@@ -519,6 +540,14 @@ pub struct Settings {
     /// How the answer is written.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `repro-audit exec-trial`.
+#[derive(Clone, Debug, Args)]
+pub struct ExecTrial {
+    /// The folder of the submission, inside the audit's
+    #[arg(value_name = "RECORD")]
+    pub record: PathBuf,
 }
 
 /// `repro-audit env`.

@@ -43,5 +43,5 @@ fn every_report_format_has_a_name_of_its_own_and_a_description() {
 #[test]
 fn every_executor_is_listed_once() {
     let ids: Vec<&str> = repro_audit::execute::EXECUTORS.iter().map(|entry| entry.id).collect();
-    assert_eq!(ids, ["local", "replay", "scripted"]);
+    assert_eq!(ids, ["local", "slurm", "replay", "scripted"]);
 }

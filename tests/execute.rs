@@ -48,6 +48,7 @@ impl Listener for Heard {
                     self.output.entry(run.to_string()).or_default().extend_from_slice(bytes);
                 }
             }
+            RunEvent::Restarted { .. } | RunEvent::Noted { .. } => {}
             RunEvent::Ended { run, status, exit_code, signal, duration, notes, .. } => {
                 self.order.push(format!("-{run}"));
                 let end = End {

@@ -38,6 +38,7 @@ fn trial(record: &Record, run: &str) -> Trial {
             folder: Some(PathBuf::from("/tmp")),
             record: record.run_folder(run),
             timeout: Some(Duration::from_millis(1500)),
+            flight: None,
         },
     }
 }
@@ -348,4 +349,41 @@ fn the_same_treatment_in_a_later_plan_is_one_treatment() {
     let recorded = open(base.path());
     assert_eq!((recorded.treatments.len(), recorded.trials.len()), (1, 4));
     let _: &BTreeMap<String, Vec<String>> = &recorded.notes;
+}
+
+/// A record as the first version wrote it: fewer fields than today.
+#[test]
+fn a_record_of_an_older_version_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("audit.json", r#"{"schema":"repro-audit.record/1","audit":"20250101-000000-0000"}"#);
+    write(
+        "plan-1.json",
+        r#"{"schema":"repro-audit.record/1","treatments":[{"id":"reference","settings":{}}],
+            "trials":[{"run":"r1","treatment":"reference","replicate":1,"command":["true"]}]}"#,
+    );
+    write(
+        "runs/r1/run.json",
+        r#"{"schema":"repro-audit.record/1","id":"r1","treatment":"reference","replicate":1,"status":"finished",
+            "attempts":[{"node":"n1","state":"PREEMPTED"}],"log":"runs/r1/stdout.log"}"#,
+    );
+    let recorded = record::open(folder.path()).unwrap();
+    assert_eq!(recorded.runs[0].status, Status::Finished);
+    assert_eq!(recorded.runs[0].attempts[0].state, "PREEMPTED");
+    assert_eq!(recorded.warnings, [""; 0]);
+}
+
+#[test]
+fn a_trial_that_is_taken_up_is_planned_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (record, trials) = half_done(folder.path());
+    drop(record);
+    let (mut record, recorded) = Record::resume(folder.path()).unwrap();
+    record.plan(&recorded.treatments, &trials).unwrap();
+    drop(record);
+    assert_eq!(open(folder.path()).trials.len(), trials.len());
 }

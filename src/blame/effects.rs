@@ -148,6 +148,7 @@ pub(super) mod tests {
 
     pub(in crate::blame) fn parting(step: i64) -> Outcome {
         Outcome::Diverged(Divergence {
+            rank: None,
             position: Position::at_step(step),
             index: 0,
             metric: "loss".to_owned(),

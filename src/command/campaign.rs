@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::compare::{self, End, Group, Member};
 use crate::error::Result;
-use crate::execute::{self, Executor, Finish, Interrupt, Local};
+use crate::execute::{Executor, Finish, Interrupt};
 use crate::model::flight::Flight;
 use crate::model::{Environment, Level, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Applied, Job};
@@ -15,8 +16,10 @@ use crate::record::{self, Header, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 use crate::{parse, probe};
 
+use super::executor;
 use super::findings::{self, Compared};
 use super::judge::judge;
+use super::ranks;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
 
@@ -24,17 +27,20 @@ use super::watch::{Ending, StopRule, Watch};
 pub struct Campaign<'a> {
     request: &'a Request,
     record: Record,
-    executor: Local,
+    executor: Box<dyn Executor>,
     progress: Progress,
     environment: Environment,
     recorded: Option<Recorded>,
     runs: Vec<Run>,
-    readings: BTreeMap<String, Reading>,
+    readings: BTreeMap<String, Rc<Reading>>,
     flights: BTreeMap<String, Flight>,
     step_times: BTreeMap<String, Vec<Duration>>,
     shim: Option<Shim>,
     notes: Vec<String>,
     interrupted: Option<Interrupt>,
+    detached: bool,
+    /// Where an audit was begun that is taken up elsewhere.
+    begun_in: Option<PathBuf>,
 }
 
 /// What is asked of one treatment.
@@ -87,10 +93,13 @@ impl<'a> Campaign<'a> {
             Some(path) => Record::resume(path).map(|(record, recorded)| (record, Some(recorded)))?,
             None => (Record::create(&request.record, header(request, environment.clone()))?, None),
         };
+        let here = std::env::current_dir().ok();
+        let begun_in = recorded.as_ref().map(|recorded| recorded.header.folder.clone());
+        let begun_in = begun_in.filter(|folder| here.as_ref() != Some(folder));
         let planned = request.treatments.len() * request.times as usize;
         Ok(Self {
             request,
-            executor: Local::new(execute::Options { sole: true, pty: request.pty, ..execute::Options::default() })?,
+            executor: executor::of(request, &record, recorded.as_ref())?,
             progress: Progress::new(progress, planned),
             record,
             environment,
@@ -102,6 +111,8 @@ impl<'a> Campaign<'a> {
             shim: None,
             notes: Vec::new(),
             interrupted: None,
+            detached: false,
+            begun_in,
         })
     }
 
@@ -137,6 +148,12 @@ impl<'a> Campaign<'a> {
         values.peek().is_some() && values.all(f64::is_nan)
     }
 
+    /// The first and the last step that a run showed of its primary metric.
+    pub fn steps_shown(&self, run: &str) -> Option<(i64, i64)> {
+        let points = &self.readings.get(run)?.primary()?.points;
+        points.first()?.position.step.zip(points.last()?.position.step)
+    }
+
     /// The flight record of a run that was entered.
     pub fn flight(&self, run: &str) -> Option<&Flight> {
         self.flights.get(run)
@@ -150,6 +167,11 @@ impl<'a> Campaign<'a> {
     /// Whether the user or the system asked the audit to end.
     pub fn interrupted(&self) -> Option<Interrupt> {
         self.interrupted
+    }
+
+    /// Whether runs were handed over to a scheduler and are not waited for.
+    pub fn detached(&self) -> bool {
+        self.detached
     }
 
     /// Runs of these ids with their readings and logs.
@@ -187,6 +209,7 @@ impl<'a> Campaign<'a> {
             runs: self.record.folder().join("runs"),
         };
         let mut trials = plan::trials(&job, order.treatment, &applied, order.repeats, self.runs.len() + 1);
+        trials.iter_mut().for_each(|trial| trial.launch.folder = self.begun_in.clone());
         let entered = order.recording.is_some() || !applied.shim.is_empty();
         if entered {
             self.enter(&mut trials, &applied, order.recording.clone().unwrap_or_default())?;
@@ -199,7 +222,8 @@ impl<'a> Campaign<'a> {
         let not_applied = self.read_back(&ids, &applied);
         let runs: Vec<String> = beside.iter().chain(&ids).cloned().collect();
         if not_applied.is_empty() {
-            return Ok(Batch { group: self.compare(&runs), runs: ids, not_applied });
+            let group = self.doubt(self.compare(&runs), &order.stop, &runs);
+            return Ok(Batch { group, runs: ids, not_applied });
         }
         Ok(Batch::not_applied(ids, not_applied))
     }
@@ -232,6 +256,7 @@ impl<'a> Campaign<'a> {
             }
             let variables = shim.enter(&folder, &instructions, python_path.as_deref())?;
             trial.launch.environment.extend(variables.into_iter().map(|(name, value)| (name, Some(value))));
+            trial.launch.flight = Some(folder);
         }
         Ok(())
     }
@@ -293,26 +318,41 @@ impl<'a> Campaign<'a> {
             return Ok(());
         }
         self.record.plan(std::slice::from_ref(order.treatment), &open)?;
-        for trial in &open {
+        for trial in open.iter().filter(|trial| !self.executor.holds(trial)) {
             self.record.begin(trial)?;
         }
-        let jobs = self.request.jobs.unwrap_or_else(|| execute::default_jobs(&open));
-        self.notes.extend(execute::sharing(&open, jobs).filter(|note| !self.notes.contains(note)));
-        self.executor.set_jobs(jobs);
+        let sharing = self.executor.side_by_side(&open, self.request.jobs);
+        self.notes.extend(sharing.filter(|note| !self.notes.contains(note)));
         self.progress.plan(self.runs.len() + open.len());
-        let mut watch = Watch::new(order.stop, self.request.reading.clone(), &mut self.progress);
+        let (record, mut failure) = (&self.record, None);
+        let mut write_down = |run: &str, ending: &Ending, points: usize| {
+            let Some(trial) = open.iter().find(|trial| trial.run == run) else { return };
+            let run = ended(trial, ending, points);
+            let shown = Run { log: findings::relative(&run.log, record.folder()), ..run };
+            if let Err(why) = record.end(&shown, &ending.notes) {
+                failure.get_or_insert(why);
+            }
+        };
+        let watch = Watch::new(order.stop, self.request.reading.clone(), &mut self.progress);
+        let mut watch = watch.telling(&mut write_down);
         let ended = order.recording.as_ref().and_then(|recording| recording.disturbed_from.as_ref());
         if let Some((run, series)) = ended.and_then(|run| Some((run, self.readings.get(run)?.primary()?))) {
             watch.compare_with(run, series);
         }
         let finish = self.executor.execute(&open, &mut watch)?;
         let mut endings = std::mem::take(&mut watch.endings);
-        if let Finish::Interrupted(interrupt) = finish {
-            self.interrupted = Some(interrupt);
+        drop(watch);
+        if let Some(why) = failure {
+            return Err(why);
+        }
+        match finish {
+            Finish::Interrupted(interrupt) => self.interrupted = Some(interrupt),
+            Finish::Detached => self.detached = true,
+            Finish::Complete | Finish::Stopped => {}
         }
         for trial in &open {
             let ending = endings.remove(&trial.run).unwrap_or_default();
-            self.keep(trial, ending)?;
+            self.keep(trial, ending);
         }
         Ok(())
     }
@@ -328,46 +368,29 @@ impl<'a> Campaign<'a> {
         let Some(run) = finished(recorded, trial).cloned() else { return false };
         let run = Run { log: recorded.folder.join(&run.log), ..run };
         if let Ok(reading) = read(&run.log, &self.request.reading) {
-            self.readings.insert(run.id.clone(), reading);
+            self.keep_reading(&run.id, reading);
             self.runs.push(run);
             return true;
         }
         false
     }
 
-    /// Reads a run's log in full, and writes down how the run ended.
-    fn keep(&mut self, trial: &Trial, ending: Ending) -> Result<()> {
-        let log = trial.launch.record.join("stdout.log");
-        let reading = read(&log, &self.request.reading)
+    /// Reads a run's log in full.
+    fn keep(&mut self, trial: &Trial, ending: Ending) {
+        let mut run = ended(trial, &ending, 0);
+        let reading = read(&run.log, &self.request.reading)
             .unwrap_or_else(|error| Reading::nothing("", format!("its output could not be read: {error}")));
-        let status = ending.status.unwrap_or(Status::Lost);
-        let run = Run {
-            id: trial.run.clone(),
-            treatment: trial.treatment.clone(),
-            replicate: trial.replicate,
-            settings: trial.settings.clone(),
-            read_back: BTreeMap::new(),
-            status,
-            exit_code: ending.exit_code,
-            signal: ending.signal,
-            points: reading.primary().map_or(0, |series| series.points.len()),
-            duration: ending.duration,
-            node: if ending.node.is_empty() { probe::machine::host() } else { ending.node },
-            attempts: Vec::new(),
-            last_words: if status == Status::Crashed {
-                last_words(&log.with_file_name("stderr.log"))
-            } else {
-                Vec::new()
-            },
-            log,
-        };
-        let shown = Run { log: findings::relative(&run.log, self.record.folder()), ..run.clone() };
-        self.record.end(&shown, &ending.notes)?;
+        run.points = reading.primary().map_or(0, |series| series.points.len());
         self.step_times.insert(run.id.clone(), ending.step_times);
         self.notes.extend(ending.notes.iter().map(|note| format!("{}: {note}", run.id)));
-        self.readings.insert(run.id.clone(), reading);
+        self.keep_reading(&run.id, reading);
         self.runs.push(run);
-        Ok(())
+    }
+
+    /// Keeps a reading; runs that read the same share one, so that memory does not grow with runs that agree.
+    fn keep_reading(&mut self, run: &str, reading: Reading) {
+        let same = self.readings.values().find(|known| ***known == reading).cloned();
+        self.readings.insert(run.to_owned(), same.unwrap_or_else(|| Rc::new(reading)));
     }
 
     /// Compares runs by their ids, the first being the reference. Agreement of runs that did not end well is unresolved.
@@ -375,6 +398,19 @@ impl<'a> Campaign<'a> {
         let members: Vec<Member<'_>> = ids.iter().filter_map(|id| self.member(id)).collect();
         let runs: Vec<&Run> = self.runs.iter().filter(|run| ids.contains(&run.id)).collect();
         judge(compare::group(&members, self.request.tolerance, self.metric().as_deref()), &runs)
+    }
+
+    /// Runs that agree only as far as they were let go prove nothing, where nobody asked for so few steps: they were stopped
+    /// at a difference that the whole logs do not show, such as one of an attempt that another one took the place of.
+    fn doubt(&self, group: Group, stop: &StopRule, ids: &[String]) -> Group {
+        let stopped = |run: &&Run| ids.contains(&run.id) && run.status == Status::Stopped;
+        if group.outcome == Outcome::Agreed && stop.after_points.is_none() && self.runs.iter().any(|run| stopped(&run))
+        {
+            let reason =
+                "runs were stopped at a difference that their logs no longer show; run it again with --full-length";
+            return Group { outcome: Outcome::Unresolved(reason.to_owned()), ..group };
+        }
+        group
     }
 
     /// Compares runs as [`Campaign::compare`] does, with another reading in the place of one run's: would that be noticed?
@@ -420,6 +456,29 @@ impl<'a> Campaign<'a> {
     pub fn finish(&mut self, report: &[u8]) -> Result<PathBuf> {
         self.progress.finish();
         self.record.write_document("report.json", report)
+    }
+}
+
+/// A run as it ended, before its log is read.
+fn ended(trial: &Trial, ending: &Ending, points: usize) -> Run {
+    let log = trial.launch.record.join("stdout.log");
+    let status = ending.status.unwrap_or(Status::Lost);
+    let crashed = status == Status::Crashed;
+    Run {
+        id: trial.run.clone(),
+        treatment: trial.treatment.clone(),
+        replicate: trial.replicate,
+        settings: trial.settings.clone(),
+        read_back: BTreeMap::new(),
+        status,
+        exit_code: ending.exit_code,
+        signal: ending.signal,
+        points,
+        duration: ending.duration,
+        node: ending.node.clone(),
+        attempts: ending.attempts.clone(),
+        last_words: if crashed { last_words(&log.with_file_name("stderr.log")) } else { Vec::new() },
+        log,
     }
 }
 
@@ -469,9 +528,13 @@ fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::re
     }
 }
 
-/// Reads a run's log: what it wrote to standard output, or to standard error where only that holds any result.
+/// Reads a run's log: what its ranks kept apart, else what it wrote to standard output, or to standard error where only that holds any result.
 pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
-    let output = parse::read_path(log, options)?;
+    if let Some(reading) = ranks::read(log, options)? {
+        return Ok(reading);
+    }
+    let mut output = parse::read_path(log, options)?;
+    ranks::warn_of_console(&mut output);
     if output.primary().is_some_and(|series| !series.points.is_empty()) {
         return Ok(output);
     }

@@ -100,6 +100,7 @@ fn of_tensor(one: &CheckpointDifference, index: usize, tensor: &TensorMatch) -> 
         line: None,
     };
     Divergence {
+        rank: None,
         position: Position::default(),
         index,
         metric: tensor.name.clone(),
@@ -123,6 +124,7 @@ fn of_state(one: &CheckpointDifference, state: &StateMatch) -> Divergence {
         line: None,
     };
     Divergence {
+        rank: None,
         position: Position::default(),
         index: one.tensors.len(),
         metric: state.path.clone(),

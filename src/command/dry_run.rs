@@ -1,10 +1,11 @@
 //! `repro-audit run --dry-run`: what would be run, exactly.
 
 use crate::error::Result;
+use crate::execute::shown_submission;
 use crate::plan;
 use crate::report::{self, Listing, Planned};
 
-use super::request::Request;
+use super::request::{Place, Request};
 use super::words;
 
 /// The treatments, each with the exact command and the variables that would be set.
@@ -22,5 +23,12 @@ pub fn listing(request: &Request) -> Result<Listing> {
             problems: applied.unapplied.into_iter().map(|(_, reason)| reason).collect(),
         });
     }
-    Ok(report::planned(&planned))
+    let submission = match &request.place {
+        Place::Here => Vec::new(),
+        Place::Slurm { ask, .. } => {
+            let here = std::env::current_dir().unwrap_or_default();
+            shown_submission(ask, &here.join(&request.record).join("AUDIT"), request.times as usize)
+        }
+    };
+    Ok(report::planned(&planned, &submission))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::compare::{self, Group};
 use crate::model::{Audit, Comparison, Curve, Divergence, Outcome, Point, Reading, Resolution, Role, Series, Verdict};
 
-use super::window;
+use super::{ranks, window};
 
 /// Points shown before and after the divergent one; formats show fewer where they must.
 const BEFORE: usize = 6;
@@ -107,7 +107,7 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
             let centre = divergence.map_or(0, |divergence| index_of(whole, divergence));
             let range = centre.saturating_sub(BEFORE)..(centre + AFTER + 1).min(whole.points.len());
             let points = whole.points.get(range).unwrap_or_default().to_vec();
-            let raw = divergence.map(|_| raw(one.log, whole, centre)).unwrap_or_default();
+            let raw = divergence.map(|_| raw(&ranks::log_of(one.log, metric), whole, centre)).unwrap_or_default();
             Comparison { run: one.name.to_owned(), window: Series { points, ..empty_like(whole) }, raw }
         })
         .collect()

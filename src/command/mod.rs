@@ -6,22 +6,27 @@ mod checkpoint;
 mod diff;
 mod dry_run;
 mod env;
+mod exec_trial;
+mod executor;
 mod explain;
 mod findings;
 mod gate;
 mod inspect;
 mod judge;
+mod nodes;
 mod observe;
 mod output;
 mod probe;
 mod project;
+mod ranks;
 mod report;
 mod request;
 mod resume;
 mod run;
+mod saved;
 mod settings;
 mod stored;
-mod watch;
+pub mod watch;
 mod window;
 mod words;
 
@@ -57,6 +62,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Settings(typed) => settings::settings(&typed),
         Command::Env(typed) => env::env(&typed),
         Command::Probe(typed) => probe::probe(&typed),
+        Command::ExecTrial(typed) => exec_trial::exec_trial(&typed),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "repro-audit", &mut io::stdout().lock());
             Ok(exit::AGREED)

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::cli;
 use crate::error::{Error, Result};
+use crate::execute::SlurmAsk;
 use crate::model::{Environment, Level, Setting, SettingId, Tolerance, Treatment};
 use crate::plan::{self, Catalogue, Design};
 use crate::{blame, parse, probe};
 
+use super::executor;
 use super::watch::StopRule;
 use super::words;
 
@@ -33,6 +35,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Variables for every run.
     pub environment: BTreeMap<String, String>,
+    /// Where runs are carried out.
+    pub place: Place,
     /// Whether each run gets a terminal.
     pub pty: bool,
     /// Where audits are kept.
@@ -59,6 +63,20 @@ pub struct Request {
     pub check_observer: bool,
 }
 
+/// Where runs are carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine.
+    Here,
+    /// As jobs of a Slurm cluster.
+    Slurm {
+        /// What is asked of Slurm.
+        ask: SlurmAsk,
+        /// Whether to submit only, and not to wait.
+        detach: bool,
+    },
+}
+
 impl Request {
     /// Resolves the options of `run`.
     ///
@@ -78,7 +96,9 @@ impl Request {
             cli::Design::Full => Design::Full,
         };
         let tolerance = words::tolerance(&typed.comparison.tolerance)?;
-        Ok(Self {
+        let slurm = typed.executor == "slurm";
+        executor::check(slurm, &typed.slurm_arg, typed.detach)?;
+        let mut request = Self {
             line: std::env::args().collect(),
             command: typed.command.clone(),
             treatments: plan::treatments(&set, &varied, design),
@@ -105,7 +125,12 @@ impl Request {
             level: typed.level,
             check_observer: typed.check_observer,
             catalogue,
-        })
+            place: Place::Here,
+        };
+        if slurm {
+            request.place = Place::Slurm { ask: executor::ask(&request, &typed.slurm_arg)?, detach: typed.detach };
+        }
+        Ok(request)
     }
 
     /// The facts of the machine and the versions of what the job will use.

@@ -13,13 +13,18 @@ use super::campaign::{Batch, Campaign, Order};
 use super::findings;
 use super::output::Output;
 use super::request::Request;
-use super::{dry_run, project, words};
+use super::{dry_run, nodes, project, saved, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
-    match &typed.continue_ {
+    match typed.continue_.as_ref().or(typed.attach.as_ref()) {
         Some(path) => {
-            let typed = cli::Run { output: typed.output.clone(), ..recorded_command(path)? };
+            let recorded = recorded_command(path)?;
+            if typed.attach.is_some() && recorded.executor == "local" {
+                let what = "its runs ended with the audit that started them; take it up with --continue";
+                return Err(Error::Malformed { path: path.clone(), what: what.to_owned() });
+            }
+            let typed = cli::Run { output: typed.output.clone(), detach: false, ..recorded };
             audit(&typed, std::env::args().collect(), Some(path))
         }
         None => {
@@ -75,10 +80,15 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     super::explain::explain(campaign, &mut results);
     let mut audit = Audit::blank("run");
     audit.effects = effects(campaign, &results);
+    if !campaign.detached() {
+        nodes::judge(campaign, &results, &mut audit);
+    }
     conclude(request, campaign, &mut audit, &results, &batches);
     audit.blame = blame_from_matrix(request, &results, &audit);
     search_for_cause(request, campaign, &mut audit, &results, &batches)?;
-    super::observe::observe(request, campaign, &mut audit, &batches)?;
+    if !campaign.detached() {
+        super::observe::observe(request, campaign, &mut audit, &batches)?;
+    }
     audit.not_checked.extend(without_card(request, &results));
     audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
     audit.treatments = results;
@@ -125,8 +135,8 @@ fn shown(run: &crate::model::Run, folder: &Path) -> crate::model::Run {
 
 /// What each varied setting does, from pairs of treatments that differ in it alone.
 fn effects(campaign: &Campaign<'_>, results: &[TreatmentResult]) -> Vec<crate::model::Effect> {
-    let first_run = |id: &str| results.iter().find(|r| r.treatment.id == id).and_then(|r| r.runs.first().cloned());
-    let cross = |a: &str, b: &str| Some(campaign.compare(&[first_run(a)?, first_run(b)?]).outcome);
+    let result = |id: &str| results.iter().find(|result| result.treatment.id == id);
+    let cross = |a: &str, b: &str| Some(campaign.compare(&nodes::pair(campaign, result(a)?, result(b)?)?).outcome);
     blame::effects(results, &cross)
 }
 
@@ -140,7 +150,7 @@ fn search_for_cause(
 ) -> Result<()> {
     let parts = batches.iter().position(|batch| matches!(batch.group.outcome, Outcome::Diverged(_)));
     let Some((result, batch)) = parts.and_then(|at| results.get(at).zip(batches.get(at))) else { return Ok(()) };
-    if !request.blame || campaign.interrupted().is_some() {
+    if !request.blame || campaign.interrupted().is_some() || campaign.detached() {
         return Ok(());
     }
     let found = super::blame::search(request, campaign, &result.treatment, batch)?;
@@ -224,7 +234,13 @@ fn conclude(
         audit.verdict = if request.invariant { Verdict::Diverged } else { Verdict::Agreed };
         audit.reason = sentence;
     }
+    audit.warnings.extend(saved::sentence(campaign.runs(), &batch.runs, &|run| campaign.steps_shown(run)));
     audit.confidence = Some(blame::confidence(&batch.group.classes));
+    if campaign.detached() {
+        audit.verdict = Verdict::Unresolved;
+        audit.reason = format!("{} runs were submitted, and nothing was compared yet", campaign.runs().len());
+        audit.next.push(format!("repro-audit run --attach {}", words::shell(&campaign.folder().display().to_string())));
+    }
     if campaign.interrupted().is_some() {
         audit.verdict = if audit.verdict == Verdict::Diverged { Verdict::Diverged } else { Verdict::Unresolved };
         audit.reason = "the audit was interrupted".to_owned();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::compare::{Cursor, End, Rule};
 use crate::execute::Listener;
-use crate::model::{Control, Point, RunEvent, Series, Source, Status, Stream, Tolerance};
+use crate::model::{Attempt, Control, Point, RunEvent, Series, Source, Status, Stream, Tolerance};
 use crate::parse::{self, Observation};
 use crate::report::Progress;
 
@@ -35,6 +35,8 @@ pub struct Ending {
     pub duration: Duration,
     /// Host it ran on.
     pub node: String,
+    /// Attempts at it, oldest first.
+    pub attempts: Vec<Attempt>,
     /// Anything a reader must know.
     pub notes: Vec<String>,
     /// Times between successive points, as they arrived.
@@ -52,13 +54,20 @@ pub struct Watch<'a> {
     parted: Option<usize>,
     /// How each run ended.
     pub endings: BTreeMap<String, Ending>,
+    /// Told how a run ended as soon as it has, with the number of points that were seen.
+    told: Option<&'a mut Told<'a>>,
     /// What [`Status::Finished`] runs beyond the group may be compared with while they run.
     fresh: Vec<Observation>,
 }
 
-/// A run that is being read.
+/// Hears how a run ended, and how many points of it were seen.
+pub type Told<'a> = dyn FnMut(&str, &Ending, usize) + 'a;
+
+/// An output that is being read: a run's, or that of one of its ranks.
 struct Live {
     run: String,
+    /// The rank, where its launcher keeps ranks apart.
+    rank: Option<u32>,
     output: parse::Live,
     points: Vec<Point>,
     metric: Option<usize>,
@@ -76,11 +85,14 @@ struct Live {
 const ENOUGH_TO_CHOOSE: usize = 4;
 /// Most step times kept of one run: their median needs no more.
 const MOST_TIMES: usize = 10_000;
+/// Runs whose step times are kept: a price needs no more.
+const MOST_TIMED: usize = 64;
 
 impl Live {
-    fn new(run: &str, options: &parse::Options) -> Self {
+    fn new(run: &str, rank: Option<u32>, options: &parse::Options) -> Self {
         Self {
             run: run.to_owned(),
+            rank,
             output: parse::Live::new(options.clone()),
             points: Vec::new(),
             metric: None,
@@ -107,17 +119,40 @@ impl Live {
 impl<'a> Watch<'a> {
     /// Watches the runs of one treatment, read with `options`.
     pub fn new(rule: StopRule, options: parse::Options, progress: &'a mut Progress) -> Self {
-        Self { rule, progress, options, runs: Vec::new(), parted: None, endings: BTreeMap::new(), fresh: Vec::new() }
+        Self {
+            rule,
+            progress,
+            options,
+            runs: Vec::new(),
+            parted: None,
+            endings: BTreeMap::new(),
+            told: None,
+            fresh: Vec::new(),
+        }
     }
 
     /// Compares what is watched with a run that has ended.
     pub fn compare_with(&mut self, run: &str, series: &Series) {
-        let ended = Live::new(run, &self.options);
+        let ended = Live::new(run, None, &self.options);
         self.runs.push(Live { points: series.points.clone(), sampled: series.sampled, open: false, ..ended });
     }
 
-    fn read(&mut self, run: &str, bytes: &[u8]) -> Control {
-        let Some(live) = self.runs.iter_mut().find(|live| live.run == run) else { return Control::Continue };
+    /// Tells `told` how each run ended, as soon as it has.
+    pub fn telling(self, told: &'a mut Told<'a>) -> Self {
+        Self { told: Some(told), ..self }
+    }
+
+    /// Index of the first point at which runs were seen to part.
+    pub fn parted(&self) -> Option<usize> {
+        self.parted
+    }
+
+    fn read(&mut self, run: &str, rank: Option<u32>, bytes: &[u8]) -> Control {
+        if rank.is_some() && !self.runs.iter().any(|live| live.run == run && live.rank == rank) {
+            self.runs.push(Live::new(run, rank, &self.options));
+        }
+        let wanted = |live: &&mut Live| live.run == run && live.rank == rank;
+        let Some(live) = self.runs.iter_mut().find(wanted) else { return Control::Continue };
         let now = Instant::now();
         self.fresh.clear();
         live.output.push(bytes, &mut self.fresh);
@@ -138,25 +173,51 @@ impl<'a> Watch<'a> {
                 live.take(observation.point, now);
             }
         }
-        self.compare();
+        self.compare(run);
         if self.rule.first_divergence_ends_all && self.parted.is_some() {
             return Control::StopAll;
         }
         Control::Stop(self.finished_early()).or_continue()
     }
 
-    /// Advances every run against the first one, as far as both have come.
-    fn compare(&mut self) {
+    /// Forgets what an earlier attempt at a run wrote: two attempts are no run, and no difference of theirs counts.
+    fn restart(&mut self, run: &str) {
+        self.runs.retain(|live| live.run != run || live.rank.is_none());
+        let first = self.runs.first().is_some_and(|first| first.run == run);
+        for live in &mut self.runs {
+            if live.run == run {
+                *live = Live::new(run, None, &self.options);
+            } else if first {
+                live.cursor = Cursor::default();
+            }
+        }
+        self.parted = None;
+    }
+
+    /// Advances a run against the first one, rank by rank, as far as both have come; every run where it is the first.
+    fn compare(&mut self, run: &str) {
         if self.parted.is_some() || self.rule.after_divergence.is_none() {
             return;
         }
-        let Some((first, others)) = self.runs.split_first_mut() else { return };
-        for other in others {
+        let Some(reference) = self.runs.first().map(|first| first.run.clone()) else { return };
+        let (firsts, others): (Vec<&mut Live>, Vec<&mut Live>) =
+            self.runs.iter_mut().partition(|live| live.run == reference);
+        for other in others.into_iter().filter(|other| run == reference || other.run == run) {
+            let Some(first) = firsts.iter().find(|first| first.rank == other.rank) else { continue };
             let sampled = first.sampled || other.sampled;
             let rule = Rule { tolerance: self.rule.tolerance, source: Source::Printed, sampled };
             if let Some(gap) = other.cursor.advance(&first.points, &other.points, (End::Open, End::Open), rule) {
                 self.parted = Some(self.parted.map_or(gap.left, |known| known.min(gap.left)));
             }
+        }
+    }
+
+    /// Lets go of runs of which nothing more can be learned, so that memory does not grow with their number.
+    fn let_go(&mut self) {
+        let Some(reference) = self.runs.first().map(|first| first.run.clone()) else { return };
+        if self.runs.iter().all(|live| live.run != reference || !live.open) {
+            self.compare(&reference);
+            self.runs.retain(|live| live.open || live.run == reference);
         }
     }
 
@@ -196,26 +257,45 @@ impl Listener for Watch<'_> {
         self.progress.event(event);
         match event {
             RunEvent::Started { run, .. } => {
-                self.runs.push(Live::new(run, &self.options));
+                self.runs.push(Live::new(run, None, &self.options));
                 Control::Continue
             }
-            RunEvent::Wrote { run, stream: Stream::Output, bytes } => self.read(run, bytes),
+            RunEvent::Wrote { run, stream: Stream::Output, bytes } => self.read(run, None, bytes),
+            RunEvent::Wrote { run, stream: Stream::Rank(rank), bytes } => self.read(run, Some(*rank), bytes),
             RunEvent::Wrote { .. } => Control::Continue,
-            RunEvent::Ended { run, status, exit_code, signal, duration, node, notes } => {
-                if let Some(live) = self.runs.iter_mut().find(|live| live.run == *run) {
+            RunEvent::Noted { .. } => Control::Continue,
+            RunEvent::Restarted { run } => {
+                self.restart(run);
+                Control::Continue
+            }
+            RunEvent::Ended { run, status, exit_code, signal, duration, node, attempts, notes } => {
+                let (mut step_times, mut points) = (Vec::new(), 0);
+                for live in self.runs.iter_mut().filter(|live| live.run == *run) {
                     live.open = false;
+                    points = points.max(live.points.len());
+                    // Of several ranks the first one that showed any: they go in step.
+                    if step_times.is_empty() {
+                        step_times = std::mem::take(&mut live.step_times);
+                    }
                 }
-                let step_times = self.runs.iter_mut().find(|live| live.run == *run);
-                let step_times = step_times.map(|live| std::mem::take(&mut live.step_times)).unwrap_or_default();
+                if self.endings.len() >= MOST_TIMED {
+                    step_times.clear();
+                    step_times.shrink_to_fit();
+                }
+                self.let_go();
                 let ending = Ending {
                     status: Some(*status),
                     exit_code: *exit_code,
                     signal: *signal,
                     duration: *duration,
                     node: (*node).to_owned(),
+                    attempts: attempts.to_vec(),
                     notes: notes.to_vec(),
                     step_times,
                 };
+                if let Some(told) = &mut self.told {
+                    told(run, &ending, points);
+                }
                 self.endings.insert((*run).to_owned(), ending);
                 Control::Continue
             }

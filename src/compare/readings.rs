@@ -1,6 +1,6 @@
 //! Compares all metrics of two readings.
 
-use crate::model::{Divergence, Kind, Point, Reading, Role, RunValue, Series, Tolerance};
+use crate::model::{Divergence, Kind, Point, Reading, Role, RunValue, Series, Tolerance, rank_in_name};
 
 use super::cursor::{Cursor, End, Gap, Rule};
 use super::distance::{absolute, precision, relative, ulps};
@@ -32,6 +32,7 @@ pub struct Compared {
 /// `only` names the single metric to compare, where the user asked for one.
 pub fn compare(left: Pair<'_>, right: Pair<'_>, tolerance: Tolerance, only: Option<&str>) -> Compared {
     let mut compared = Compared::default();
+    let ranks = has_ranks(left.reading) || has_ranks(right.reading);
     let primary = left.reading.primary().or_else(|| right.reading.primary()).map(|series| series.metric.as_str());
     for name in metrics(left.reading, right.reading, only) {
         let empty = Series::new(name, Role::Other);
@@ -44,14 +45,25 @@ pub fn compare(left: Pair<'_>, right: Pair<'_>, tolerance: Tolerance, only: Opti
         if primary == Some(name) {
             compared.primary_points += cursor.compared();
         }
-        compared.divergences.extend(gap.map(|gap| divergence(gap, (left.name, a), (right.name, b))));
+        let rank = ranks.then(|| rank_in_name(name).1);
+        compared.divergences.extend(gap.map(|gap| divergence(gap, rank, (left.name, a), (right.name, b))));
     }
     // Stable: metrics that part at the same step stay in the order of the log, the primary one before all.
     compared.divergences.sort_by(|a, b| {
-        let rank = |d: &Divergence| Some(d.metric.as_str()) != primary;
+        let rank = |d: &Divergence| !is_of(&d.metric, primary);
         rank(a).cmp(&rank(b)).then_with(|| earlier(a, b))
     });
     compared
+}
+
+/// Whether a metric is the primary one, as any rank shows it.
+pub fn is_of(metric: &str, primary: Option<&str>) -> bool {
+    primary.is_some_and(|primary| rank_in_name(metric).0 == rank_in_name(primary).0)
+}
+
+/// Whether a reading holds what several ranks showed.
+fn has_ranks(reading: &Reading) -> bool {
+    reading.series.iter().any(|series| rank_in_name(&series.metric).1 > 0)
 }
 
 /// Orders divergences by where they stand in the log; by index where positions cannot be compared.
@@ -62,7 +74,7 @@ pub fn earlier(a: &Divergence, b: &Divergence) -> std::cmp::Ordering {
 fn metrics<'a>(left: &'a Reading, right: &'a Reading, only: Option<&str>) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for series in left.series.iter().chain(&right.series) {
-        let wanted = only.is_none_or(|only| only == series.metric);
+        let wanted = only.is_none_or(|only| only == series.metric || only == rank_in_name(&series.metric).0);
         if wanted && series.role != Role::Noise && !names.contains(&series.metric.as_str()) {
             names.push(&series.metric);
         }
@@ -74,7 +86,7 @@ fn find<'a>(reading: &'a Reading, metric: &str) -> Option<&'a Series> {
     reading.series.iter().find(|series| series.metric == metric)
 }
 
-fn divergence(gap: Gap, left: (&str, &Series), right: (&str, &Series)) -> Divergence {
+fn divergence(gap: Gap, rank: Option<u32>, left: (&str, &Series), right: (&str, &Series)) -> Divergence {
     let a = gap.left_has.then(|| left.1.points.get(gap.left)).flatten();
     let b = gap.right_has.then(|| right.1.points.get(gap.right)).flatten();
     let position = a.or(b).map(|point| point.position).unwrap_or_default();
@@ -83,6 +95,7 @@ fn divergence(gap: Gap, left: (&str, &Series), right: (&str, &Series)) -> Diverg
         _ => (None, None, None),
     };
     Divergence {
+        rank,
         position,
         index: gap.left,
         metric: left.1.metric.clone(),

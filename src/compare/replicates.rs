@@ -3,7 +3,7 @@
 use crate::model::{Divergence, Outcome, Point, Reading, Tolerance};
 
 use super::cursor::End;
-use super::readings::{Pair, compare, distances, earlier, run_value};
+use super::readings::{Pair, compare, distances, earlier, is_of, run_value};
 
 /// One run of a group.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
     }
     let primary = reference.reading.primary().map(|series| series.metric.clone());
     found.sort_by(|a, b| {
-        let rank = |d: &Divergence| primary.as_ref() != Some(&d.metric);
+        let rank = |d: &Divergence| !is_of(&d.metric, primary.as_deref());
         rank(a).cmp(&rank(b)).then_with(|| earlier(a, b))
     });
     let mut found = found.into_iter().map(|divergence| widen(divergence, members));

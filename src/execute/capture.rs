@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use crate::error::{Error, Result};
 use crate::model::Stream;
 
 /// A pipe holds no more than this by default, so one read empties it.
 const BLOCK: usize = 64 * 1024;
 
+/// What a run writes comes out here.
+pub type Pipe = Box<dyn AsyncRead + Unpin>;
+
 /// One output of a run. Memory is one block, whatever the job writes: the job waits while the block is dealt with.
 pub struct Capture {
     stream: Stream,
-    pipe: Option<Box<dyn AsyncRead + Unpin>>,
+    pipe: Option<Pipe>,
     file: Option<File>,
     path: PathBuf,
     kept: u64,
@@ -24,13 +28,17 @@ pub struct Capture {
 
 impl Capture {
     /// Captures `pipe` into a new file. A file that cannot be made is told by [`Capture::trouble`], and the run goes on.
-    pub fn new(stream: Stream, pipe: Box<dyn AsyncRead + Unpin>, folder: &Path) -> Self {
+    ///
+    /// Without a pipe there is nothing to capture: the run writes to its file by itself.
+    pub fn new(stream: Stream, pipe: Option<Pipe>, folder: &Path) -> Self {
         let path = folder.join(file_name(stream));
-        let mut capture =
-            Self { stream, pipe: Some(pipe), file: None, path, kept: 0, block: vec![0; BLOCK], trouble: None };
-        match create(&capture.path) {
-            Ok(file) => capture.file = Some(file),
-            Err(why) => capture.give_up(&why),
+        let block = if pipe.is_some() { vec![0; BLOCK] } else { Vec::new() };
+        let mut capture = Self { stream, pipe, file: None, path, kept: 0, block, trouble: None };
+        if capture.is_open() {
+            match open(&capture.path) {
+                Ok(file) => capture.file = Some(file),
+                Err(why) => capture.give_up(&why),
+            }
         }
         capture
     }
@@ -74,7 +82,7 @@ impl Capture {
     fn give_up(&mut self, why: &io::Error) {
         self.file = None;
         let name = match self.stream {
-            Stream::Output => "standard output",
+            Stream::Output | Stream::Rank(_) => "standard output",
             Stream::Error => "standard error",
         };
         let after = if self.kept == 0 { String::new() } else { format!(" after {} bytes", self.kept) };
@@ -85,12 +93,20 @@ impl Capture {
 /// Name of the file that keeps an output.
 pub fn file_name(stream: Stream) -> &'static str {
     match stream {
-        Stream::Output => "stdout.log",
+        Stream::Output | Stream::Rank(_) => "stdout.log",
         Stream::Error => "stderr.log",
     }
 }
 
-fn create(path: &Path) -> io::Result<File> {
+/// The file for one output of a run, for the run to write to by itself.
+pub fn create(folder: &Path, stream: Stream) -> Result<File> {
+    let path = folder.join(file_name(stream));
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // Appending keeps whole what several processes write at once.
+    File::options().append(true).create(true).mode(0o600).open(&path).map_err(Error::file("create", &path))
+}
+
+fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }

@@ -78,11 +78,14 @@ impl<'a> Desk<'a> {
                     orders.give(Order::Stop);
                 }
             }
-            Control::StopAll => {
-                self.closed.set(true);
-                self.give_all(Order::Stop);
-            }
+            Control::StopAll => self.close(),
         }
+    }
+
+    /// Stops every run, and lets no other one start.
+    pub fn close(&self) {
+        self.closed.set(true);
+        self.give_all(Order::Stop);
     }
 
     /// The same order for every run.

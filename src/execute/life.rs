@@ -12,8 +12,9 @@ use std::time::Duration;
 use tokio::process::Child;
 use tokio::time::Instant;
 
-use super::capture::Capture;
+use super::capture::{self, Capture};
 use super::desk::{Desk, Order, Orders};
+use super::ranks::{self, Ranks};
 use super::terminal::Terminal;
 use super::tree::{Mark, Process};
 use super::{RUN_VARIABLE, kernel, signal};
@@ -24,6 +25,10 @@ use crate::model::{Launch, RunEvent, Status, Stream, Trial};
 const LOOK: Duration = Duration::from_millis(10);
 /// How often those of a run that goes on are: who dies unseen by its parent is reaped, who may be orphaned is remembered.
 const SWEEP: Duration = Duration::from_secs(10);
+/// How often it is looked whether a launcher keeps the outputs of ranks apart.
+const RANKS_APPEAR: Duration = Duration::from_millis(500);
+/// How often those are read: much less often than a step takes, for as many ranks as one machine holds.
+const RANKS_WRITE: Duration = Duration::from_millis(50);
 /// How long what a run leaves behind may go on by itself; a `tee` that still writes needs it.
 const LINGER: Duration = Duration::from_millis(500);
 /// How long it may go on while it still writes.
@@ -59,6 +64,7 @@ pub struct Life<'a> {
     born: Instant,
     output: Capture,
     error: Capture,
+    ranks: Ranks,
     orders: Rc<Orders>,
     notes: Vec<String>,
 }
@@ -71,13 +77,22 @@ enum Phase {
     Ended { until: Instant },
 }
 
-/// Starts the process of a trial. `card` is the only card that it may see; `pty` gives it a terminal to write to.
+/// Where runs write to.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs {
+    /// A terminal.
+    pub pty: bool,
+    /// Their files, without us in between.
+    pub straight: bool,
+}
+
+/// Starts the process of a trial. `card` is the only card that it may see.
 pub fn start<'a>(
     trial: &'a Trial,
     orders: Rc<Orders>,
     nonce: String,
     card: Option<&str>,
-    pty: bool,
+    outputs: Outputs,
 ) -> Result<Life<'a>, Error> {
     let launch = &trial.launch;
     let mut notes = Vec::new();
@@ -85,7 +100,11 @@ pub fn start<'a>(
         notes.push(format!("the run's folder {} could not be made: {why}", launch.record.display()));
     }
     let mut command = command(launch, &nonce, card)?;
-    let terminal = if pty { Some(Terminal::open(&mut command)?) } else { None };
+    let terminal = if outputs.pty { Some(Terminal::open(&mut command)?) } else { None };
+    if outputs.straight && terminal.is_none() {
+        command.stdout(capture::create(&launch.record, Stream::Output)?);
+        command.stderr(capture::create(&launch.record, Stream::Error)?);
+    }
     let program = launch.command.first().cloned().unwrap_or_default();
     let mut child = tokio::process::Command::from(command)
         .kill_on_drop(true)
@@ -93,11 +112,11 @@ pub fn start<'a>(
         .map_err(|source| Error::Launch { program, source })?;
     let born = Instant::now();
     let main = child.id().unwrap_or_default();
-    let output: Box<dyn tokio::io::AsyncRead + Unpin> = match terminal {
-        Some(terminal) => Box::new(terminal.reader()?),
-        None => child.stdout.take().map_or_else(|| Box::new(tokio::io::empty()) as _, |pipe| Box::new(pipe) as _),
+    let output: Option<capture::Pipe> = match terminal {
+        Some(terminal) => Some(Box::new(terminal.reader()?)),
+        None => child.stdout.take().map(|pipe| Box::new(pipe) as _),
     };
-    let error = child.stderr.take().map_or_else(|| Box::new(tokio::io::empty()) as _, |pipe| Box::new(pipe) as _);
+    let error = child.stderr.take().map(|pipe| Box::new(pipe) as _);
     Ok(Life {
         trial,
         child,
@@ -105,6 +124,7 @@ pub fn start<'a>(
         born,
         output: Capture::new(Stream::Output, output, &launch.record),
         error: Capture::new(Stream::Error, error, &launch.record),
+        ranks: Ranks::new(&launch.record),
         orders,
         notes,
     })
@@ -129,6 +149,9 @@ fn command(launch: &Launch, nonce: &str, card: Option<&str>) -> Result<Command, 
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
+    }
+    for (name, value) in ranks::variables(&launch.record, &launch.environment) {
+        command.env(name, value);
     }
     command.env(RUN_VARIABLE, nonce);
     kernel::isolate(&mut command);
@@ -155,10 +178,12 @@ impl Life<'_> {
         let mut heard = self.born;
         let mut next_look: Option<Instant> = None;
         let mut next_sweep = self.born + SWEEP;
+        let mut next_ranks = self.born + RANKS_APPEAR;
         let deadline = self.trial.launch.timeout.and_then(|timeout| self.born.checked_add(timeout));
 
         loop {
             let wake = next_look.unwrap_or_else(|| deadline.map_or(next_sweep, |deadline| deadline.min(next_sweep)));
+            let wake = wake.min(next_ranks);
             tokio::select! {
                 count = self.output.read(), if self.output.is_open() => {
                     hear(desk, run, self.output.keep(count));
@@ -179,6 +204,11 @@ impl Life<'_> {
             }
 
             let now = Instant::now();
+            if now >= next_ranks {
+                let there = self.ranks.are_there();
+                self.ranks.read(|stream, bytes| hear(desk, run, (stream, bytes)));
+                next_ranks = now + if there { RANKS_WRITE } else { RANKS_APPEAR };
+            }
             if next_look.is_none() && now >= next_sweep {
                 self.living(common);
                 next_sweep = now + SWEEP;
@@ -228,6 +258,7 @@ impl Life<'_> {
                 }
             }
         }
+        self.ranks.read(|stream, bytes| hear(desk, run, (stream, bytes)));
         self.report(common, cause, exit);
     }
 
@@ -313,6 +344,7 @@ impl Life<'_> {
             signal,
             duration: ended.duration_since(self.born),
             node: common.node,
+            attempts: &[],
             notes: &self.notes,
         });
     }

@@ -13,16 +13,19 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::cards::Cards;
 use super::desk::{Desk, Order};
-use super::life::{self, Common};
+use super::life::{self, Common, Outputs};
 use super::signal::{Interrupt, Interrupts};
 use super::watchdog::Watchdog;
-use super::{Entry, Executor, Finish, Listener, kernel};
+use super::{Entry, Executor, Finish, Listener, jobs, kernel};
 use crate::error::Error;
 use crate::model::{RunEvent, Status, Trial};
 
 /// Its line in the list.
 pub const ENTRY: Entry =
     Entry { id: "local", summary: "processes on this machine, `--jobs` of them side by side", selectable: true };
+
+/// How often it is asked whether the runs are still wanted.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How trials are carried out on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +38,16 @@ pub struct Options {
     pub sole: bool,
     /// Whether runs write their standard output to a terminal.
     pub pty: bool,
+    /// Whether runs write straight to their files. Nothing that they write is heard then, and what several processes write
+    /// at once stays whole, line by line.
+    pub straight: bool,
     /// The cards to hand out, one to each run, when runs go side by side; see [`super::visible_cards`].
     pub cards: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { jobs: 1, grace: Duration::from_secs(3), sole: false, pty: false, cards: Vec::new() }
+        Self { jobs: 1, grace: Duration::from_secs(3), sole: false, pty: false, straight: false, cards: Vec::new() }
     }
 }
 
@@ -58,12 +64,19 @@ pub struct Local {
     node: String,
     killed: Cell<Option<u64>>,
     started: u64,
+    wanted: Box<dyn FnMut() -> bool>,
 }
 
 impl Local {
-    /// How many runs go side by side from now on.
-    pub fn set_jobs(&mut self, jobs: usize) {
-        self.options.jobs = jobs;
+    /// Asks `wanted` every second from now on whether the runs are still wanted; those that are not are stopped.
+    pub fn while_wanted(&mut self, wanted: impl FnMut() -> bool + 'static) {
+        self.wanted = Box::new(wanted);
+    }
+
+    /// A request to end the audit that came within this time, after the last run was over.
+    pub fn interrupted_within(&mut self, time: Duration) -> Option<Interrupt> {
+        let interrupts = &mut self.interrupts;
+        self.runtime.block_on(async { tokio::time::timeout(time, interrupts.next()).await.ok() })
     }
 
     /// Gets ready; starts no run yet.
@@ -90,6 +103,7 @@ impl Local {
             node: node(),
             killed: Cell::new(life::out_of_memory_kills()),
             started: 0,
+            wanted: Box::new(|| true),
         })
     }
 }
@@ -114,13 +128,15 @@ impl Executor for Local {
         let jobs = self.options.jobs.max(1);
         let cards = Cards::new(if jobs > 1 { &self.options.cards } else { &[] });
         let limit = cards.limit().map_or(jobs, |limit| jobs.min(limit));
-        let (interrupts, nonce, pty) = (&mut self.interrupts, &self.nonce, self.options.pty);
-        let started = &mut self.started;
+        let (interrupts, nonce) = (&mut self.interrupts, &self.nonce);
+        let outputs = Outputs { pty: self.options.pty, straight: self.options.straight };
+        let (started, wanted) = (&mut self.started, &mut self.wanted);
 
         self.runtime.block_on(async {
             let mut crew = Crew::default();
             let mut waiting = trials.iter();
             let mut interrupt: Option<Interrupt> = None;
+            let mut look = tokio::time::interval(LOOK);
             loop {
                 while crew.len() < limit
                     && let Some(trial) = waiting.next()
@@ -132,7 +148,7 @@ impl Executor for Local {
                     }
                     let card = cards.take(trial);
                     let mark = format!("{nonce}-{started:06}");
-                    match life::start(trial, orders, mark, card.name(), pty) {
+                    match life::start(trial, orders, mark, card.name(), outputs) {
                         Ok(life) => {
                             *started += 1;
                             let process = life.process();
@@ -156,6 +172,9 @@ impl Executor for Local {
                 }
                 tokio::select! {
                     () = crew.next() => {}
+                    _ = look.tick() => if !wanted() {
+                        desk.close();
+                    },
                     received = interrupts.next() => {
                         let order = if interrupt.is_none() { Order::Interrupt } else { Order::Kill };
                         interrupt.get_or_insert(received);
@@ -169,6 +188,11 @@ impl Executor for Local {
                 None => Finish::Complete,
             })
         })
+    }
+
+    fn side_by_side(&mut self, trials: &[Trial], asked: Option<usize>) -> Option<String> {
+        self.options.jobs = asked.unwrap_or_else(|| jobs::default_jobs(trials));
+        jobs::sharing(trials, self.options.jobs)
     }
 }
 
@@ -190,7 +214,8 @@ fn not_started(desk: &Desk<'_>, trial: &Trial, node: &str, why: &Error) {
 
 fn unstarted(desk: &Desk<'_>, trial: &Trial, node: &str, status: Status, notes: &[String]) {
     let (run, duration) = (trial.run.as_str(), Duration::ZERO);
-    desk.tell(&RunEvent::Ended { run, status, exit_code: None, signal: None, duration, node, notes });
+    let attempts = &[];
+    desk.tell(&RunEvent::Ended { run, status, exit_code: None, signal: None, duration, node, attempts, notes });
 }
 
 /// The runs that are going. There are few, so all are looked at whenever one of them has something to do.

@@ -11,19 +11,22 @@ mod jobs;
 mod kernel;
 mod life;
 mod local;
+mod ranks;
 mod replay;
 mod scripted;
 mod signal;
+mod slurm;
 mod terminal;
 mod tree;
 mod watchdog;
 
 pub use cards::visible_cards;
-pub use jobs::{default_jobs, sharing};
 pub use local::{Local, Options};
+pub use ranks::logs as rank_logs;
 pub use replay::Replay;
 pub use scripted::{Ending, Script, Scripted};
 pub use signal::Interrupt;
+pub use slurm::{Ask as SlurmAsk, Options as SlurmOptions, Slurm, run_on_node, shown_submission};
 
 use crate::error::Error;
 use crate::model::{Control, RunEvent, Trial};
@@ -34,6 +37,18 @@ pub trait Executor {
     ///
     /// Every trial gets exactly one [`RunEvent::Ended`], also one that was never started.
     fn execute(&mut self, trials: &[Trial], listener: &mut dyn Listener) -> Result<Finish, Error>;
+
+    /// Settles how many of these trials go side by side from now on: as many as were `asked` for, or as many as do not
+    /// disturb one another. Gives why they could all the same.
+    fn side_by_side(&mut self, _trials: &[Trial], _asked: Option<usize>) -> Option<String> {
+        None
+    }
+
+    /// Whether an earlier part of the audit has started this very trial and it may still be going on; executing it then
+    /// means to wait for it.
+    fn holds(&self, _trial: &Trial) -> bool {
+        false
+    }
 }
 
 /// Hears what happens, and decides what goes on.
@@ -57,6 +72,8 @@ pub enum Finish {
     Stopped,
     /// The user or the system asked the audit to end; unfinished runs are lost, finished ones stay.
     Interrupted(Interrupt),
+    /// The trials were handed over to a scheduler and are not waited for.
+    Detached,
 }
 
 /// An entry of the list of executors.
@@ -71,7 +88,7 @@ pub struct Entry {
 }
 
 /// Every executor; all emit the same run events.
-pub const EXECUTORS: &[Entry] = &[local::ENTRY, replay::ENTRY, scripted::ENTRY];
+pub const EXECUTORS: &[Entry] = &[local::ENTRY, slurm::ENTRY, replay::ENTRY, scripted::ENTRY];
 
 /// Name of the variable by which every process of a run can be known, whatever its session or parent.
 pub const RUN_VARIABLE: &str = "REPRO_AUDIT_RUN";

@@ -64,6 +64,7 @@ impl Executor for Replay {
                 signal: None,
                 duration: std::time::Duration::ZERO,
                 node: "",
+                attempts: &[],
                 notes: self.notes.get(&trial.run).map_or(&[], Vec::as_slice),
             });
         }
@@ -141,12 +142,14 @@ mod tests {
         let (mut heard, mut errors, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let mut listener = |event: &RunEvent<'_>| {
             match event {
-                RunEvent::Wrote { stream: Stream::Output, bytes, .. } => heard.extend_from_slice(bytes),
+                RunEvent::Wrote { stream: Stream::Output | Stream::Rank(_), bytes, .. } => {
+                    heard.extend_from_slice(bytes)
+                }
                 RunEvent::Wrote { stream: Stream::Error, bytes, .. } => errors.extend_from_slice(bytes),
                 RunEvent::Ended { run, status, signal, duration, node, notes, .. } => {
                     ends.push(format!("{run} {status:?} {signal:?} {duration:?} {node} {notes:?}"));
                 }
-                RunEvent::Started { .. } => {}
+                RunEvent::Started { .. } | RunEvent::Restarted { .. } | RunEvent::Noted { .. } => {}
             }
             Control::Continue
         };

@@ -169,6 +169,7 @@ fn tell_end(desk: &Desk<'_>, run: &str, ending: &Ending) {
         signal: ending.signal,
         duration: ending.duration,
         node: &ending.node,
+        attempts: &[],
         notes: &ending.notes,
     });
 }
@@ -194,6 +195,7 @@ mod tests {
         match event {
             RunEvent::Started { run, .. } => format!("+{run}"),
             RunEvent::Wrote { run, bytes, .. } => format!("{run}:{}", String::from_utf8_lossy(bytes).trim()),
+            RunEvent::Restarted { run } | RunEvent::Noted { run, .. } => format!("~{run}"),
             RunEvent::Ended { run, status, .. } => format!("-{run} {status:?}"),
         }
     }
@@ -252,7 +254,7 @@ mod tests {
                 Control::Continue
             }
             RunEvent::Started { .. } => Control::Stop(vec!["r1".to_owned(), "r3".to_owned(), "r9".to_owned()]),
-            RunEvent::Wrote { .. } => Control::Continue,
+            RunEvent::Wrote { .. } | RunEvent::Restarted { .. } | RunEvent::Noted { .. } => Control::Continue,
         };
         Scripted::new(|_| Script::lines(["a"])).together(1).execute(&trials(3), &mut listener).unwrap();
         let expected = [("r1", Status::Stopped), ("r2", Status::Finished), ("r3", Status::Skipped)];

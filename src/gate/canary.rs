@@ -103,6 +103,7 @@ mod tests {
 
     fn parts_at(step: i64) -> Outcome {
         Outcome::Diverged(Divergence {
+            rank: None,
             position: Position::at_step(step),
             index: step as usize,
             metric: "loss".to_owned(),

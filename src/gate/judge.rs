@@ -358,6 +358,7 @@ mod tests {
 
     fn diverged(index: usize) -> Outcome {
         Outcome::Diverged(Divergence {
+            rank: None,
             position: Position::at_step(index as i64),
             index,
             metric: "loss".to_owned(),

@@ -60,6 +60,8 @@ pub struct Divergence {
     pub index: usize,
     /// The metric that parts.
     pub metric: String,
+    /// The rank whose metric it is, where there are several.
+    pub rank: Option<u32>,
     /// How it parts.
     pub kind: Kind,
     /// The stage of the step, where a flight record tells.

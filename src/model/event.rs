@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Status;
+use super::{Attempt, Status};
 
 /// Which of its two outputs a run wrote to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +11,8 @@ pub enum Stream {
     Output,
     /// Standard error.
     Error,
+    /// Standard output of one of several ranks, where their launcher keeps them apart.
+    Rank(u32),
 }
 
 /// Something that happened to a run.
@@ -20,8 +22,20 @@ pub enum RunEvent<'a> {
     Started {
         /// Id of the run.
         run: &'a str,
-        /// Process id.
+        /// Process id; 0 where it is on another machine.
         process: u32,
+    },
+    /// Another attempt at it has begun: what it wrote before counts no more.
+    Restarted {
+        /// Id of the run.
+        run: &'a str,
+    },
+    /// Something that a reader should see now: where it waits, why it is attempted again.
+    Noted {
+        /// Id of the run.
+        run: &'a str,
+        /// What; untrusted.
+        note: &'a str,
     },
     /// It wrote these bytes, in this order, cut anywhere.
     Wrote {
@@ -46,6 +60,8 @@ pub enum RunEvent<'a> {
         duration: Duration,
         /// Host it ran on.
         node: &'a str,
+        /// Every attempt at it, oldest first, where a scheduler may start it again.
+        attempts: &'a [Attempt],
         /// Anything a reader must know: "left 2 processes behind, ended", "standard output could not be written: disk full".
         notes: &'a [String],
     },

@@ -49,7 +49,7 @@ pub use point::{Point, Position};
 pub use reading::{Candidate, Reading, Role};
 pub use resolution::{Resolution, Source};
 pub use run::{Attempt, Run, Status};
-pub use series::Series;
+pub use series::{Series, name_of_rank, rank_in_name};
 pub use setting::{Level, Levels, Need, Reach, ReadBack, Setting, SettingId};
 pub use token::Token;
 pub use tolerance::Tolerance;

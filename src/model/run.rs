@@ -26,10 +26,14 @@ pub enum Status {
 /// One attempt at a trial, where a scheduler may start it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
+    /// What it is known by: `12.0` is job 12 of a scheduler, never restarted. Empty where it has no id.
+    pub id: String,
     /// Where it ran.
     pub node: String,
-    /// How it ended, in the scheduler's word.
+    /// How it ended: `finished`, `interrupted`, `fenced`, `lost`, …
     pub state: String,
+    /// Why, where that is known.
+    pub reason: String,
 }
 
 /// What happened when a trial was executed.
@@ -57,7 +61,7 @@ pub struct Run {
     pub duration: Duration,
     /// Host it ran on.
     pub node: String,
-    /// Earlier attempts, oldest first.
+    /// Attempts at it, oldest first, where there was more than one or a scheduler made them.
     pub attempts: Vec<Attempt>,
     /// Its standard output, relative to the audit's folder.
     pub log: PathBuf,

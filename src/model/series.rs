@@ -2,6 +2,17 @@
 
 use super::{Point, Role, Source};
 
+/// The name of a metric as one rank of several shows it: rank 0's has no addition.
+pub fn name_of_rank(metric: &str, rank: u32) -> String {
+    if rank == 0 { metric.to_owned() } else { format!("{metric} [rank {rank}]") }
+}
+
+/// The metric and the rank in a name: rank 0 where none is in it.
+pub fn rank_in_name(name: &str) -> (&str, u32) {
+    let split = name.strip_suffix(']').and_then(|rest| rest.rsplit_once(" [rank "));
+    split.and_then(|(metric, rank)| Some((metric, rank.parse().ok()?))).unwrap_or((name, 0))
+}
+
 /// The points of one metric of one run, in the order in which the log showed them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {

@@ -34,4 +34,6 @@ pub struct Launch {
     pub record: PathBuf,
     /// Longest time it may take.
     pub timeout: Option<Duration>,
+    /// Where processes of this run record what happens inside them; what an earlier attempt left there is put aside.
+    pub flight: Option<PathBuf>,
 }

@@ -54,7 +54,7 @@ fn separator(text: &[u8]) -> usize {
     }
 }
 
-/// `[rank0]:`, `[Rank 0]`, `rank 3:`, `[1,0]<stdout>:`.
+/// `[rank0]:`, `[Rank 0]`, `rank 3:`, `[1,0]<stdout>:`, and `[default0]:` as torchrun prints the role and local rank.
 fn rank_label(text: &[u8]) -> Option<(usize, u32)> {
     let bracket = usize::from(text.first() == Some(&b'['));
     if bracket == 1
@@ -63,7 +63,8 @@ fn rank_label(text: &[u8]) -> Option<(usize, u32)> {
         return Some(found);
     }
     let word = &text[bracket..];
-    let name = ["rank", "gpu", "worker"].iter().find(|name| starts_with_ignoring_case(word, name))?;
+    let names = ["rank", "gpu", "worker", "default"].iter().take(3 + bracket);
+    let name = names.into_iter().find(|name| starts_with_ignoring_case(word, name))?;
     let mut at = bracket + name.len();
     at += text[at..].iter().take_while(|b| matches!(b, b' ' | b'_' | b':' | b'=')).count();
     let digits = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();

@@ -38,6 +38,7 @@ pub fn trials(job: &Job, treatment: &Treatment, applied: &Applied, repeats: u32,
                     folder: None,
                     record: run_folder(&job.runs, &run),
                     timeout: job.timeout,
+                    flight: None,
                 },
                 run,
             }

@@ -17,6 +17,7 @@
 //!       stdout.log stderr.log  what it wrote; beside them whatever else was recorded inside the process
 //!       run.json               how it ended; without it the run was lost
 //!     lost/r1-1/               an earlier attempt at r1 that was lost
+//!     slurm/                   what was submitted, where runs were jobs of a cluster; see docs/slurm.md
 //! ```
 
 mod atomic;

@@ -223,7 +223,9 @@ fn open_run(trial: &Trial, status: Status, attempts: Vec<Attempt>) -> Run {
 /// The attempts at a run that were put aside.
 fn lost_attempts(folder: &Path, run: &str) -> Vec<Attempt> {
     let lost = |number: &u32| folder.join("lost").join(format!("{run}-{number}")).is_dir();
-    (1..).take_while(lost).map(|_| Attempt { node: String::new(), state: "lost".to_owned() }).collect()
+    let attempt =
+        |_| Attempt { id: String::new(), node: String::new(), state: "lost".to_owned(), reason: String::new() };
+    (1..).take_while(lost).map(attempt).collect()
 }
 
 /// The path of a regular file inside the record, links followed; `None` where it is not there.

@@ -164,6 +164,7 @@ impl From<TrialShape> for Trial {
                 folder: shape.folder.map(PathBuf::from),
                 record: PathBuf::new(),
                 timeout: shape.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+                flight: None,
             },
         }
     }
@@ -202,14 +203,21 @@ pub struct RunFile {
 
 #[derive(Serialize, Deserialize)]
 struct AttemptShape {
+    #[serde(default)]
+    id: String,
     node: String,
     state: String,
+    #[serde(default)]
+    reason: String,
 }
 
 impl RunFile {
     /// How `run` ended, with what there is to note of it.
     pub fn new(run: &Run, notes: &[String]) -> Self {
-        let attempt = |attempt: &Attempt| AttemptShape { node: attempt.node.clone(), state: attempt.state.clone() };
+        let attempt = |attempt: &Attempt| {
+            let Attempt { id, node, state, reason } = attempt.clone();
+            AttemptShape { id, node, state, reason }
+        };
         Self {
             schema: SCHEMA.to_owned(),
             id: run.id.clone(),
@@ -233,7 +241,10 @@ impl RunFile {
     /// The run and its notes; what is wrong with them otherwise.
     pub fn into_run(self) -> Result<(Run, Vec<String>), String> {
         let status = status_of(&self.status).ok_or_else(|| format!("there is no status {:?}", self.status))?;
-        let attempt = |attempt: AttemptShape| Attempt { node: attempt.node, state: attempt.state };
+        let attempt = |shape: AttemptShape| {
+            let AttemptShape { id, node, state, reason } = shape;
+            Attempt { id, node, state, reason }
+        };
         let run = Run {
             id: self.id,
             treatment: self.treatment,

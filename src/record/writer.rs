@@ -1,5 +1,6 @@
 //! Writing a record, as it happens.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct Record {
     folder: PathBuf,
     header: Header,
     plans: u32,
+    /// The trials of all plans so far.
+    planned: HashSet<String>,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -48,7 +51,7 @@ impl Record {
         };
         write_json(&folder.join("audit.json"), &AuditFile::from(&header))?;
         atomic::link(&base.join(reader::LATEST), &audit)?;
-        Ok(Self { folder, header, plans: 0, _lock: lock })
+        Ok(Self { folder, header, plans: 0, planned: HashSet::new(), _lock: lock })
     }
 
     /// Takes up an audit that was interrupted; refused while it is still going on.
@@ -59,7 +62,8 @@ impl Record {
         // Again, now that nobody else can write.
         let recorded = reader::open(&folder)?;
         let header = recorded.header.clone();
-        Ok((Self { folder, header, plans: recorded.plans, _lock: lock }, recorded))
+        let planned = recorded.trials.iter().map(|trial| trial.run.clone()).collect();
+        Ok((Self { folder, header, plans: recorded.plans, planned, _lock: lock }, recorded))
     }
 
     /// The audit's folder, absolute.
@@ -77,15 +81,20 @@ impl Record {
         self.folder.join("runs").join(run)
     }
 
-    /// Writes down what is going to be done: treatments that no earlier plan named, and trials.
+    /// Writes down what is going to be done: treatments and trials that no earlier plan named.
     pub fn plan(&mut self, treatments: &[Treatment], trials: &[Trial]) -> Result<()> {
         for trial in trials {
             if !id::is_plain(&trial.run) {
                 return Err(Error::Misuse(format!("{:?} cannot be the id of a run", trial.run)));
             }
         }
-        write_json(&self.folder.join(reader::plan_name(self.plans + 1)), &PlanFile::new(treatments, trials))?;
+        let new: Vec<Trial> = trials.iter().filter(|trial| !self.planned.contains(&trial.run)).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        write_json(&self.folder.join(reader::plan_name(self.plans + 1)), &PlanFile::new(treatments, &new))?;
         self.plans += 1;
+        self.planned.extend(new.into_iter().map(|trial| trial.run));
         Ok(())
     }
 

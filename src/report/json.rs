@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Listing, ReportFormat, Style, checkpoint, untrusted, words};
 use crate::model::{
-    Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Kind, Level, Outcome, Resolution, Run, SettingId,
-    Source, Stage, TreatmentResult,
+    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Kind, Level, Outcome, Resolution, Run,
+    SettingId, Source, Stage, TreatmentResult,
 };
 
 /// The published document.
@@ -184,6 +184,7 @@ fn divergence(divergence: &Divergence) -> Value {
         "epoch": epoch(divergence.position.epoch),
         "index": divergence.index,
         "metric": divergence.metric,
+        "rank": divergence.rank,
         "kind": kind_word(divergence.kind),
         "stage": divergence.stage.map(stage_word),
         "values": values.collect::<Vec<_>>(),
@@ -221,7 +222,7 @@ fn levels<'a>(levels: impl IntoIterator<Item = (&'a SettingId, &'a Level)>) -> V
 }
 
 fn run(run: &Run) -> Value {
-    let attempts = run.attempts.iter().map(|attempt| json!({ "node": attempt.node, "state": attempt.state }));
+    let attempts = run.attempts.iter().map(attempt);
     json!({
         "id": run.id,
         "treatment": run.treatment,
@@ -237,6 +238,17 @@ fn run(run: &Run) -> Value {
         "attempts": attempts.collect::<Vec<_>>(),
         "log": run.log.to_string_lossy(),
         "last_words": run.last_words,
+    })
+}
+
+/// `state` is the older name of `status`.
+fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "id": attempt.id,
+        "node": attempt.node,
+        "status": attempt.state,
+        "state": attempt.state,
+        "reason": attempt.reason,
     })
 }
 

@@ -19,19 +19,35 @@ pub struct Planned {
     pub problems: Vec<String>,
 }
 
-/// The listing of `run --dry-run`.
-pub fn planned(treatments: &[Planned]) -> Listing {
-    let json = json!({
+/// The listing of `run --dry-run`. `submission` is what a scheduler would be told for each treatment, line by line; empty
+/// where there is none.
+pub fn planned(treatments: &[Planned], submission: &[String]) -> Listing {
+    let mut json = json!({
         "schema": "repro-audit.dry-run/1",
         "treatments": treatments.iter().map(document).collect::<Vec<_>>(),
     });
+    if !submission.is_empty() {
+        json["submission"] = json!(submission);
+    }
     Listing {
         title: "the planned runs",
         key: Some("treatment"),
-        sections: treatments.iter().map(section).collect(),
+        sections: treatments.iter().map(section).chain(submitted(submission)).collect(),
         empty: "Nothing would be run.",
         json,
     }
+}
+
+fn submitted(lines: &[String]) -> Option<Section> {
+    (!lines.is_empty()).then(|| Section {
+        name: "submission".to_owned(),
+        about: "an array of this form for each treatment".to_owned(),
+        head: vec!["line", "text"],
+        rows: lines.iter().zip(1..).map(|(line, number): (_, u32)| vec![number.to_string(), line.clone()]).collect(),
+        right: vec![0],
+        cards: false,
+        notes: Vec::new(),
+    })
 }
 
 fn document(one: &Planned) -> Value {

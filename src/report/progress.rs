@@ -61,6 +61,8 @@ impl Progress {
     pub fn event(&mut self, event: &RunEvent) {
         match event {
             RunEvent::Started { run, .. } => self.start(run),
+            RunEvent::Restarted { run } => self.restart(run),
+            RunEvent::Noted { run, note } => self.say(&untrusted::plain(&format!("{run}: {note}"))),
             RunEvent::Wrote { .. } => {}
             RunEvent::Ended { run, status, exit_code, signal, duration, notes, .. } => {
                 self.end(run, &end_words(*status, *exit_code, *signal, *duration), notes);
@@ -113,6 +115,14 @@ impl Progress {
         self.runs.insert(run.to_owned(), live);
         if self.kind == ProgressKind::Lines {
             self.say(&format!("{run} started ({} of {})", self.started, self.total));
+        }
+    }
+
+    fn restart(&mut self, run: &str) {
+        if let Some(live) = self.runs.get_mut(run) {
+            live.points = 0;
+            live.last = None;
+            live.bar.set_message("started again");
         }
     }
 

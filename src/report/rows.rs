@@ -342,6 +342,7 @@ mod tests {
             line: Some(3),
         };
         let divergence = Divergence {
+            rank: None,
             position: Position::at_step(1),
             index: 1,
             metric: "loss".to_owned(),

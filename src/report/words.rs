@@ -57,6 +57,7 @@ pub fn sentence_with(
 ) -> String {
     let place = place(&divergence.position, divergence.index);
     let (a, b) = apart(divergence);
+    let place = divergence.rank.map_or(place.clone(), |rank| format!("{place} of rank {rank}"));
     let mut text = match treatment {
         Some(result) => format!("With {} the runs part first at {place}: ", result.treatment.id),
         None => format!("The runs part first at {place}: "),

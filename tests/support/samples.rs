@@ -36,6 +36,7 @@ pub fn unseeded() -> Audit {
     audit.reason = "3 runs of the same treatment do not repeat".to_owned();
     audit.divergence = Some(part_at(&courses, &["r1", "r2", "r3"], 0, Kind::Value));
     audit.also_diverged = vec![Divergence {
+        rank: None,
         metric: "accuracy".to_owned(),
         position: Position { segment: 0, epoch: Some(1.0), step: Some(59) },
         index: 0,
@@ -193,7 +194,12 @@ pub fn crashed() -> Audit {
         exit_code: None,
         signal: Some(9),
         points: 17,
-        attempts: vec![Attempt { node: "node-2".to_owned(), state: "PREEMPTED".to_owned() }],
+        attempts: vec![Attempt {
+            id: "12.0".to_owned(),
+            node: "node-2".to_owned(),
+            state: "interrupted".to_owned(),
+            reason: "SIGTERM".to_owned(),
+        }],
         last_words: vec![
             "Traceback (most recent call last):".to_owned(),
             "  File \"train.py\", line 88, in <module>".to_owned(),
@@ -464,6 +470,7 @@ fn part_at(courses: &[Series], names: &[&str], index: usize, kind: Kind) -> Dive
     let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sizes = numbers.len() == values.len();
     Divergence {
+        rank: None,
         position: courses.iter().find_map(point).map(|point| point.position).unwrap_or_default(),
         index,
         metric: courses.first().map_or(String::new(), |series| series.metric.clone()),

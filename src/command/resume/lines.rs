@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli;
-use crate::command::request::{Request, reading_options};
+use crate::command::request::{Place, Request, reading_options};
 use crate::command::watch::StopRule;
 use crate::command::words;
 use crate::error::{Error, Result};
@@ -127,6 +127,7 @@ pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
         jobs: Some(1),
         timeout: typed.timeout.as_deref().map(words::duration).transpose()?,
         environment: words::variables(&typed.env)?,
+        place: Place::Here,
         pty: false,
         record: typed.record.clone(),
         stop: StopRule { after_divergence: None, first_divergence_ends_all: false, after_points: None, tolerance },
