@@ -431,7 +431,9 @@ pub struct Diff {
 #[command(after_help = "Examples:
   repro-audit resume --straight 'python train.py' --first 'python train.py --stop-after 2 --ckpt c.pt' \\
       --resumed 'python train.py --resume c.pt'
-  repro-audit resume --interrupt step=100 --signal KILL --resume-args '--resume last.pt' -- python train.py")]
+  repro-audit resume --interrupt step=100 --signal KILL --resume-args='--resume' -- python train.py --out {checkpoints}
+
+{checkpoints} stands for a folder that every resumed run finds as the interrupted one left it.")]
 pub struct Resume {
     /// The uninterrupted run, one quoted command line
     #[arg(long, value_name = "CMD", requires = "resumed", conflicts_with = "interrupt")]
@@ -446,7 +448,7 @@ pub struct Resume {
     #[arg(long, value_name = "WHEN")]
     pub interrupt: Option<String>,
     /// End the job at several points, one after the other, until one shows a difference: in mid-training, at the end of an
-    /// epoch, right after a checkpoint
+    /// epoch, between a backward pass and its step, right after a checkpoint
     #[arg(long, conflicts_with_all = ["straight", "interrupt"])]
     pub sweep: bool,
     /// How the job is ended

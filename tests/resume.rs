@@ -70,3 +70,63 @@ fn acquits_a_checkpoint_that_lacks_only_what_nothing_needs() {
     assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
     assert_eq!(report["runs"].as_array().map(Vec::len), Some(4));
 }
+
+/// Whether the Python of the tests has a package.
+fn has(package: &str) -> bool {
+    let question = format!("import importlib.util, sys; sys.exit(importlib.util.find_spec('{package}') is None)");
+    let asked = support::python::with_torch().map(|python| Command::new(python).args(["-c", &question]).output());
+    asked.and_then(Result::ok).is_some_and(|asked| asked.status.success())
+}
+
+#[test]
+fn the_trainer_of_transformers_killed_in_mid_epoch_resumes_exactly() {
+    if !has("transformers") {
+        return;
+    }
+    let first = ["--interrupt", "step=23", "--signal", "KILL", "--resume-args=--resume"];
+    let Some((code, report)) = audit("resume_trainer.py", &first, &["--output-dir", "{checkpoints}"]) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+    assert_eq!(report["runs"][2]["signal"], "SIGKILL");
+    assert_eq!(report["runs"][3]["points"], 16, "it goes on from the fourth checkpoint, eight batches into an epoch");
+}
+
+#[test]
+fn a_lightning_trainer_killed_in_mid_epoch_resumes_exactly() {
+    if !has("lightning") {
+        return;
+    }
+    let first = ["--interrupt", "step=23", "--signal", "KILL", "--resume-args=--resume"];
+    let Some((code, report)) = audit("resume_lightning.py", &first, &["--dir", "{checkpoints}"]) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+    assert_eq!((&report["runs"][2]["points"], &report["runs"][3]["points"]), (&23.into(), &16.into()));
+}
+
+#[test]
+fn proves_two_forgotten_items_at_once() {
+    let first = ["--interrupt", "step=10", "--resume-args=--resume {checkpoints}/c.pt"];
+    let job = ["--epochs", "3", "--ckpt", "{checkpoints}/c.pt", "--forget", "buffers,numpy"];
+    let Some((code, report)) = audit("resume_items.py", &first, &job) else { return };
+    let mut found = causes(&report);
+    found.sort();
+    assert_eq!(
+        (code, found),
+        (1, vec!["resume.rng proved".to_owned(), "resume.state proved".to_owned()]),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn a_job_that_saves_everything_when_it_is_asked_to_end_is_acquitted() {
+    let first = ["--interrupt", "step=5", "--signal", "INT", "--resume-args=--resume {checkpoints}/c.pt"];
+    let job = ["--ckpt", "{checkpoints}/c.pt", "--save-gradients"];
+    let Some((code, report)) = audit("resume_signal.py", &first, &job) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+}
+
+#[test]
+fn an_interruption_that_never_comes_is_unresolved() {
+    let first = ["--interrupt", "step=500", "--resume-args=--resume {c}"];
+    let Some((code, report)) = audit("resume_plain.py", &first, &["--ckpt", "{c}"]) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (3, Some("unresolved")), "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("never came to step 500"), "{report:#}");
+}

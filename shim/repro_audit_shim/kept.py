@@ -1,153 +1,11 @@
-"""The items that a checkpoint should hold, as this process has them: read, written, compared, put back.
+"""The items of a checkpoint beside the record: written, compared with what the job has, put in its place.
 
 Each item is its own file, so that one that cannot be written costs no other.
 """
 import os
-import sys
 
-from repro_audit_shim import core, hooks
-
-ITEMS = ("weights", "optimizer", "scheduler", "scaler", "rng", "loader", "position")
-DRAWN = ("rng", "loader", "position")  # moved by what comes between restoring and the first step
-
-optimizers, schedulers, scalers, generators = [], [], [], []
-
-
-def watch(torch):
-    """Notes every optimizer, schedule, gradient scaler and loader's generator as it is made."""
-    hooks.after_import("torch.optim.optimizer", lambda module: _note(module.Optimizer, optimizers))
-    hooks.after_import("torch.optim.lr_scheduler", lambda module: _note(module.LRScheduler, schedulers))
-    hooks.after_import("torch.amp.grad_scaler", lambda module: _note(module.GradScaler, scalers))
-    hooks.after_import("torch.utils.data.dataloader", _loaders)
-
-
-def _note(kind, known):
-    def make(original):
-        def __init__(self, *args, **kwargs):
-            if len(known) < 64 and not any(self is one for one in known):
-                known.append(self)
-            original(self, *args, **kwargs)
-
-        return __init__
-
-    core.replace(kind, "__init__", make)
-
-
-def _loaders(module):
-    def make(original):
-        def __init__(self, *args, **kwargs):
-            original(self, *args, **kwargs)
-            for holder in (self, getattr(self, "sampler", None)):
-                generator = getattr(holder, "generator", None)
-                if generator is not None and not any(generator is one for one in generators):
-                    generators.append(generator)
-
-        return __init__
-
-    core.replace(module.DataLoader, "__init__", make)
-
-
-# -- reading ---------------------------------------------------------------------
-
-
-def _weights(torch):
-    return [[[p.detach().clone() for p in g["params"]] for g in o.param_groups] for o in optimizers]
-
-
-def _optimizer(torch):
-    return [o.state_dict() for o in optimizers]
-
-
-def _scheduler(torch):
-    return [s.state_dict() for s in schedulers]
-
-
-def _scaler(torch):
-    return [s.state_dict() for s in scalers]
-
-
-def _rng(torch):
-    state = {"torch": torch.get_rng_state()}
-    python = sys.modules.get("random")
-    if python is not None:
-        state["python"] = python.getstate()
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        state["numpy"] = numpy.get_state()
-    if torch.cuda.is_initialized():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def _loader(torch):
-    return [g.get_state() for g in generators]
-
-
-def _position(torch):
-    from repro_audit_shim import position
-
-    return position.kept_place(torch)
-
-
-_READ = {"weights": _weights, "optimizer": _optimizer, "scheduler": _scheduler, "scaler": _scaler, "rng": _rng,
-         "loader": _loader, "position": _position}
-
-
-# -- putting back ----------------------------------------------------------------
-
-
-def _put_weights(torch, value):
-    with torch.no_grad():
-        for optimizer, groups in zip(optimizers, value):
-            for group, tensors in zip(optimizer.param_groups, groups):
-                for p, old in zip(group["params"], tensors):
-                    p.data.copy_(old)
-
-
-def _put_states(known):
-    def put(torch, value):
-        for one, state in zip(known, value):
-            one.load_state_dict(state)
-
-    return put
-
-
-def _put_rng(torch, value):
-    torch.set_rng_state(value["torch"])
-    if "python" in value and "random" in sys.modules:
-        sys.modules["random"].setstate(value["python"])
-    if "numpy" in value and "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].set_state(value["numpy"])
-    if "cuda" in value and torch.cuda.is_initialized():
-        torch.cuda.set_rng_state_all(value["cuda"])
-
-
-def _put_loader(torch, value):
-    for generator, state in zip(generators, value):
-        generator.set_state(state)
-
-
-def put_drawn(torch, value):
-    """Puts the generators back that `drawn` read."""
-    _put_rng(torch, value[0])
-    _put_loader(torch, value[1])
-
-
-def drawn(torch):
-    """The states of all generators, global and the loaders' own."""
-    return [_rng(torch), _loader(torch)]
-
-
-def _put_position(torch, value):
-    from repro_audit_shim import position
-
-    position.give(value)
-
-
-_PUT = {"weights": _put_weights, "optimizer": _put_states(optimizers), "scheduler": _put_states(schedulers),
-        "scaler": _put_states(scalers), "rng": _put_rng, "loader": _put_loader,
-        "position": _put_position}
-
+from repro_audit_shim import core
+from repro_audit_shim.items import ITEMS, empty
 
 # -- files -----------------------------------------------------------------------
 
@@ -163,7 +21,7 @@ def write(torch, folder, steps):
         path = _file(folder, item)
         try:
             with open(path + ".part", "wb") as f:
-                torch.save({"steps": steps, "value": _READ[item](torch)}, f)
+                torch.save({"steps": steps, "value": ITEMS[item].read(torch)}, f)
             os.replace(path + ".part", path)
         except Exception:
             for gone in (path, path + ".part"):  # an older look must not stand for this one
@@ -186,8 +44,8 @@ def give(torch, folder, item, put):
     old = _read[item]
     if old is None:
         return None
-    now = _READ[item](torch)
-    if not old or (not now and item != "position"):
+    now = ITEMS[item].read(torch)
+    if empty(old) or (empty(now) and item != "position") or (isinstance(old, dict) and not _alike(old, now)):
         return None
     told = {"differs": not same(torch, old, now), "given": False}
     if told["differs"]:
@@ -195,12 +53,18 @@ def give(torch, folder, item, put):
     if put:
         import copy
 
-        _PUT[item](torch, copy.deepcopy(old))
+        with torch.no_grad():
+            ITEMS[item].put(torch, copy.deepcopy(old))
         told["given"] = True
     return told
 
 
 # -- comparing -------------------------------------------------------------------
+
+
+def _alike(old, now):
+    """Do both hold the same things, under the same names? A place in the data is there or not."""
+    return now is None or set(old) == set(now)
 
 
 def same(torch, a, b):

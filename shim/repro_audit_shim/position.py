@@ -4,10 +4,10 @@ To give it back, the order is drawn again as it was at the epoch's beginning, th
 batches that were done are taken out of it, and the generators go on from where
 the job had restored them: their states are items of their own.
 """
-from repro_audit_shim import core, hooks, kept
+from repro_audit_shim import core, hooks, items
 
 _loaders = []
-_now = {"loader": None, "before": None, "done": 0, "iterator": None}
+_now = {"loader": None, "before": None, "done": 0, "iterator": None, "forwards": 0}
 _wanted = {}
 
 
@@ -17,8 +17,8 @@ def watch(torch, recorder):
 
 
 def _hook(torch, recorder, module):
-    began = core.guarded("position", lambda loader, before: _began(loader, before))
-    look = core.guarded("position", lambda: kept.drawn(torch))
+    began = core.guarded("position", lambda loader, before: _began(recorder, loader, before))
+    look = core.guarded("position", lambda: items.drawn(torch))
     skip = core.guarded("position", lambda loader, iterator: _skip(torch, recorder, loader, iterator))
     prepare = core.guarded("position", lambda loader: _prepare(torch, loader))
 
@@ -69,15 +69,20 @@ def _index(loader):
     return None
 
 
-def _began(loader, before):
-    _now.update(loader=loader, before=before, done=0)
+def _began(recorder, loader, before):
+    _now.update(loader=loader, before=before, done=0, forwards=recorder.forwards)
 
 
-def kept_place(torch):
-    """What is kept: which loader, its the generators of its order, batches done."""
+def kept_place(recorder):
+    """What is kept: which loader, the generators of its order, batches done.
+
+    A job that fetches a batch ahead has had more of them than it used: what went through the model tells.
+    """
     if _now["loader"] is None or not _now["done"]:
         return None
-    return {"loader": _index(_now["loader"]), "before": _now["before"], "done": _now["done"]}
+    used = recorder.forwards - _now["forwards"]
+    done = min(_now["done"], used) if used > 0 else _now["done"]
+    return {"loader": _index(_now["loader"]), "before": _now["before"], "done": done}
 
 
 def give(value):
@@ -87,8 +92,8 @@ def give(value):
 
 def _prepare(torch, loader):
     if _wanted and _index(loader) == _wanted["loader"]:
-        _wanted["own"] = kept.drawn(torch)
-        kept.put_drawn(torch, _wanted["before"])
+        _wanted["own"] = items.drawn(torch)
+        items.put_drawn(torch, _wanted["before"])
 
 
 def _skip(torch, recorder, loader, iterator):
@@ -98,5 +103,5 @@ def _skip(torch, recorder, loader, iterator):
     _wanted.clear()
     for _ in range(value["done"]):
         next(iterator)
-    kept.put_drawn(torch, value["own"])
+    items.put_drawn(torch, value["own"])
     del recorder.batches[:]

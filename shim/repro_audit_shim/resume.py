@@ -7,7 +7,7 @@ chosen ones are put in its place.
 """
 import os
 
-from repro_audit_shim import core, hooks, kept, position, record
+from repro_audit_shim import core, hooks, items, kept, position, record
 
 _asked = {}
 _taken = {}
@@ -18,7 +18,7 @@ _state = {"loads": 0, "told": False, "handle": None, "looking": False, "saved": 
 def arm(torch, recorder):
     """Hooks saving, loading and building; called once torch is there."""
     _asked.update(core.state.resume)
-    kept.watch(torch)
+    items.watch(torch, recorder)
     position.watch(torch, recorder)
     hooks.after_import("torch.serialization", lambda module: _serialization(torch, recorder))
     hooks.after_import("torch.nn.modules.module", lambda module: _modules(torch, module, recorder))
@@ -32,7 +32,7 @@ def arm(torch, recorder):
 
 def _owner():
     """Only a process that trains, and is no loader worker, keeps or gets anything."""
-    return core.worker_id() is None and bool(kept.optimizers)
+    return core.worker_id() is None and bool(items.optimizers)
 
 
 # -- saving ----------------------------------------------------------------------
@@ -99,7 +99,7 @@ def _at_exit(pid, recorder):
 
 def _taken_before(torch, obj, steps):
     """The step at which a state in `obj` was taken, where it follows the live weights and is older than this save."""
-    live = {p.data_ptr() for o in kept.optimizers for g in o.param_groups for p in g["params"]}
+    live = {p.data_ptr() for o in items.optimizers for g in o.param_groups for p in g["params"]}
     oldest = None
     for tensor in _tensors(torch, obj):
         entry = _taken.get(id(tensor))
@@ -140,12 +140,12 @@ def _restored(recorder):
 
 
 def _give(recorder, first_forward):
-    if _state["looking"] or not kept.optimizers:
+    if _state["looking"] or not items.optimizers:
         return
     _state["looking"] = True
     try:
-        for item in kept.ITEMS:
-            if first_forward and item in kept.DRAWN:
+        for item in items.ITEMS:
+            if first_forward and items.ITEMS[item].moved:
                 continue
             told = kept.give(recorder.torch, _asked["from"], item, item in (_asked.get("give") or ()))
             if told is None:
@@ -169,7 +169,7 @@ def _tell():
     """Says once what was looked at and given."""
     if not _state["told"]:
         _state["told"] = True
-        for item in kept.ITEMS:
+        for item in items.ITEMS:
             if item in _seen:
                 line = {"r": "given", "item": item}
                 line.update(_seen[item])
@@ -241,7 +241,7 @@ def _optimizers(module, recorder):
     reached = core.guarded("keep", lambda: _keep(recorder.torch, wanted))
 
     def post(optimizer, args, kwargs):
-        if not core.state.disabled and recorder.first_steps == wanted and _owner() and optimizer is kept.optimizers[0]:
+        if not core.state.disabled and recorder.first_steps == wanted and _owner() and optimizer is items.optimizers[0]:
             reached()
 
     if hasattr(module, "register_optimizer_step_post_hook"):

@@ -35,6 +35,7 @@ class Recorder:
         self.batch_number = 0
         self.inputs = None
         self.output_number = 0
+        self.forwards = 0
         self.versions = {}
         self.pending = None
         self.waiting = []

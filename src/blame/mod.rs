@@ -34,6 +34,8 @@ pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
 pub use recorded::{SOURCES, sentence};
 pub use remedy::{function, remedy};
-pub use resume::{Forgotten, Minimal, forgotten};
+pub use resume::{
+    Attempt, Forgotten, Minimal, best_attempt, forgotten, is_generator, is_global_generator, next_attempt,
+};
 pub use search::{Answer, Ask, Config, Control, Search, Seen};
 pub use summary::summary;

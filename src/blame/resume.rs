@@ -7,35 +7,72 @@ use crate::model::{Cause, Grade, Stage};
 
 use super::{remedy, summary};
 
-/// The smallest set of items that has to be given back: first all of them, then all but one, again and again.
+/// One run in which items were given back together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// The items.
+    pub items: Vec<String>,
+    /// Whether that made the resumed run the straight one.
+    pub cured: bool,
+    /// The step inside at which it still parts; `None` where every step agrees.
+    pub parts_at: Option<u64>,
+    /// Generators that still differ there, and that training draws from.
+    pub live: Vec<String>,
+}
+
+/// Items that a job may bring back by a way of its own, which giving them would spoil.
+const DOUBTFUL: [&str; 2] = ["sampler", "position"];
+
+/// The next items to give back together: first those that were seen to matter, without the doubtful ones; with the
+/// generators that come to matter later; then with all doubtful ones, and with one of them. `None` when that is all.
+pub fn next_attempt(matter: &[String], differing: &[String], tried: &[Attempt]) -> Option<Vec<String>> {
+    let doubtful = |item: &&String| DOUBTFUL.contains(&item.as_str());
+    let sure = |items: &[String]| items.iter().filter(|item| !doubtful(item)).cloned().collect::<Vec<_>>();
+    let base = match tried.last() {
+        None => sure(matter),
+        Some(last) if last.cured => return None,
+        Some(last) => {
+            let more = |item: &&String| last.live.contains(item) && !last.items.contains(item);
+            let more: Vec<String> = differing.iter().filter(more).cloned().collect();
+            if !more.is_empty() {
+                return Some(last.items.iter().cloned().chain(more).collect());
+            }
+            sure(&last.items)
+        }
+    };
+    let doubt: Vec<String> = matter.iter().filter(doubtful).cloned().collect();
+    let mut sets = vec![Vec::new(), doubt.clone()];
+    sets.extend(doubt.into_iter().map(|item| vec![item]));
+    let mut wider = sets.into_iter().map(|set| base.iter().cloned().chain(set).collect::<Vec<_>>());
+    wider.find(|items| !items.is_empty() && tried.iter().all(|attempt| attempt.items != *items))
+}
+
+/// The attempt that came furthest: the one that cured it, else the one that parts last.
+pub fn best_attempt(tried: &[Attempt]) -> Option<usize> {
+    let far = |attempt: &Attempt| (attempt.cured, attempt.parts_at.unwrap_or(u64::MAX));
+    (0..tried.len()).rev().max_by_key(|at| tried.get(*at).map(far))
+}
+
+/// The smallest set of items that has to be given back: all but one, again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Minimal {
     /// Items that are still given.
     items: Vec<String>,
     /// The item that the next answer is about; past the end when all were asked for.
     at: usize,
-    /// Whether giving everything made the resumed run the straight one.
-    whole: Option<bool>,
 }
 
 impl Minimal {
-    /// Starts with the items that were seen to differ.
+    /// Starts with the items that were given together.
     pub fn new(items: Vec<String>) -> Self {
-        Self { items, at: 0, whole: None }
+        Self { items, at: 0 }
     }
 
     /// The items to give back in the next run; `None` when nothing is left to ask.
     pub fn next_set(&self) -> Option<Vec<String>> {
-        if self.items.is_empty() || (self.whole.is_some() && self.at >= self.items.len()) {
-            return None;
-        }
-        let keep = |&(at, _): &(usize, &String)| self.whole.is_none() || at != self.at;
-        Some(self.items.iter().enumerate().filter(keep).map(|(_, item)| item.clone()).collect())
-    }
-
-    /// Takes the answer of the first run, in which everything was given: was it the straight run?
-    pub fn seen_whole(&mut self, cured: bool) {
-        self.whole = Some(cured);
+        let keep = |&(at, _): &(usize, &String)| at != self.at;
+        let rest = self.items.iter().enumerate().filter(keep).map(|(_, item)| item.clone()).collect();
+        (self.at < self.items.len()).then_some(rest)
     }
 
     /// Takes the answer of a run without one item: was it the same run as with it?
@@ -50,11 +87,6 @@ impl Minimal {
     /// The items that are needed, as far as was asked.
     pub fn items(&self) -> &[String] {
         &self.items
-    }
-
-    /// Whether giving them makes the resumed run the straight one.
-    pub fn cured(&self) -> bool {
-        self.whole == Some(true)
     }
 }
 
@@ -112,25 +144,43 @@ fn add(causes: &mut Vec<Cause>, id: &str, grade: Grade, evidence: Vec<String>) {
 fn cause_of(seen: &Forgotten, item: &str) -> &'static str {
     let lower = seen.rounded.contains_key(item);
     match item {
-        "weights" | "optimizer" if seen.alias.is_some() => "alias.state_dict",
-        "weights" | "optimizer" if lower => "resume.precision",
+        "weights" | "buffers" | "optimizer" if seen.alias.is_some() => "alias.state_dict",
+        "weights" | "buffers" | "averages" | "optimizer" if lower => "resume.precision",
         "optimizer" => "resume.optimizer",
         "scheduler" => "resume.scheduler",
-        "rng" => "resume.rng",
-        "loader" | "position" => "resume.sampler",
+        "loader" | "sampler" | "position" => "resume.sampler",
+        _ if is_generator(item) => "resume.rng",
         _ => "resume.state",
     }
+}
+
+/// Whether an item is the state of a generator other than a loader's.
+pub fn is_generator(item: &str) -> bool {
+    item.starts_with("rng.")
+}
+
+/// Whether an item is the state of a generator whose draws the record follows.
+pub fn is_global_generator(item: &str) -> bool {
+    is_generator(item) && item != "rng.own"
 }
 
 /// The item in plain words.
 fn words(item: &str) -> &str {
     match item {
         "weights" => "the weights",
+        "buffers" => "the buffers of the model, such as the running averages of a normalisation",
+        "averages" => "the weights that no optimizer trains, such as averaged ones",
         "optimizer" => "the optimizer's state",
         "scheduler" => "the schedule's state",
         "scaler" => "the gradient scaler's state",
-        "rng" => "the states of the global generators",
-        "loader" => "the state of the loader's generator",
+        "gradients" => "the gradients added up so far",
+        "rng.python" => "the state of Python's random",
+        "rng.numpy" => "the state of NumPy's global generator",
+        "rng.torch" => "the state of torch's generator",
+        "rng.cuda" => "the states of the generators of the CUDA devices",
+        "rng.own" => "the states of the job's own generators",
+        "loader" => "the state of the loader's own generator",
+        "sampler" => "what the sampler counts, such as its epoch",
         "position" => "the place in the epoch",
         other => other,
     }
@@ -171,7 +221,11 @@ fn rest(seen: &Forgotten) -> (&'static str, Grade, Vec<String>) {
         let line = "every training step after the resume agrees to the bit: only what is evaluated or printed differs";
         return ("resume.state", Grade::Likely, vec![line.to_owned()]);
     };
-    let line = format!("{given}; {} step(s) after the resume, `{}` differs first", first.step, first.item);
+    let at = match first.step {
+        0 => "at the first step after the resume".to_owned(),
+        step => format!("{step} steps after the resume"),
+    };
+    let line = format!("{given}; {at} `{}` differs first", first.item);
     let id = match first.stage {
         _ if first.output => "resume.state",
         // The same states, and still another draw: something else was drawn in between, such as an epoch begun anew.
@@ -193,27 +247,60 @@ mod tests {
         items.iter().map(|item| (*item).to_owned()).collect()
     }
 
-    /// Plays a job that needs exactly `needed` of `differing`.
-    fn minimise(differing: &[&str], needed: &[&str]) -> (Vec<String>, usize) {
-        let mut minimal = Minimal::new(strings(differing));
-        let same = |given: &[String]| strings(needed).into_iter().filter(|item| given.contains(item)).count();
+    /// Plays a job that needs exactly `needed` of `given`.
+    fn minimise(given: &[&str], needed: &[&str]) -> (Vec<String>, usize) {
+        let mut minimal = Minimal::new(strings(given));
         let mut runs = 0;
         while let Some(given) = minimal.next_set() {
             runs += 1;
-            if runs == 1 {
-                minimal.seen_whole(same(&given) == needed.len());
-            } else {
-                minimal.seen_without(same(&given) == needed.len());
-            }
+            minimal.seen_without(strings(needed).iter().all(|item| given.contains(item)));
         }
         (minimal.items().to_vec(), runs)
     }
 
     #[test]
     fn keeps_only_what_is_needed() {
-        assert_eq!(minimise(&["optimizer", "scheduler", "rng"], &["rng", "optimizer"]).0, ["optimizer", "rng"]);
-        assert_eq!(minimise(&["rng"], &["rng"]), (strings(&["rng"]), 2));
+        let found = minimise(&["optimizer", "scheduler", "rng.numpy"], &["rng.numpy", "optimizer"]);
+        assert_eq!(found, (strings(&["optimizer", "rng.numpy"]), 3));
+        assert_eq!(minimise(&["rng.torch"], &["rng.torch"]), (strings(&["rng.torch"]), 1));
         assert_eq!(minimise(&[], &[]), (Vec::new(), 0));
+    }
+
+    fn attempt(items: &[&str], parts_at: u64, live: &[&str]) -> Attempt {
+        Attempt { items: strings(items), cured: false, parts_at: Some(parts_at), live: strings(live) }
+    }
+
+    #[test]
+    fn gives_back_generators_that_come_to_matter_only_later() {
+        let (matter, differing) = (strings(&["optimizer"]), strings(&["optimizer", "rng.python", "rng.numpy"]));
+        let mut tried = Vec::new();
+        assert_eq!(next_attempt(&matter, &differing, &tried), Some(matter.clone()));
+        tried.push(attempt(&["optimizer"], 7, &["rng.python"]));
+        let wider = strings(&["optimizer", "rng.python"]);
+        assert_eq!(next_attempt(&matter, &differing, &tried), Some(wider.clone()));
+        tried.push(Attempt { items: wider, cured: true, ..Attempt::default() });
+        assert_eq!((next_attempt(&matter, &differing, &tried), best_attempt(&tried)), (None, Some(1)));
+    }
+
+    #[test]
+    fn gives_the_place_back_only_where_the_rest_is_not_enough() {
+        let all = strings(&["rng.torch", "sampler", "position"]);
+        let mut tried = Vec::new();
+        let orders: [&[&str]; 4] = [
+            &["rng.torch"],
+            &["rng.torch", "sampler", "position"],
+            &["rng.torch", "sampler"],
+            &["rng.torch", "position"],
+        ];
+        for (at, items) in orders.into_iter().enumerate() {
+            assert_eq!(next_attempt(&all, &all, &tried), Some(strings(items)));
+            tried.push(attempt(items, if at == 2 { 5 } else { 3 }, &[]));
+        }
+        assert_eq!((next_attempt(&all, &all, &tried), best_attempt(&tried)), (None, Some(2)));
+        let place = strings(&["position"]);
+        assert_eq!(next_attempt(&place, &place, &[]), Some(place.clone()));
+        assert_eq!(next_attempt(&place, &place, &[attempt(&["position"], 0, &[])]), None);
+        assert_eq!(next_attempt(&[], &[], &[]), None);
     }
 
     fn ids(seen: &Forgotten) -> Vec<String> {

@@ -72,6 +72,13 @@ pub struct Recording {
     pub disturbed_from: Option<String>,
 }
 
+impl Recording {
+    /// What costs least: generators, batch, loss and learning rates of each step.
+    pub fn light() -> Self {
+        Self { detail: Detail::Light, ..Self::default() }
+    }
+}
+
 /// What came of the repeats of one treatment.
 pub struct Batch {
     /// Ids of the runs.

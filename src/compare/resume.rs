@@ -9,7 +9,8 @@ use crate::model::{Point, Reading, Role, Series};
 /// with its places told as the straight one tells them.
 pub fn align(straight: &Reading, resumed: &Reading) -> (Reading, Reading) {
     let (mut left, mut right) = (without_points(straight), without_points(resumed));
-    for whole in straight.series.iter().filter(|series| series.role != Role::Noise) {
+    let told = |series: &&Series| series.role != Role::Noise && !only_of_the_part(series);
+    for whole in straight.series.iter().filter(told) {
         let Some(part) = resumed.series.iter().find(|series| series.metric == whole.metric) else { continue };
         if let Some((tail, rebased)) = series(whole, part) {
             put(&mut left, whole, tail);
@@ -19,6 +20,18 @@ pub fn align(straight: &Reading, resumed: &Reading) -> (Reading, Reading) {
     left.primary = primary(straight, &left);
     right.primary = primary(straight, &right);
     (left, right)
+}
+
+/// Metrics that the resumed run takes over its own part alone, such as the mean loss that the Hugging Face Trainer prints
+/// once, at the end: another one by nature, and not compared.
+pub fn left_out<'a>(straight: &'a Reading, resumed: &Reading) -> Vec<&'a str> {
+    let both = |series: &&Series| resumed.series.iter().any(|part| part.metric == series.metric);
+    straight.series.iter().filter(|series| only_of_the_part(series)).filter(both).map(|s| s.metric.as_str()).collect()
+}
+
+/// Whether a metric is one mean over all that a process did.
+fn only_of_the_part(series: &Series) -> bool {
+    series.role == Role::SmoothedLoss && series.points.len() == 1
 }
 
 fn without_points(reading: &Reading) -> Reading {
@@ -46,22 +59,58 @@ fn key(point: &Point) -> Key {
     (point.position.epoch.map(f64::to_bits), point.position.step)
 }
 
-/// One metric: the straight run's points from the first common one on, and the resumed run's in the same terms.
-fn series(whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
-    let places: BTreeMap<Key, usize> = whole.points.iter().enumerate().map(|(at, point)| (key(point), at)).collect();
-    let keyed = places.len() == whole.points.len() && !places.contains_key(&(None, None));
-    if keyed { by_key(whole, part, &places) } else { by_tail(whole, part) }
+/// The places of a straight run, by what tells them apart.
+enum Places {
+    /// Steps that never come back. An epoch must not contradict, but it may be told on one side only: the first line
+    /// after a resume often comes before the first epoch is named.
+    Steps(BTreeMap<i64, (usize, Option<u64>)>),
+    /// Epochs with or without steps in them.
+    Keys(BTreeMap<Key, usize>),
 }
 
-fn by_key(whole: &Series, part: &Series, places: &BTreeMap<Key, usize>) -> Option<(Vec<Point>, Vec<Point>)> {
-    let start = part.points.iter().find_map(|point| places.get(&key(point)).copied())?;
+impl Places {
+    fn of(points: &[Point]) -> Option<Self> {
+        let steps: Option<BTreeMap<i64, (usize, Option<u64>)>> =
+            points.iter().enumerate().map(|(at, point)| Some((point.position.step?, (at, key(point).0)))).collect();
+        if let Some(steps) = steps.filter(|steps| steps.len() == points.len()) {
+            return Some(Self::Steps(steps));
+        }
+        let keys: BTreeMap<Key, usize> = points.iter().enumerate().map(|(at, point)| (key(point), at)).collect();
+        (keys.len() == points.len() && !keys.contains_key(&(None, None))).then_some(Self::Keys(keys))
+    }
+
+    fn find(&self, point: &Point) -> Option<usize> {
+        match self {
+            Self::Keys(keys) => keys.get(&key(point)).copied(),
+            Self::Steps(steps) => {
+                let (at, epoch) = *steps.get(&point.position.step?)?;
+                let contradicts = epoch.zip(key(point).0).is_some_and(|(a, b)| a != b);
+                (!contradicts).then_some(at)
+            }
+        }
+    }
+}
+
+/// One metric: the straight run's points from the first common one on, and the resumed run's in the same terms.
+fn series(whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
+    match Places::of(&whole.points) {
+        Some(places) => by_place(whole, part, &places),
+        None => by_tail(whole, part),
+    }
+}
+
+fn by_place(whole: &Series, part: &Series, places: &Places) -> Option<(Vec<Point>, Vec<Point>)> {
+    let start = part.points.iter().find_map(|point| places.find(point))?;
     let mut segment = whole.points.get(start)?.position.segment;
     let rebased = part.points.iter().map(|point| {
         let mut point = point.clone();
-        if let Some(same) = places.get(&key(&point)).and_then(|at| whole.points.get(*at)) {
-            segment = same.position.segment;
+        match places.find(&point).and_then(|at| whole.points.get(at)) {
+            Some(same) => {
+                segment = same.position.segment;
+                point.position = same.position;
+            }
+            None => point.position.segment = segment,
         }
-        point.position.segment = segment;
         point
     });
     let rebased = rebased.collect();
@@ -159,6 +208,28 @@ mod tests {
         assert_eq!(parts(&straight, &late), (2, Some(1)));
         let short = reading(vec![at(0, 2.0, 1, "2")]);
         assert_eq!(parts(&straight, &short), (1, Some(1)));
+    }
+
+    #[test]
+    fn the_first_line_may_come_before_an_epoch_is_named() {
+        let at = |epoch, step, text| point(0, epoch, Some(step), text);
+        let straight = reading(vec![at(None, 1, "4"), at(Some(0.5), 2, "3"), at(Some(1.0), 3, "2")]);
+        assert_eq!(parts(&straight, &reading(vec![at(None, 2, "3"), at(Some(1.0), 3, "2")])), (2, None));
+        assert_eq!(parts(&straight, &reading(vec![at(None, 2, "3"), at(Some(1.0), 3, "9")])), (2, Some(1)));
+        let counted_anew = reading(vec![at(Some(1.5), 2, "1"), at(Some(2.0), 3, "1")]);
+        assert_eq!(parts(&straight, &counted_anew), (0, None));
+    }
+
+    #[test]
+    fn a_mean_over_the_resumed_part_alone_is_not_compared() {
+        let with = |mean: &str| {
+            let mut reading = reading(vec![point(0, None, Some(1), "4")]);
+            let points = vec![point(0, None, Some(1), mean)];
+            reading.series.push(Series { points, ..Series::new("train_loss", Role::SmoothedLoss) });
+            reading
+        };
+        assert_eq!(parts(&with("4"), &with("2")), (1, None));
+        assert_eq!(left_out(&with("4"), &with("2")), ["train_loss"]);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Audit {
     pub also_diverged: Vec<Divergence>,
     /// How each checkpoint compares with the first one; empty where no checkpoints were compared.
     pub checkpoints: Vec<CheckpointDifference>,
+    /// A straight, an interrupted and a resumed run on one time line, as lines of text; empty for other audits.
+    pub picture: Vec<String>,
     /// The runs, in the order they were planned.
     pub runs: Vec<Run>,
     /// The treatments, reference first.
@@ -93,6 +95,7 @@ impl Audit {
             divergence: None,
             also_diverged: Vec::new(),
             checkpoints: Vec::new(),
+            picture: Vec::new(),
             runs: Vec::new(),
             treatments: Vec::new(),
             effects: Vec::new(),

@@ -90,6 +90,8 @@ pub struct FlightProcess {
     pub loads: Vec<PathBuf>,
     /// What became of each item that a checkpoint should hold.
     pub given: Vec<GivenItem>,
+    /// Whether it was interrupted on purpose.
+    pub interrupted: bool,
     /// Errors of the shim itself; the record ends where one happened.
     pub faults: Vec<String>,
     /// Why the process ended, where it said so.
@@ -130,7 +132,7 @@ pub struct SavedCheckpoint {
 /// One item that a checkpoint should hold, as a resumed process found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GivenItem {
-    /// `weights`, `optimizer`, `scheduler`, `scaler`, `rng`, `loader`.
+    /// Its name, as `docs/flight-record.md` lists them: `weights`, `rng.torch`, and so on.
     pub item: String,
     /// Did the process have another one than the interrupted run?
     pub differs: bool,

@@ -119,6 +119,7 @@ fn take(process: &mut FlightProcess, record: &Value, first: bool) -> Option<()> 
         "save" => push(&mut process.saves, saved(record)?)?,
         "load" => push(&mut process.loads, PathBuf::from(text(record, "path")?))?,
         "given" => push(&mut process.given, given(record)?)?,
+        "interrupted" => process.interrupted = true,
         "fault" => push(&mut process.faults, format!("{}: {}", text(record, "where")?, text(record, "error")?))?,
         "end" => process.ended = Some(text(record, "why")?),
         _ => {} // a record of a later version

@@ -35,9 +35,11 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/hashorder.py",
     "repro_audit_shim/hooks.py",
     "repro_audit_shim/interrupt.py",
+    "repro_audit_shim/items.py",
     "repro_audit_shim/kept.py",
     "repro_audit_shim/loaders.py",
     "repro_audit_shim/outputs.py",
+    "repro_audit_shim/own.py",
     "repro_audit_shim/position.py",
     "repro_audit_shim/record.py",
     "repro_audit_shim/resume.py",
@@ -135,12 +137,22 @@ pub struct Checkpoint {
 /// When the process is to be ended, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kill {
-    /// `step`, `checkpoint` or `epoch`.
+    /// `step`, `checkpoint`, `epoch`, or `backward`: the first backward pass after so many steps.
     pub at: &'static str,
     /// After how many of them.
     pub number: u64,
     /// `TERM`, `KILL` or `INT`.
     pub signal: &'static str,
+}
+
+impl Kill {
+    /// The point in words: `step 20`.
+    pub fn words(&self) -> String {
+        match self.at {
+            "backward" => format!("a backward pass after step {}", self.number),
+            at => format!("{at} {}", self.number),
+        }
+    }
 }
 
 /// The shim on disk, unpacked once per audit.

@@ -123,6 +123,9 @@ pub fn document(audit: &Audit) -> Value {
         "environments": audit.environments.iter().map(|(name, of)| (name.clone(), environment(of))).collect::<Map<_, _>>(),
         "record": audit.record.as_ref().map(|path| path.to_string_lossy()),
     });
+    if !audit.picture.is_empty() {
+        document["picture"] = json!(audit.picture);
+    }
     if let Some(compared) = checkpoint::document(audit) {
         document["checkpoint"] = compared;
     }

@@ -23,6 +23,9 @@ impl ReportFormat for Markdown {
 
     fn write(&self, audit: &Audit, _style: Style, out: &mut dyn Write) -> io::Result<()> {
         headline(audit, out)?;
+        if !audit.picture.is_empty() {
+            writeln!(out, "{}", untrusted::markdown_block("", &audit.picture.join("\n")))?;
+        }
         checkpoints(audit, out)?;
         side_by_side(audit, out)?;
         blame(audit, out)?;

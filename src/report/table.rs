@@ -32,6 +32,7 @@ impl ReportFormat for Table {
     fn write(&self, audit: &Audit, style: Style, out: &mut dyn Write) -> io::Result<()> {
         let mut page = Page::new(style, out);
         headline(audit, &mut page)?;
+        picture(audit, &mut page)?;
         checkpoints(audit, &mut page)?;
         side_by_side(audit, &mut page)?;
         raw_lines(audit, &mut page)?;
@@ -70,6 +71,21 @@ fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
     for divergence in &audit.also_diverged {
         let place = words::place(&divergence.position, divergence.index);
         page.paragraph("", &format!("{} parts too, first at {place}.", divergence.metric))?;
+    }
+    Ok(())
+}
+
+/// The runs of an audit of resuming, on one time line.
+fn picture(audit: &Audit, page: &mut Page) -> io::Result<()> {
+    if audit.picture.is_empty() {
+        return Ok(());
+    }
+    page.heading("Straight, interrupted, resumed")?;
+    for line in &audit.picture {
+        let line = untrusted::plain(line);
+        let ink = if line.contains('✗') || line.contains("forgotten:") { Some(Ink::Bad) } else { None };
+        let line = ink.map_or_else(|| line.to_string(), |ink| page.ink(ink, &line));
+        page.line(&format!("  {line}"))?;
     }
     Ok(())
 }

@@ -36,21 +36,37 @@ pub enum End {
 }
 
 impl End {
-    /// The points to try, for a job that shows so many points in its log.
-    pub fn points(&self, shown: usize) -> Vec<Option<Kill>> {
+    /// Whether the points depend on how many steps the job makes.
+    pub fn needs_steps(&self) -> bool {
+        matches!(self, Self::Sweep(_))
+    }
+
+    /// The points to try, for a job that makes so many steps.
+    pub fn points(&self, steps: usize) -> Vec<Option<Kill>> {
         let kill = |at, number, signal| Some(Kill { at, number, signal });
         match self {
             Self::Own => vec![None],
             Self::At(kill) => vec![Some(kill.clone())],
             Self::Sweep(signal) => {
-                let middle = (shown as u64 * 2 / 5).max(1) + 1;
-                vec![kill("step", middle, signal), kill("epoch", 1, signal), kill("checkpoint", 1, signal)]
+                let middle = (steps as u64 * 2 / 5).max(1) + 1;
+                vec![
+                    kill("step", middle, signal),
+                    kill("epoch", 1, signal),
+                    kill("backward", middle, signal),
+                    kill("checkpoint", 1, signal),
+                ]
             }
         }
     }
 }
 
 impl Lines {
+    /// Whether one of the lines holds a text.
+    pub fn name(&self, text: &str) -> bool {
+        let all = [Some(&self.straight), self.first.as_ref(), Some(&self.resumed)];
+        all.into_iter().flatten().flatten().any(|word| word.contains(text))
+    }
+
     /// Resolves the two forms of the command.
     ///
     /// # Errors
@@ -172,7 +188,8 @@ mod tests {
         assert_eq!(found.end, End::At(Kill { at: "step", number: 7, signal: "TERM" }));
         let swept = lines(&["--sweep", "--", "train"]).expect("complete").end.points(40);
         assert_eq!(swept[0], Some(Kill { at: "step", number: 17, signal: "KILL" }));
-        assert_eq!(swept.len(), 3);
+        let kinds: Vec<&str> = swept.iter().flatten().map(|kill| kill.at).collect();
+        assert_eq!(kinds, ["step", "epoch", "backward", "checkpoint"]);
         assert!(lines(&["--interrupt", "step=0", "--", "train"]).is_err());
         assert!(lines(&["--interrupt", "hour=1", "--", "train"]).is_err());
     }

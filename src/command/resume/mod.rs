@@ -1,5 +1,6 @@
 //! `repro-audit resume`: a straight run against an interrupted and resumed one, and what the checkpoint forgot.
 
+mod folder;
 mod lines;
 mod picture;
 mod search;
@@ -8,9 +9,10 @@ mod stages;
 use crate::cli;
 use crate::error::Result;
 use crate::model::{Audit, Blame, Kind, Outcome, Status, Verdict};
+use crate::probe::Kill;
 use crate::{exit, probe, report};
 
-use super::campaign::Campaign;
+use super::campaign::{Campaign, Recording};
 use super::findings;
 use super::output::Output;
 use lines::Lines;
@@ -25,6 +27,7 @@ pub fn resume(typed: &cli::Resume) -> Result<u8> {
     let mut stages = Stages::new(&mut campaign, &lines, request.tolerance);
     let mut audit = carry_out(&mut stages, &lines, request.blame)?;
     stages.show(&mut audit);
+    stages.finish()?;
     audit.environment = Some(probe::machine());
     audit.record = Some(campaign.folder().to_owned());
     campaign.finish(&report::json_document(&audit))?;
@@ -42,18 +45,19 @@ struct Runs {
 fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<Audit> {
     let mut audit = Audit::blank("resume");
     let straight = stages.straight(None)?;
-    let again = stages.straight(None)?;
+    // A log may show more points than there are steps, or fewer: to sweep over them they are counted.
+    let again = stages.straight(lines.end.needs_steps().then(Recording::light))?;
     if stages.interrupted() || !repeats(stages, &mut audit, &straight, &again) {
         return Ok(audit);
     }
     let mut told: Option<Audit> = None;
     let mut not_checked = Vec::new();
-    for kill in lines.end.points(stages.points(&straight)) {
-        let name = kill.as_ref().map(|kill| format!("{}={}", kill.at, kill.number));
+    for kill in lines.end.points(stages.steps(&again)) {
+        let name = kill.as_ref().map(Kill::words);
         stages.end_at(kill);
         let audit = at_one_point(stages, &straight, blame)?;
         if let (Verdict::Unresolved, Some(name)) = (audit.verdict, name) {
-            not_checked.push(format!("interrupted at {name}: {}", audit.reason));
+            not_checked.push(format!("interrupted after {name}: {}", audit.reason));
         }
         let better = told.as_ref().is_none_or(|told| told.verdict == Verdict::Unresolved);
         let done = audit.verdict == Verdict::Diverged;
@@ -65,9 +69,7 @@ fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<
         }
     }
     let mut audit = told.unwrap_or(audit);
-    if audit.verdict != Verdict::Unresolved {
-        audit.not_checked.extend(not_checked);
-    }
+    audit.not_checked.extend(not_checked);
     Ok(audit)
 }
 
@@ -75,6 +77,10 @@ fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<
 fn at_one_point(stages: &mut Stages<'_, '_>, straight: &str, blame: bool) -> Result<Audit> {
     let mut audit = Audit::blank("resume");
     let first = stages.leaves_first().then(|| stages.leave(None)).transpose()?;
+    if let Some(why) = first.as_deref().and_then(|first| stages.not_interrupted(first)) {
+        audit.reason = why;
+        return Ok(audit);
+    }
     let resumed = stages.resumed(None)?;
     let runs = Runs { straight: straight.to_owned(), first, resumed };
     conclude(stages, &mut audit, &runs);
@@ -87,9 +93,22 @@ fn at_one_point(stages: &mut Stages<'_, '_>, straight: &str, blame: bool) -> Res
         let (runs_used, steps_used) = stages.spent();
         audit.blame = Some(Blame { causes: found.causes, runs_used, steps_used, ..Blame::default() });
     }
-    let picture = picture::picture(&stages.extent(&runs), audit.divergence.as_ref());
-    audit.warnings.insert(0, picture);
+    if runs.first.as_deref().is_some_and(|first| stages.went_on(straight, first)) {
+        audit.warnings.push("the first run went on to its end although it was interrupted".to_owned());
+    }
+    let left_out = stages.left_out(&runs.straight, &runs.resumed);
+    audit.not_checked.extend(left_out.iter().map(|metric| {
+        format!("{metric}: one mean over what a run did itself, which a resumed run takes over its own part")
+    }));
+    let missing = blame_words(&audit);
+    audit.picture = picture::picture(&stages.extent(&runs), audit.divergence.as_ref(), &missing);
     Ok(audit)
+}
+
+/// What the checkpoint forgot, in words.
+fn blame_words(audit: &Audit) -> Vec<String> {
+    let causes = audit.blame.iter().flat_map(|blame| &blame.causes);
+    causes.map(|cause| format!("{} ({}, {})", cause.summary, cause.id, cause.grade.word())).collect()
 }
 
 /// Whether the straight run repeats itself: without that, no resumed run can be held against it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::blame::{self, Forgotten, Minimal};
+use crate::blame::{self, Attempt, Forgotten, Minimal};
 use crate::command::campaign::Recording;
 use crate::compare;
 use crate::error::Result;
@@ -44,12 +44,10 @@ pub fn search(stages: &mut Stages<'_, '_>, runs: &Runs) -> Result<Found> {
     }
     let mut seen = look(stages, &recorded);
     found.stage = seen.rest.as_ref().map(|first| first.stage);
-    let mut minimal = Minimal::new(differing(stages, &recorded, &seen));
-    let whole = minimise(stages, runs, &recorded, &mut minimal)?;
-    seen.needed = minimal.items().to_vec();
-    seen.cured = minimal.cured();
-    if let Some(whole) = whole {
+    if let Some((whole, attempt)) = together(stages, runs, &recorded, &seen)? {
         seen.rest = part(stages, &recorded, &whole);
+        seen.cured = attempt.cured;
+        seen.needed = minimise(stages, &recorded, &whole, attempt.items)?;
     }
     found.causes = blame::forgotten(&seen);
     Ok(found)
@@ -106,9 +104,9 @@ fn look(stages: &Stages<'_, '_>, recorded: &Recorded) -> Forgotten {
         rounded: rounded.collect::<BTreeMap<_, _>>(),
         alias,
         rest: part(stages, recorded, &recorded.resumed),
-        generators_seen: resumed.given.iter().any(|given| given.item == "rng"),
+        generators_seen: resumed.given.iter().any(|given| blame::is_generator(&given.item)),
         seen_inside: !straight.steps.is_empty() && !resumed.steps.is_empty(),
-        weights_of: offset(stages, recorded, &recorded.resumed).and_then(|at| weights_of(straight, resumed, at)),
+        weights_of: offset(stages, recorded).and_then(|at| weights_of(straight, resumed, at)),
         ..Forgotten::default()
     }
 }
@@ -121,7 +119,9 @@ fn pair<'s>(
     Some((stages.trained(&recorded.straight)?, stages.trained(resumed)?))
 }
 
-fn offset(stages: &Stages<'_, '_>, recorded: &Recorded, resumed: &str) -> Option<usize> {
+/// How many steps the straight run had made where the resumed one goes on.
+fn offset(stages: &Stages<'_, '_>, recorded: &Recorded) -> Option<usize> {
+    let resumed = &recorded.resumed;
     let (straight, process) = pair(stages, recorded, resumed)?;
     let finished = |run: &str| stages.status(run) == Some(Status::Finished);
     let saved = recorded.saved.as_ref().map(|saved| saved.taken.unwrap_or(saved.steps));
@@ -131,7 +131,8 @@ fn offset(stages: &Stages<'_, '_>, recorded: &Recorded, resumed: &str) -> Option
 /// Where a resumed run parts from the straight one inside.
 fn part(stages: &Stages<'_, '_>, recorded: &Recorded, resumed: &str) -> Option<crate::model::flight::FlightDivergence> {
     let (straight, process) = pair(stages, recorded, resumed)?;
-    compare::resume::flights(straight, process, offset(stages, recorded, resumed)?)
+    // Whatever is given back, it goes on from the same step.
+    compare::resume::flights(straight, process, offset(stages, recorded)?)
 }
 
 /// The step whose weights the checkpoint holds, where the log goes on from another one.
@@ -140,50 +141,73 @@ fn weights_of(straight: &FlightProcess, resumed: &FlightProcess, offset: usize) 
     if held.contains(&offset) { None } else { Some((*held.first()?, offset)) }
 }
 
-/// The items that the resumed run has otherwise than the interrupted one. Generators that no step draws from, or that
-/// agree by the first step, are not among them: they may be restored later than we could look.
-fn differing(stages: &Stages<'_, '_>, recorded: &Recorded, seen: &Forgotten) -> Vec<String> {
-    let Some(process) = stages.trained(&recorded.resumed) else { return Vec::new() };
-    let drawn = match offset(stages, recorded, &recorded.resumed) {
-        Some(_) => seen.rest.as_ref().is_some_and(|rest| !rest.live_generators.is_empty()),
-        None => true,
-    };
-    let differs = process.given.iter().filter(|given| given.differs && (given.item != "rng" || drawn));
-    differs.map(|given| given.item.clone()).collect()
+/// The items that the resumed run has otherwise than the interrupted one.
+fn differing(stages: &Stages<'_, '_>, recorded: &Recorded) -> Vec<String> {
+    let given = stages.trained(&recorded.resumed).map(|process| process.given.as_slice()).unwrap_or_default();
+    given.iter().filter(|given| given.differs).map(|given| given.item.clone()).collect()
 }
 
-/// Gives items back until the smallest set is known; gives the run in which all of them were given.
-fn minimise(
+/// Those of them that matter at the first step that parts: a global generator that no step draws from, or that agrees by
+/// then, may be restored later than we could look.
+fn matter(stages: &Stages<'_, '_>, recorded: &Recorded, seen: &Forgotten, differing: &[String]) -> Vec<String> {
+    let known = offset(stages, recorded).is_some();
+    let drawn = |item: &String| seen.rest.as_ref().is_some_and(|rest| draws_from(&rest.live_generators, item));
+    let matters = |item: &&String| !known || !blame::is_global_generator(item) || drawn(item);
+    differing.iter().filter(matters).cloned().collect()
+}
+
+/// Whether an item is among these generators of the record, where each CUDA device is its own: `rng.cuda0`.
+fn draws_from(generators: &[String], item: &str) -> bool {
+    generators.iter().any(|generator| generator.trim_end_matches(|digit: char| digit.is_ascii_digit()) == item)
+}
+
+/// Gives items back together until that makes the resumed run the straight one, or nothing is left to try; gives the
+/// run that came furthest.
+fn together(
     stages: &mut Stages<'_, '_>,
     runs: &Runs,
     recorded: &Recorded,
-    minimal: &mut Minimal,
-) -> Result<Option<String>> {
-    let rewrites = stages.trained(&recorded.resumed).is_none_or(|process| !process.saves.is_empty());
-    let mut whole: Option<String> = None;
+    seen: &Forgotten,
+) -> Result<Option<(String, Attempt)>> {
+    let differing = differing(stages, recorded);
+    let matter = matter(stages, recorded, seen, &differing);
+    let (mut tried, mut made) = (Vec::new(), Vec::new());
+    while let Some(items) = blame::next_attempt(&matter, &differing, &tried) {
+        if stages.interrupted() {
+            break;
+        }
+        let run = give_again(stages, recorded, &items)?;
+        let first = part(stages, recorded, &run);
+        let live = first.as_ref().map(|first| first.live_generators.clone()).unwrap_or_default();
+        tried.push(Attempt {
+            cured: stages.same_as_straight(&runs.straight, &run),
+            parts_at: first.map(|first| first.step),
+            live: differing.iter().filter(|item| draws_from(&live, item)).cloned().collect(),
+            items,
+        });
+        made.push(run);
+    }
+    Ok(blame::best_attempt(&tried).map(|at| (made.swap_remove(at), tried.swap_remove(at))))
+}
+
+/// Gives items back, from the same checkpoint as before.
+fn give_again(stages: &mut Stages<'_, '_>, recorded: &Recorded, items: &[String]) -> Result<String> {
+    stages.say(&format!("giving back {}", items.join(", ")));
+    if stages.trained(&recorded.resumed).is_none_or(|process| !process.saves.is_empty()) {
+        stages.restore()?;
+    }
+    give(stages, &recorded.leaving, items.to_vec())
+}
+
+/// Leaves one item after the other out; gives those without which the run is another one than `whole`.
+fn minimise(stages: &mut Stages<'_, '_>, recorded: &Recorded, whole: &str, items: Vec<String>) -> Result<Vec<String>> {
+    let mut minimal = Minimal::new(items);
     while let Some(items) = minimal.next_set() {
         if stages.interrupted() {
             break;
         }
-        let run = if items.is_empty() {
-            recorded.resumed.clone()
-        } else {
-            stages.say(&format!("giving back {}", items.join(", ")));
-            if rewrites {
-                stages.leave(None)?;
-            }
-            give(stages, &recorded.leaving, items)?
-        };
-        match &whole {
-            None => {
-                minimal.seen_whole(stages.same_as_straight(&runs.straight, &run));
-                whole = Some(run);
-            }
-            Some(whole) => {
-                let ids = [whole.clone(), run];
-                minimal.seen_without(stages.compare(&ids).outcome == Outcome::Agreed);
-            }
-        }
+        let run = if items.is_empty() { recorded.resumed.clone() } else { give_again(stages, recorded, &items)? };
+        minimal.seen_without(stages.compare(&[whole.to_owned(), run]).outcome == Outcome::Agreed);
     }
-    Ok(whole)
+    Ok(minimal.items().to_vec())
 }

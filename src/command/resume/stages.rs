@@ -15,8 +15,9 @@ use crate::model::{
 use crate::probe::{Detail, Kill};
 
 use super::Runs;
+use super::folder::{Folder, PLACEHOLDER};
 use super::lines::Lines;
-use super::picture::Extent;
+use super::picture::{Extent, Stretch};
 
 /// Carries the runs out, one at a time: they share the checkpoint's file.
 pub struct Stages<'c, 'r> {
@@ -25,6 +26,7 @@ pub struct Stages<'c, 'r> {
     tolerance: Tolerance,
     named: Vec<(String, Vec<String>)>,
     kill: Option<Kill>,
+    folder: Option<Folder>,
 }
 
 /// The straight run and a resumed one, lined up.
@@ -56,7 +58,8 @@ impl Aligned {
 impl<'c, 'r> Stages<'c, 'r> {
     /// Stands ready.
     pub fn new(campaign: &'c mut Campaign<'r>, lines: &'c Lines, tolerance: Tolerance) -> Self {
-        Self { campaign, lines, tolerance, named: Vec::new(), kill: None }
+        let folder = lines.name(PLACEHOLDER).then(|| Folder::below(campaign.folder()));
+        Self { campaign, lines, tolerance, named: Vec::new(), kill: None, folder }
     }
 
     /// From now on, ends the first run there.
@@ -69,6 +72,12 @@ impl<'c, 'r> Stages<'c, 'r> {
         self.run(id).map_or(0, |run| run.points)
     }
 
+    /// How many steps a run made: of its first optimizer where it was recorded, else as many as it shows.
+    pub fn steps(&self, id: &str) -> usize {
+        let own = |process: &FlightProcess| process.steps.iter().filter(|step| step.optimizer == 0).count();
+        self.trained(id).map(own).filter(|steps| *steps > 0).unwrap_or_else(|| self.points(id))
+    }
+
     /// Whether another run than the straight one leaves the checkpoint.
     pub fn leaves_first(&self) -> bool {
         self.lines.first.is_some()
@@ -77,7 +86,12 @@ impl<'c, 'r> Stages<'c, 'r> {
     /// Runs the job without interruption; gives the run's id.
     pub fn straight(&mut self, recording: Option<Recording>) -> Result<String> {
         let lines = self.lines;
-        self.once("straight", &lines.straight, recording)
+        self.folder.as_ref().map(Folder::clear).transpose()?;
+        let id = self.once("straight", &lines.straight, recording)?;
+        if !self.leaves_first() {
+            self.folder.as_ref().map(Folder::keep).transpose()?;
+        }
+        Ok(id)
     }
 
     /// Runs what leaves the checkpoint.
@@ -91,7 +105,10 @@ impl<'c, 'r> Stages<'c, 'r> {
             (Some(kill), Some(recording)) => Some(Recording { kill: Some(kill.clone()), ..recording }),
             (None, recording) => recording,
         };
-        self.once("first", first, recording)
+        self.folder.as_ref().map(Folder::clear).transpose()?;
+        let id = self.once("first", first, recording)?;
+        self.folder.as_ref().map(Folder::keep).transpose()?;
+        Ok(id)
     }
 
     /// Runs what starts from the checkpoint.
@@ -102,13 +119,49 @@ impl<'c, 'r> Stages<'c, 'r> {
             Some(checkpoint) => format!("resumed, given {}", checkpoint.give.join(" ")),
             None => "resumed".to_owned(),
         };
+        self.folder.as_ref().map(Folder::restore).transpose()?;
         self.once(&name, &lines.resumed, recording)
+    }
+
+    /// Has the checkpoint as the interrupted run left it, where a resumed run may have written over it.
+    pub fn restore(&mut self) -> Result<()> {
+        if self.folder.is_none() {
+            self.leave(None)?;
+        }
+        Ok(())
+    }
+
+    /// Cleans up after the last run.
+    pub fn finish(&self) -> Result<()> {
+        self.folder.as_ref().map_or(Ok(()), Folder::finish)
+    }
+
+    /// Why the first run was not interrupted where it should have been; `None` where it was.
+    pub fn not_interrupted(&self, first: &str) -> Option<String> {
+        let kill = self.kill.as_ref()?;
+        let flight = self.campaign.flight(first);
+        let point = kill.words();
+        match flight {
+            Some(flight) if flight.processes.iter().any(|process| process.interrupted) => None,
+            Some(flight) if flight.entered > 0 => Some(format!(
+                "the first run ({first}) ended before it was interrupted: it never came to {point} as seen from inside"
+            )),
+            _ => Some(format!("the first run ({first}) started no Python that could be interrupted at {point}")),
+        }
+    }
+
+    /// Whether the first run went on to the end although it was interrupted.
+    pub fn went_on(&self, straight: &str, first: &str) -> bool {
+        self.kill.is_some()
+            && self.status(first) == Some(Status::Finished)
+            && self.points(first) >= self.points(straight)
     }
 
     fn once(&mut self, name: &str, command: &[String], recording: Option<Recording>) -> Result<String> {
         let treatment = Treatment { id: name.to_owned(), settings: BTreeMap::new() };
         let order = Order { treatment: &treatment, repeats: 1, stop: self.campaign.stop(), recording };
-        let batch = self.campaign.repeat_command(command, &order, &[])?;
+        let filled = self.folder.as_ref().map(|folder| folder.fill(command));
+        let batch = self.campaign.repeat_command(filled.as_deref().unwrap_or(command), &order, &[])?;
         let id = batch.runs.first().cloned().unwrap_or_default();
         match self.named.iter_mut().find(|(known, _)| known == name) {
             Some((_, runs)) => runs.push(id.clone()),
@@ -178,6 +231,13 @@ impl<'c, 'r> Stages<'c, 'r> {
         }
     }
 
+    /// Metrics that are another one in a resumed run by nature.
+    pub fn left_out(&self, straight: &str, resumed: &str) -> Vec<String> {
+        let readings = self.reading(straight).zip(self.reading(resumed));
+        let names = readings.map(|(straight, resumed)| compare::resume::left_out(straight, resumed));
+        names.unwrap_or_default().into_iter().map(str::to_owned).collect()
+    }
+
     /// Whether a resumed run is the straight one.
     pub fn same_as_straight(&self, straight: &str, resumed: &str) -> bool {
         self.end(resumed) == End::Complete && self.aligned(straight, resumed).group().outcome == Outcome::Agreed
@@ -203,17 +263,30 @@ impl<'c, 'r> Stages<'c, 'r> {
         (runs.len(), runs.iter().map(|run| run.points as u64).sum())
     }
 
-    /// How far each run goes, in the words of its log.
+    /// How far each run goes, on the time line of the straight one.
     pub fn extent(&self, runs: &Runs) -> Extent {
-        let range = |id: &str| {
-            let points = &self.reading(id)?.primary()?.points;
+        let places = |reading: &Reading| {
+            let points = &reading.primary()?.points;
             Some((at(points.first()?), at(points.last()?)))
         };
-        Extent {
-            straight: range(&runs.straight),
-            first: runs.first.as_deref().and_then(range),
-            resumed: range(&runs.resumed),
-        }
+        let stretch = |id: &str, from: usize| {
+            let reading = self.reading(id)?;
+            let to = from + reading.primary()?.points.len();
+            Some(Stretch { run: id.to_owned(), from, to, places: places(reading)? })
+        };
+        let straight = stretch(&runs.straight, 0);
+        let whole = straight.as_ref().map_or(0, |straight| straight.to);
+        let aligned = self.aligned(&runs.straight, &runs.resumed).readings;
+        let from = aligned.0.primary().map(|tail| whole.saturating_sub(tail.points.len()));
+        let resumed = from.and_then(|from| stretch(&runs.resumed, from)).map(|stretch| Stretch {
+            // A line before the first named epoch is told as the straight run tells it.
+            places: places(&aligned.1).unwrap_or_default(),
+            ..stretch
+        });
+        let how =
+            self.kill.as_ref().map_or("it ended".to_owned(), |kill| format!("{} at {}", kill.signal, kill.words()));
+        let first = runs.first.as_deref().and_then(|first| stretch(first, 0)).map(|stretch| (stretch, how));
+        Extent { straight, first, resumed }
     }
 
     /// Enters runs, treatments and notes into the audit.
@@ -262,9 +335,9 @@ impl<'c, 'r> Stages<'c, 'r> {
 /// A point's place, short.
 fn at(point: &Point) -> String {
     match (point.position.epoch, point.position.step) {
-        (Some(epoch), Some(step)) => format!("{epoch}:{step}"),
-        (Some(epoch), None) => format!("{epoch}"),
-        (None, Some(step)) => step.to_string(),
+        (Some(epoch), Some(step)) => format!("epoch {epoch} step {step}"),
+        (Some(epoch), None) => format!("epoch {epoch}"),
+        (None, Some(step)) => format!("step {step}"),
         (None, None) => format!("line {}", point.line),
     }
 }

@@ -34,6 +34,7 @@ impl ReportFormat for Html {
     fn write(&self, audit: &Audit, _style: Style, out: &mut dyn Write) -> io::Result<()> {
         head(&format!("{}: {}", words::verdict(audit.verdict), audit.command), out)?;
         headline(audit, out)?;
+        picture(audit, out)?;
         why(audit, out)?;
         charts(audit, out)?;
         checkpoints(audit, out)?;
@@ -116,6 +117,15 @@ fn facts(audit: &Audit) -> Vec<String> {
 
 fn section(id: &str, title: &str, body: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>", html(title))
+}
+
+/// The runs of an audit of resuming, on one time line.
+fn picture(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    if audit.picture.is_empty() {
+        return Ok(());
+    }
+    let body = format!("<pre>{}</pre>\n", html_lines(&audit.picture.join("\n")));
+    section("picture", "Straight, interrupted, resumed", &body, out)
 }
 
 fn why(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
