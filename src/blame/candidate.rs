@@ -46,6 +46,24 @@ const KEPT: [&str; 10] = [
     "dataloader.generator",
 ];
 
+/// Settings that may change the result of a job that repeats: a run that differs without them may still repeat.
+const ALTERING: [&str; 9] = [
+    "threads",
+    "deterministic_algorithms",
+    "cublas_workspace",
+    "cudnn.enabled",
+    "cudnn.deterministic",
+    "cuda.tf32",
+    "sdpa.backend",
+    "compile",
+    "order.filesystem",
+];
+
+/// Whether letting go of the setting may give another result that repeats.
+pub(super) fn is_altering(id: &SettingId) -> bool {
+    ALTERING.contains(&id.as_str())
+}
+
 fn bluntness(id: &SettingId) -> usize {
     BLUNT.iter().position(|blunt| *blunt == id.as_str()).unwrap_or(BLUNT.len())
 }

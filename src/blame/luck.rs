@@ -68,6 +68,12 @@ impl Rate {
     }
 }
 
+/// The most runs worth recording until two of them part, given the groups of identical reference runs so far: a pair
+/// where no two of those agree, and else as many as show the divergence with this confidence, within `most`.
+pub fn recordings(groups: &[usize], confidence: f64, most: usize) -> usize {
+    Rate::of_groups(groups).map_or(2, |rate| rate.repeats_for(1.0 - confidence).min(most).max(2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

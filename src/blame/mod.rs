@@ -28,7 +28,7 @@ pub use effects::effects;
 pub use flight::evidence;
 pub use known::known;
 pub use locate::{locate, wants_tracing};
-pub use luck::{Rate, agree_by_luck, repeats_for};
+pub use luck::{Rate, agree_by_luck, recordings, repeats_for};
 pub use matrix::{Question, matrix, places};
 pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;

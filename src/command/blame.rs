@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::blame::{self, Answer, Ask, Config, Control, Search, Seen};
+use crate::blame::{self, Answer, Ask, Config, Control, Rate, Search, Seen};
 use crate::error::Result;
-use crate::model::flight::{Flight, FlightDivergence};
+use crate::model::flight::FlightDivergence;
 use crate::model::{
-    Blame, Divergence, Evidence, Kind, Level, Need, OperationProbe, Outcome, Price, Setting, SettingId, Stage, Status,
-    Treatment,
+    Blame, Evidence, Kind, Level, Need, OperationProbe, Outcome, Price, Setting, SettingId, Stage, Status, Treatment,
 };
 use crate::probe::Detail;
 use crate::{compare, probe};
@@ -43,15 +42,15 @@ struct Recorded {
 pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, control: &Batch) -> Result<Found> {
     let divergence = control.group.outcome.divergence().cloned();
     let mut recorded = match request.shim {
-        true => record(campaign, base, divergence.as_ref())?,
+        true => record(request, campaign, base, control)?,
         false => Recorded::default(),
     };
-    let mut search = Search::new(config(request, campaign, base, control, &recorded)?);
-    let mut tried: Vec<(BTreeMap<SettingId, Level>, Vec<String>)> = Vec::new();
+    let mut search = Search::new(config(request, campaign, base, control, &recorded));
+    let mut tried = vec![(base.settings.clone(), reference_runs(campaign, control, &recorded))];
     let mut found = loop {
         match search.next_ask() {
             Ask::Done(found) => break *found,
-            Ask::Run { treatment, repeats, full_length, all, why } => {
+            Ask::Run { treatment, repeats, full_length, all, against, why } => {
                 campaign.say(&why);
                 let enough = divergence.as_ref().filter(|_| !full_length).map(|parts| (parts.index + 1 + AFTER) as u64);
                 let stop = StopRule {
@@ -60,7 +59,7 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
                     after_points: enough.or(request.stop.after_points),
                     ..request.stop
                 };
-                let answer = ask(campaign, &control.runs, treatment, (repeats, stop), &mut tried)?;
+                let answer = ask(campaign, &control.runs, treatment, (repeats, stop), against.as_ref(), &mut tried)?;
                 if campaign.interrupted().is_some() {
                     break Blame { history: vec!["the search was interrupted".to_owned()], ..Blame::default() };
                 }
@@ -68,7 +67,7 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
             }
         }
     };
-    if wants_drill(&found, &recorded) && campaign.runs().len() < request.max_runs {
+    if wants_drill(&found, &recorded) && campaign.runs().len() < search.budget() {
         drill(campaign, base, &mut recorded)?;
     }
     if let Some(evidence) = &recorded.evidence {
@@ -76,7 +75,7 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
         add_operation(&mut found, evidence);
         blame::known(&mut found, evidence, &known_operations(campaign, &recorded.runs));
     }
-    add_prices(&mut found, campaign, &control.runs, &tried);
+    add_prices(&mut found, campaign, base, &control.runs, &tried);
     found.runs_used = campaign.runs().iter().filter(|run| run.status != Status::Skipped).count();
     found.steps_used = campaign.runs().iter().map(|run| run.points as u64).sum();
     Ok(Found {
@@ -106,50 +105,80 @@ fn torch_version<'c>(campaign: &'c Campaign<'_>, runs: &[String]) -> Option<&'c 
 /// Points that recorded runs go on after the divergence, so that what follows from it shows as well.
 const AFTER: usize = 2;
 
-/// Records two runs, up to shortly after the point at which the job parts, and reads what they show.
-fn record(campaign: &mut Campaign<'_>, base: &Treatment, divergence: Option<&Divergence>) -> Result<Recorded> {
+/// Records runs until two of them part, and reads what those two show. Where no two reference runs agree a pair is enough,
+/// made up to shortly after the point at which the job parts; where it parts only sometimes, there may be many pairs, and
+/// each goes to its end.
+fn record(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, control: &Batch) -> Result<Recorded> {
     campaign.say("recording two runs from inside, to see where in a step they part");
-    let recording = Recording {
-        detail: Detail::Full,
-        trace: blame::SOURCES.iter().map(|source| (*source).to_owned()).collect(),
-        ..Recording::default()
+    let divergence = control.group.outcome.divergence();
+    let whole = Rate::of_groups(&control.group.classes).is_some()
+        || divergence.is_some_and(|divergence| divergence.kind == Kind::Length);
+    let after_points = divergence.filter(|_| !whole).map(|divergence| (divergence.index + 1 + AFTER) as u64);
+    let most = request.max_runs.unwrap_or(Config::MAX_RUNS_SOMETIMES) / SHARE;
+    let mut runs: Vec<String> = Vec::new();
+    loop {
+        let batch = pair(campaign, base, after_points)?;
+        runs.extend(batch.runs);
+        let known = campaign.compare(&[control.runs.as_slice(), &runs].concat()).classes;
+        let parting = parting_pair(campaign, &runs);
+        let enough = runs.len() + 2 > blame::recordings(&known, confidence(request), most);
+        let entered = runs.iter().all(|run| campaign.flight(run).is_some_and(|flight| flight.entered > 0));
+        if parting.is_some() || enough || !entered || campaign.interrupted().is_some() {
+            return Ok(shown(campaign, runs, parting));
+        }
+    }
+}
+
+/// At most this share of the budget goes into recording.
+const SHARE: usize = 4;
+
+/// The first two recorded runs that part.
+fn parting_pair(campaign: &Campaign<'_>, runs: &[String]) -> Option<[usize; 2]> {
+    let parts = |a: &String, b: &String| {
+        let flights = campaign.flight(a).zip(campaign.flight(b));
+        flights.is_some_and(|(a, b)| compare::flight::flights(a, b).is_some())
+            || matches!(campaign.compare(&[a.clone(), b.clone()]).outcome, Outcome::Diverged(_))
     };
-    let length_only = divergence.is_some_and(|divergence| divergence.kind == Kind::Length);
-    let after_points = divergence.filter(|_| !length_only).map(|divergence| (divergence.index + 1 + AFTER) as u64);
-    let batch = pair(campaign, base, recording, after_points)?;
-    let Some([a, b]) = flights(campaign, &batch) else { return Ok(Recorded::default()) };
+    let first = runs.first()?;
+    runs.iter().skip(1).position(|run| parts(first, run)).map(|at| [0, at + 1])
+}
+
+/// What recorded runs show: the two that part, or the first two.
+fn shown(campaign: &Campaign<'_>, runs: Vec<String>, parting: Option<[usize; 2]>) -> Recorded {
+    let [one, other] = parting.unwrap_or([0, 1]);
+    let flights = runs.get(one).zip(runs.get(other)).and_then(|(a, b)| campaign.flight(a).zip(campaign.flight(b)));
+    let Some((a, b)) = flights else { return Recorded { runs, ..Recorded::default() } };
     if a.entered == 0 || b.entered == 0 {
         let note = "the job could not be entered, so nothing is known from inside: it starts no Python, or one that \
                     ignores PYTHONPATH (-I, -E, -S)";
-        return Ok(Recorded { notes: vec![note.to_owned()], ..Recorded::default() });
+        return Recorded { runs, notes: vec![note.to_owned()], ..Recorded::default() };
     }
     let first = compare::flight::flights(a, b);
     let mut notes = Vec::new();
     match &first {
         Some(first) => notes.push(blame::sentence(first)),
-        None if batch.group.outcome == Outcome::Agreed => notes.push(
-            "the two recorded runs agree although the others part: it parts only sometimes, or recording changed the outcome"
-                .to_owned(),
-        ),
+        None if parting.is_none() => notes.push(format!(
+            "the {} recorded runs agree although others part: it parts only sometimes, or recording changed the outcome",
+            runs.len()
+        )),
         None => {}
     }
     let evidence = blame::evidence(a, b, first.as_ref(), None);
-    Ok(Recorded { evidence: Some(evidence), first, entered: true, runs: batch.runs, notes })
+    Recorded { evidence: Some(evidence), first, entered: true, runs, notes }
 }
 
-fn pair(
-    campaign: &mut Campaign<'_>,
-    base: &Treatment,
-    recording: Recording,
-    after_points: Option<u64>,
-) -> Result<Batch> {
+fn pair(campaign: &mut Campaign<'_>, base: &Treatment, after_points: Option<u64>) -> Result<Batch> {
+    let recording = Recording {
+        detail: Detail::Full,
+        trace: blame::SOURCES.iter().map(|source| (*source).to_owned()).collect(),
+        ..Recording::default()
+    };
     let stop = StopRule { after_divergence: None, after_points, ..campaign.stop() };
     campaign.repeat(&Order { treatment: base, repeats: 2, stop, recording: Some(recording) }, &[])
 }
 
-fn flights<'c>(campaign: &'c Campaign<'_>, batch: &Batch) -> Option<[&'c Flight; 2]> {
-    let [a, b] = batch.runs.as_slice() else { return None };
-    Some([campaign.flight(a)?, campaign.flight(b)?])
+fn confidence(request: &Request) -> f64 {
+    request.confidence.unwrap_or(Config::CONFIDENCE)
 }
 
 fn config(
@@ -158,35 +187,36 @@ fn config(
     base: &Treatment,
     control: &Batch,
     recorded: &Recorded,
-) -> Result<Config> {
+) -> Config {
     let runs = campaign.runs();
-    Ok(Config {
+    let groups = campaign.compare(&reference_runs(campaign, control, recorded)).classes;
+    Config {
         repeats: request.times as usize,
         max_runs: request.max_runs,
-        confidence: request.confidence.unwrap_or(Config::CONFIDENCE),
+        confidence: confidence(request),
         settings: candidates(request, campaign, recorded),
         reference: base.settings.clone(),
+        shorten: Rate::of_groups(&groups).is_none() && worth_shortening(campaign, control),
         control: Control {
-            groups: reference_groups(campaign, control, recorded),
+            groups,
             onset: control.group.outcome.divergence().map(|divergence| divergence.position),
             runs: runs.len(),
             steps: runs.iter().map(|run| run.points as u64).sum(),
         },
         evidence: recorded.evidence.clone(),
         command: words::command(&request.command),
-        shorten: worth_shortening(campaign, control),
-    })
+    }
 }
 
-/// Sizes of the groups of identical runs of the reference. Recorded runs end soon after the first difference, where two
+/// The runs of the reference that tell how often it parts. Recorded runs end soon after the first difference, where two
 /// that part later still agree: where no two of the repeats agree and the recorded ones part to the bit, only the repeats
 /// count, or a job that never repeats would be taken for one that sometimes does.
-fn reference_groups(campaign: &Campaign<'_>, control: &Batch, recorded: &Recorded) -> Vec<usize> {
+fn reference_runs(campaign: &Campaign<'_>, control: &Batch, recorded: &Recorded) -> Vec<String> {
     let repeats = campaign.compare(&control.runs).classes;
     if recorded.first.is_some() && repeats.iter().all(|&size| size == 1) {
-        return repeats;
+        return control.runs.clone();
     }
-    campaign.compare(&[control.runs.as_slice(), &recorded.runs].concat()).classes
+    [control.runs.as_slice(), &recorded.runs].concat()
 }
 
 /// Whether questions on the way are worth asking of shortened runs: the job takes long and parts in its first quarter.
@@ -233,21 +263,25 @@ fn ask(
     control: &[String],
     settings: BTreeMap<SettingId, Level>,
     (repeats, stop): (usize, StopRule),
+    against: Option<&BTreeMap<SettingId, Level>>,
     tried: &mut Vec<(BTreeMap<SettingId, Level>, Vec<String>)>,
 ) -> Result<Answer> {
     let treatment = Treatment { id: treatment_id(&settings), settings };
-    let known = tried.iter().position(|(settings, _)| *settings == treatment.settings);
-    let beside = known.and_then(|at| tried.get(at)).map(|(_, runs)| runs.clone()).unwrap_or_default();
+    let runs_of = |settings: &BTreeMap<SettingId, Level>| {
+        tried.iter().find(|(known, _)| known == settings).map(|(_, runs)| runs.clone()).unwrap_or_default()
+    };
+    let (beside, baseline) = (runs_of(&treatment.settings), against.map(runs_of).unwrap_or_default());
     let order =
         Order { treatment: &treatment, repeats: u32::try_from(repeats).unwrap_or(u32::MAX), stop, recording: None };
     let batch = campaign.repeat(&order, &beside)?;
     let made = |run: &&crate::model::Run| batch.runs.contains(&run.id) && run.status != Status::Skipped;
+    let own = [beside.as_slice(), &batch.runs].concat();
     let answer = Answer {
-        seen: seen(campaign, control, &batch),
+        seen: seen(campaign, control, &batch, &own, &baseline),
         runs: campaign.runs().iter().filter(made).count(),
         steps: campaign.runs().iter().filter(made).map(|run| run.points as u64).sum(),
     };
-    match known.and_then(|at| tried.get_mut(at)) {
+    match tried.iter_mut().find(|(known, _)| *known == treatment.settings) {
         Some((_, runs)) => runs.extend(batch.runs),
         None => tried.push((treatment.settings, batch.runs)),
     }
@@ -262,7 +296,8 @@ fn treatment_id(settings: &BTreeMap<SettingId, Level>) -> String {
     format!("{HELD}{}", levels.join(","))
 }
 
-fn seen(campaign: &Campaign<'_>, control: &[String], batch: &Batch) -> Seen {
+/// What came of a question: `own` are all runs of its treatment, `baseline` those that they are compared against.
+fn seen(campaign: &Campaign<'_>, control: &[String], batch: &Batch, own: &[String], baseline: &[String]) -> Seen {
     if !batch.not_applied.is_empty() {
         let not_applied = batch.not_applied.iter().map(|(id, _)| id.clone()).collect();
         // Each setting is named by the search itself; what they share is said once.
@@ -275,16 +310,25 @@ fn seen(campaign: &Campaign<'_>, control: &[String], batch: &Batch) -> Seen {
         reasons.dedup();
         return Seen::Unresolved { reason: format!("did not take effect: {}", reasons.join("; ")), not_applied };
     }
-    match &batch.group.outcome {
+    // A single run has only those to be compared with.
+    let alone = (own.len() == 1 && !baseline.is_empty()).then(|| campaign.compare(&[baseline, own].concat()).outcome);
+    match alone.as_ref().unwrap_or(&batch.group.outcome) {
+        Outcome::Diverged(_) if alone.is_some() => Seen::Changed,
         Outcome::Agreed if campaign.all_nan(&batch.runs) && !campaign.all_nan(control) => {
             Seen::Degenerate("every loss became NaN".to_owned())
         }
+        Outcome::Agreed if alone.is_none() && differs(campaign, own, baseline) => Seen::Changed,
         Outcome::Agreed => Seen::Agreed,
         Outcome::Diverged(divergence) => {
             Seen::Parted { onset: Some(divergence.position), groups: batch.group.classes.clone() }
         }
         Outcome::Unresolved(reason) => Seen::Unresolved { reason: reason.clone(), not_applied: Vec::new() },
     }
+}
+
+/// Whether runs that agree with one another part from those they are compared against.
+fn differs(campaign: &Campaign<'_>, own: &[String], baseline: &[String]) -> bool {
+    !baseline.is_empty() && matches!(campaign.compare(&[baseline, own].concat()).outcome, Outcome::Diverged(_))
 }
 
 /// Whether tracing the operations of the divergent step can still add to the answer.
@@ -339,17 +383,16 @@ fn add_operation(found: &mut Blame, evidence: &Evidence) {
 fn add_prices(
     found: &mut Blame,
     campaign: &Campaign<'_>,
+    base: &Treatment,
     control: &[String],
     tried: &[(BTreeMap<SettingId, Level>, Vec<String>)],
 ) {
     let long = |ids: &[String]| -> Vec<Vec<std::time::Duration>> {
         ids.iter().map(|id| campaign.step_times(id)).filter(|times| times.len() >= 10).collect()
     };
-    let pinned = tried.iter().find(|(settings, _)| {
-        !found.pins.is_empty()
-            && found.pins.iter().all(|(id, level)| settings.get(id) == Some(level))
-            && settings.len() == found.pins.len()
-    });
+    let mut pins = base.settings.clone();
+    pins.extend(found.pins.iter().cloned());
+    let pinned = tried.iter().find(|(settings, _)| pins != base.settings && *settings == pins);
     let price: Option<Price> = pinned.and_then(|(_, runs)| blame::price(&long(runs), &long(control)));
     if let Some(price) = price {
         for cause in found.causes.iter_mut().filter(|cause| cause.price.is_none()) {

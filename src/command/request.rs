@@ -55,8 +55,8 @@ pub struct Request {
     pub shim: bool,
     /// How sure an acquittal has to be, where that was asked for.
     pub confidence: Option<f64>,
-    /// Most runs in all.
-    pub max_runs: usize,
+    /// Most runs in all, where that was asked for.
+    pub max_runs: Option<usize>,
     /// How much recorded runs record, where that was asked for.
     pub level: Option<cli::RecordLevel>,
     /// Whether to prove that recording does not change the job.

@@ -45,13 +45,13 @@ struct Tally {
 fn tally(rate: f64, fresh: bool, evidence: Option<&Evidence>, max_runs: usize) -> Tally {
     let world = World { fresh, ..World::sometimes("hashseed", rate) };
     let mut tally = Tally::default();
-    for seed in 0..600 {
+    for seed in 0..300 {
         let mut audit = Audit::new(&world, seed * 7919);
         let groups = audit.control(reference_runs(evidence));
         if groups.len() < 2 {
             continue;
         }
-        let found = search(&mut audit, Config { max_runs, ..config(groups, evidence.cloned()) });
+        let found = search(&mut audit, Config { max_runs: Some(max_runs), ..config(groups, evidence.cloned()) });
         tally.audits += 1;
         tally.runs += found.blame.runs_used;
         tally.right += u32::from(found.proved() == world.guilty());
@@ -59,6 +59,39 @@ fn tally(rate: f64, fresh: bool, evidence: Option<&Evidence>, max_runs: usize) -
         tally.wrong += u32::from(found.proved().iter().any(|id| !world.guilty().contains(id)));
     }
     tally
+}
+
+#[test]
+fn a_cause_in_one_run_of_four_is_proved_or_its_odds_are_stated_whenever_it_was_seen() {
+    println!(
+        "one run of four, eleven repeats: record, other each time: audits, agreed, proved right, wrong, mean runs"
+    );
+    for (traced, fresh) in [(true, false), (true, true), (false, false), (false, true)] {
+        let world = World { fresh, ..World::sometimes("hashseed", 0.25) };
+        let (audits, mut agreed, mut right, mut wrong, mut runs) = (if traced { 400 } else { 150 }, 0, 0, 0, 0);
+        for seed in 0..audits {
+            let mut audit = Audit::new(&world, u64::from(seed) * 104_729);
+            let groups = audit.control(11);
+            if groups.len() < 2 {
+                agreed += 1;
+                continue;
+            }
+            let (shown, groups) = audit.record(groups, Config::MAX_RUNS_SOMETIMES / 4);
+            let evidence = if shown && traced { honest(&["hashseed"]) } else { Evidence::default() };
+            let found = search(&mut audit, Config { repeats: 11, ..config(groups, Some(evidence)) });
+            runs += found.blame.runs_used;
+            right += u32::from(found.proved() == world.guilty());
+            wrong += u32::from(found.proved().iter().any(|id| !world.guilty().contains(id)));
+            let lines: Vec<&String> = found.blame.causes.iter().flat_map(|cause| &cause.evidence).collect();
+            assert!(lines.iter().any(|line| line.contains("by luck with probability")), "{lines:?}");
+        }
+        let mean = runs as f64 / f64::from(audits - agreed);
+        println!("{traced:5} {fresh:5}: {audits} {agreed} {right} {wrong} {mean:5.1}");
+        let seen = audits - agreed;
+        assert!(f64::from(agreed) / f64::from(audits) < agree_by_luck(0.25, 11) + 0.03, "{agreed} agreed");
+        assert!(wrong * 20 <= seen, "{wrong} of {seen} wrong");
+        assert!(right * 20 >= seen * if traced { 19 } else { 13 }, "{right} of {seen} right");
+    }
 }
 
 #[test]

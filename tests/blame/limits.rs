@@ -80,7 +80,8 @@ fn a_budget_that_is_too_small_gives_suspicion_and_no_proof() {
     for max_runs in 5..=9 {
         let mut audit = Audit::new(&world, 3);
         let groups = audit.control(5);
-        let found = search(&mut audit, Config { max_runs, ..config(groups, Some(honest(&["seed.torch"]))) });
+        let found =
+            search(&mut audit, Config { max_runs: Some(max_runs), ..config(groups, Some(honest(&["seed.torch"]))) });
         assert_eq!(found.proved().len(), usize::from(max_runs >= 8), "{max_runs}: {:?}", found.blame);
         assert_eq!(found.blame.causes[0].id, "seed.torch");
     }
@@ -91,7 +92,7 @@ fn what_would_settle_a_likely_cause_is_said() {
     let world = World::with(&["seed.torch"]);
     let mut audit = Audit::new(&world, 4);
     let groups = audit.control(5);
-    let found = search(&mut audit, Config { max_runs: 7, ..config(groups, Some(honest(&["seed.torch"]))) });
+    let found = search(&mut audit, Config { max_runs: Some(7), ..config(groups, Some(honest(&["seed.torch"]))) });
     let cause = &found.blame.causes[0];
     assert_eq!(cause.grade, Grade::Likely);
     let command = "repro-audit run --times 3 --set seed.torch=on -- python train.py";

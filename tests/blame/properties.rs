@@ -20,15 +20,17 @@ fn some_causes(least: usize, most: usize) -> impl Strategy<Value = BTreeSet<usiz
 
 /// Worlds from kind to hostile: all settings work; some do not take effect; some fail; some bring a divergence in.
 fn worlds() -> impl Strategy<Value = World> {
-    (some_causes(1, 5), some_settings(3), some_settings(2), some_settings(1), any::<bool>(), 0..4u8).prop_map(
-        |(live, unappliable, failing, harmful, nan, hostile)| World {
+    let settings = (some_settings(3), some_settings(2), some_settings(1), some_settings(4));
+    (some_causes(1, 5), settings, any::<bool>(), 0..4u8).prop_map(
+        |(live, (unappliable, failing, harmful, altering), nan, hostile)| World {
+            altering,
             late: live.iter().skip(1).step_by(2).copied().collect(),
             live: live.into_iter().map(|cause| (cause, 1.0)).collect(),
             unappliable: if hostile > 0 { unappliable } else { BTreeSet::new() },
             failing: if hostile > 1 { failing } else { BTreeSet::new() },
             harmful: if hostile > 2 { harmful } else { BTreeSet::new() },
             nan: nan && hostile > 0,
-            fresh: false,
+            ..World::default()
         },
     )
 }
@@ -55,7 +57,7 @@ proptest! {
         let mut audit = Audit::new(&world, seed);
         let groups = audit.control(reference_runs(evidence.as_ref()));
         let pointed_to: Vec<&str> = evidence.iter().flat_map(nominate).map(|nomination| nomination.setting).collect();
-        let found = search(&mut audit, Config { max_runs, shorten, ..config(groups, evidence) });
+        let found = search(&mut audit, Config { max_runs: Some(max_runs), shorten, ..config(groups, evidence) });
         let guilty = world.guilty();
         for id in found.proved() {
             prop_assert!(guilty.contains(id), "{} is innocent: {:?}", id, found.blame);
@@ -69,15 +71,16 @@ proptest! {
     #[test]
     fn all_causes_are_proved_and_no_pin_is_idle_where_the_budget_allows(
         live in some_causes(1, 5),
+        altering in some_settings(3),
         evidence in records(),
         seed: u64,
         shorten: bool,
     ) {
         let late = live.iter().skip(1).step_by(2).copied().collect();
-        let world = World { live: live.into_iter().map(|cause| (cause, 1.0)).collect(), late, ..World::default() };
+        let world = World { altering, live: live.into_iter().map(|cause| (cause, 1.0)).collect(), late, ..World::default() };
         let mut audit = Audit::new(&world, seed);
         let groups = audit.control(reference_runs(evidence.as_ref()));
-        let found = search(&mut audit, Config { max_runs: 200, shorten, ..config(groups, evidence) });
+        let found = search(&mut audit, Config { max_runs: Some(200), shorten, ..config(groups, evidence) });
         let pins = found.pins();
         let cured = |pins: &BTreeSet<&str>| {
             world.live.keys().all(|&cause| CAUSES[cause].1.iter().any(|setting| pins.contains(setting)))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repro_audit::blame::{Answer, Ask, Config, Control, Search, Seen};
+use repro_audit::blame::{Answer, Ask, Config, Control, Search, Seen, recordings};
 use repro_audit::model::{Blame, Evidence, Grade, Level, Levels, Position, ReadBack, Setting, SettingId};
 
 /// What can be live in the world: the cause, and the settings of which any one cures it.
@@ -94,6 +94,8 @@ pub struct World {
     pub failing: BTreeSet<String>,
     /// Settings that bring a divergence in when held.
     pub harmful: BTreeSet<String>,
+    /// Settings that change the result when held, and leave it repeatable.
+    pub altering: BTreeSet<String>,
     /// Causes that show in some runs give another outcome each time they do.
     pub fresh: bool,
     /// Deterministic algorithms turn every loss into NaN.
@@ -125,6 +127,7 @@ impl World {
         if self.harmful.iter().any(|setting| held.contains(setting)) {
             early.push(dice.next());
         }
+        early.extend(self.altering.iter().map(|setting| u64::from(held.contains(setting))));
         (early, full_length.then_some(late))
     }
 
@@ -156,6 +159,13 @@ pub struct Audit<'a> {
     runs: BTreeMap<BTreeSet<String>, Vec<Trace>>,
 }
 
+/// The levels of a treatment.
+type Treated = BTreeMap<SettingId, Level>;
+
+fn names(treatment: &Treated) -> BTreeSet<String> {
+    treatment.keys().map(ToString::to_string).collect()
+}
+
 /// Sizes of the groups of runs that agree as far as they go.
 fn groups(runs: &[Trace]) -> Vec<usize> {
     fn sizes<T: Ord>(outcomes: impl Iterator<Item = T>) -> Vec<usize> {
@@ -178,6 +188,21 @@ impl<'a> Audit<'a> {
         self.repeat(&BTreeSet::new(), repeats, true, true).1
     }
 
+    /// Recorded runs, in pairs, until two of them part or more are not worth it: whether they did, and the groups of all
+    /// reference runs.
+    pub fn record(&mut self, groups: Vec<usize>, most: usize) -> (bool, Vec<usize>) {
+        let (reference, mut known) = (BTreeSet::new(), groups);
+        let mut recorded: Vec<Trace> = Vec::new();
+        while recorded.len() < recordings(&known, Config::CONFIDENCE, most) {
+            known = self.repeat(&reference, 2, true, true).1;
+            recorded.extend(self.runs[&reference].iter().rev().take(2).cloned());
+            if self::groups(&recorded).len() > 1 {
+                return (true, known);
+            }
+        }
+        (false, known)
+    }
+
     /// One run after another, until two of the same treatment part.
     fn repeat(&mut self, held: &BTreeSet<String>, repeats: usize, full: bool, all: bool) -> (usize, Vec<usize>) {
         let earlier = self.runs.entry(held.clone()).or_default();
@@ -190,8 +215,15 @@ impl<'a> Audit<'a> {
         (repeats, groups(earlier))
     }
 
-    fn answer(&mut self, treatment: &BTreeMap<SettingId, Level>, repeats: usize, full: bool, all: bool) -> Answer {
-        let held: BTreeSet<String> = treatment.keys().map(ToString::to_string).collect();
+    fn answer(
+        &mut self,
+        treatment: &Treated,
+        repeats: usize,
+        full: bool,
+        all: bool,
+        against: Option<Treated>,
+    ) -> Answer {
+        let held = names(treatment);
         let unapplied = |id: &&SettingId| self.world.unappliable.contains(id.as_str());
         let not_applied: Vec<SettingId> = treatment.keys().filter(unapplied).cloned().collect();
         let failed = |reason: &str, not_applied| Answer {
@@ -205,13 +237,16 @@ impl<'a> Audit<'a> {
         if held.iter().any(|id| self.world.failing.contains(id)) {
             return failed("every run crashed", Vec::new());
         }
-        let (runs, groups) = self.repeat(&held, repeats, full, all);
-        let seen = match groups.len() {
+        let (runs, sizes) = self.repeat(&held, repeats, full, all);
+        let known = against.map(|other| self.runs[&names(&other)].clone()).unwrap_or_default();
+        let same = groups(&[known, self.runs[&held].clone()].concat()).len() == 1;
+        let seen = match sizes.len() {
             1 if self.world.nan && held.contains("deterministic_algorithms") => {
                 Seen::Degenerate("every loss is nan".to_owned())
             }
+            1 if !same => Seen::Changed,
             1 => Seen::Agreed,
-            _ => Seen::Parted { onset: Some(Position::at_step(0)), groups },
+            _ => Seen::Parted { onset: Some(Position::at_step(0)), groups: sizes },
         };
         Answer { seen, runs, steps: runs as u64 }
     }
@@ -220,11 +255,12 @@ impl<'a> Audit<'a> {
 /// What came of a search.
 pub struct Found {
     pub blame: Blame,
-    pub questions: usize,
     pub not_checked: Vec<String>,
     pub asked: Vec<BTreeSet<String>>,
     /// Runs made at full length during the search.
     pub full_runs: usize,
+    /// Runs that controlled or confirmed: the reference, everything held, the final set, and each member let go of again.
+    pub checks: usize,
 }
 
 impl Found {
@@ -251,7 +287,7 @@ pub fn config(groups: Vec<usize>, evidence: Option<Evidence>) -> Config {
     let runs = groups.iter().sum::<usize>();
     Config {
         repeats: 3,
-        max_runs: Config::MAX_RUNS,
+        max_runs: None,
         confidence: Config::CONFIDENCE,
         settings: SETTINGS.iter().map(|id| setting(id)).collect(),
         reference: BTreeMap::new(),
@@ -264,26 +300,34 @@ pub fn config(groups: Vec<usize>, evidence: Option<Evidence>) -> Config {
 
 /// Runs the whole loop as a command would.
 pub fn search(audit: &mut Audit<'_>, config: Config) -> Found {
-    let (max_runs, before) = (config.max_runs, config.control.runs);
+    let (max_runs, before) = (config.max_runs.unwrap_or(Config::MAX_RUNS_SOMETIMES), config.control.runs);
     let mut search = Search::new(config);
-    let (mut asked, mut full_runs) = (Vec::new(), 0);
+    let (mut asked, mut full_runs, mut checks) = (Vec::new(), 0, before);
+    let mut spent: BTreeMap<BTreeSet<String>, usize> = BTreeMap::new();
     for _ in 0..1000 {
         let ask = search.next_ask();
         assert_eq!(search.next_ask(), ask, "asking twice gives two questions");
         match ask {
-            Ask::Run { treatment, repeats, full_length, all, why } => {
+            Ask::Run { treatment, repeats, full_length, all, against, why } => {
                 assert!(repeats >= 1 && !why.is_empty());
                 assert!(search.runs_used() + repeats <= max_runs, "asked for more than the budget");
                 asked.push(treatment.keys().map(ToString::to_string).collect());
-                let answer = audit.answer(&treatment, repeats, full_length, all);
+                let answer = audit.answer(&treatment, repeats, full_length, all, against);
                 full_runs += if full_length { answer.runs } else { 0 };
+                let checking = ["does anything", "do the runs part again"];
+                if checking.iter().any(|words| why.starts_with(words)) {
+                    checks += answer.runs;
+                } else {
+                    *spent.entry(names(&treatment)).or_default() += answer.runs;
+                }
                 search.seen(answer);
             }
             Ask::Done(blame) => {
                 assert!(blame.runs_used <= max_runs.max(before), "{} runs of {max_runs}", blame.runs_used);
                 assert!(!blame.causes.is_empty());
-                let (questions, not_checked) = (search.questions(), search.not_checked());
-                return Found { blame: *blame, questions, not_checked, asked, full_runs };
+                let not_checked = search.not_checked();
+                checks += spent.get(&blame.pins.iter().map(|(id, _)| id.to_string()).collect()).unwrap_or(&0);
+                return Found { blame: *blame, not_checked, asked, full_runs, checks };
             }
         }
     }

@@ -20,7 +20,7 @@ impl Search {
             return Step::Go(Phase::End(ending));
         }
         for rung in self.rungs() {
-            if self.memory.agreed(&rung) > 0 {
+            if self.agrees(&rung) {
                 return Step::Go(Phase::Prune(Kept { held: rung, ..Kept::default() }));
             }
             if self.memory.parts(&rung) {
@@ -81,12 +81,13 @@ impl Search {
     /// A question on the way.
     pub(super) fn question(&self, held: Held, why: String) -> Question {
         let full_length = !self.config.shorten;
-        Question { held, probe: None, repeats: self.exploring_repeats(), full_length, why }
+        let repeats = self.exploring_repeats().saturating_sub(self.memory.agreed(&held)).max(1);
+        Question { held, probe: None, repeats, full_length, against: None, why }
     }
 
     /// A question of whose answer the proof is made.
     pub(super) fn proving(&self, held: Held, why: String) -> Question {
-        Question { held, probe: None, repeats: self.final_repeats(), full_length: true, why }
+        Question { held, probe: None, repeats: self.final_repeats(), full_length: true, against: None, why }
     }
 
     fn why_climb(&self, rung: &Held) -> String {

@@ -35,7 +35,7 @@ impl Search {
         if kept.doubtful.is_empty() || kept.needed.is_empty() {
             return None;
         }
-        if self.memory.agreed(&kept.needed) > 0 {
+        if self.agrees(&kept.needed) {
             let alone = Kept { held: kept.needed.clone(), needed: kept.needed.clone(), doubtful: Held::new() };
             return Some(Step::Go(Phase::Prune(alone)));
         }
@@ -44,30 +44,37 @@ impl Search {
     }
 
     /// The runs must be seen to part with exactly this member released; the reference repeats show it for a single one.
-    fn see_it_part(&self, kept: &Kept, member: usize) -> Option<Step> {
+    fn see_it_part(&mut self, kept: &Kept, member: usize) -> Option<Step> {
         let rest = less(&kept.held, &[member]);
         if self.memory.seen_parting(&rest) || self.memory.why_unresolved(&rest).is_some() {
             return None;
         }
-        if self.memory.agreed(&rest) > 0 {
-            let mut smaller = kept.clone();
-            smaller.held.remove(&member);
-            smaller.needed.remove(&member);
-            return Some(Step::Go(Phase::Prune(smaller)));
+        if self.agrees(&rest) {
+            return Some(Step::Go(self.not_needed(rest)));
         }
         let why = format!("do the runs part again without {}?", self.candidates[member].id);
-        Some(Step::Ask(self.question(rest, why)))
+        Some(Step::Ask(self.releasing(&kept.held, rest, why)))
     }
 
-    /// A set that had agreed parts after all, by luck or because shortened runs had not come to it: what agreed is
-    /// forgotten, and from now on runs are longer and repeated more often.
+    /// Less is enough: what single runs hinted at was no parting, so nothing that they hinted at is believed any more.
+    fn not_needed(&mut self, held: Held) -> Phase {
+        self.trusting = false;
+        self.memory.drop_hints();
+        Phase::Prune(Kept { held, ..Kept::default() })
+    }
+
+    /// A set that had agreed parts after all, by luck or because shortened runs had not come to it. From now on runs are
+    /// longer and repeated more often: sets that agreed have more to show, or are forgotten where that would not help.
     fn begin_again(&mut self) -> Step {
         if self.restarts >= RESTARTS {
             return Step::Go(Phase::End(Ending::Contradicted));
         }
         self.restarts += 1;
-        self.memory.forget_agreements();
+        if self.rate.is_none() || self.config.shorten {
+            self.memory.forget_agreements();
+        }
         self.config.shorten = false;
+        self.demand = self.exploring_repeats();
         let again = "a set that had agreed parts after all: beginning again with more and longer runs";
         self.history.push(again.to_owned());
         Step::Go(Phase::Climb)

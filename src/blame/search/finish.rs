@@ -7,7 +7,7 @@ use super::super::nominate::Strength;
 use super::super::remedy::remedy;
 use super::super::summary::summary;
 use super::memory::Held;
-use super::{Ending, Kept, Search, at};
+use super::{Ending, Kept, Search, at, less};
 use crate::model::{Blame, Cause, Grade, Stage};
 
 impl Search {
@@ -46,6 +46,7 @@ impl Search {
     fn convicted(&self, kept: &Kept, member: usize, grade: Grade, shortfall: Option<usize>) -> Cause {
         let named = self.name(member);
         let grade = if named.inferred.is_some() { grade.max(Grade::Likely) } else { grade };
+        let grade = if self.only_hinted(kept, member) { Grade::Suspected } else { grade };
         let mut evidence = vec![self.held_agrees(kept), self.released_parts(kept, member)];
         evidence.extend(self.luck(kept));
         evidence.extend(named.inferred.iter().cloned());
@@ -71,6 +72,7 @@ impl Search {
         unknown
             .evidence
             .push("with all of them held the runs agree; the search ended before it could tell which".to_owned());
+        unknown.evidence.extend(self.what_more_would_show(self.memory.agreed(held)));
         unknown
     }
 
@@ -78,13 +80,22 @@ impl Search {
         let (agreed, full) = (self.memory.agreed(&kept.held), self.memory.agreed_at_full_length(&kept.held));
         let names = self.names(&kept.held);
         match full {
+            1 => format!("with {names} held, a run to the end agrees with those in which more was held"),
             0 => format!("with {names} held, {agreed} of {agreed} runs agree, though they were not run to the end"),
             _ => format!("with {names} held, {full} of {full} runs agree at full length"),
         }
     }
 
+    /// Whether nothing but single runs speaks for this member.
+    fn only_hinted(&self, kept: &Kept, member: usize) -> bool {
+        self.memory.has_hints() && !self.memory.seen_parting(&less(&kept.held, &[member]))
+    }
+
     fn released_parts(&self, kept: &Kept, member: usize) -> String {
         let id = &self.candidates[member].id;
+        if self.only_hinted(kept, member) {
+            return format!("one run without {id} differs from those with it; whether that repeats was not settled");
+        }
         if kept.held.len() == 1 {
             return format!(
                 "without it they part{}, as the reference repeats show",
@@ -142,7 +153,21 @@ impl Search {
         let mut unknown = self.cause("unknown".to_owned(), Grade::Suspected, vec![seen.to_owned()]);
         unknown.summary = "the job parts too seldom for its cause to be told with this many repeats".to_owned();
         unknown.evidence.extend(self.control_seen());
+        unknown.evidence.extend(self.what_more_would_show(self.exploring_repeats()));
         unknown
+    }
+
+    /// Where the job parts only sometimes: what that leaves open after so many agreeing runs, and what would settle it.
+    fn what_more_would_show(&self, agreeing: usize) -> Option<String> {
+        let rate = self.rate?;
+        Some(format!(
+            "the job parts only sometimes ({} of {} runs): {agreeing} runs of it all agree by luck with probability {}; \
+             to go on searching: --max-runs {}",
+            rate.other,
+            rate.usual + rate.other,
+            probability(rate.agree_by_luck(agreeing)),
+            self.budget() * 2
+        ))
     }
 
     fn control_seen(&self) -> Option<String> {
@@ -179,17 +204,17 @@ impl Search {
             let candidate = &self.candidates[member];
             if candidate.strength >= Some(Strength::Fair) {
                 let why = candidate.why.clone().unwrap_or_default();
-                let note = format!("not tested to the end: {} runs were allowed", self.config.max_runs);
-                add(&mut causes, self.cause(self.name(member).id, Grade::Suspected, vec![why, note]));
+                let mut evidence = vec![why, format!("not tested to the end: {} runs were allowed", self.budget())];
+                evidence.extend(self.what_more_would_show(self.config.repeats));
+                add(&mut causes, self.cause(self.name(member).id, Grade::Suspected, evidence));
             }
         }
         if causes.is_empty() {
             let mut unknown = self.unknown();
-            unknown.summary = format!("no cause was found within {} runs", self.config.max_runs);
-            unknown.evidence[0] = format!(
-                "the search ended before it could tell; allow more with --max-runs {}",
-                self.config.max_runs * 2
-            );
+            unknown.summary = format!("no cause was found within {} runs", self.budget());
+            unknown.evidence[0] =
+                format!("the search ended before it could tell; allow more with --max-runs {}", self.budget() * 2);
+            unknown.evidence.extend(self.what_more_would_show(self.config.repeats));
             causes.push(unknown);
         }
         causes

@@ -10,6 +10,10 @@ pub(super) type Held = BTreeSet<usize>;
 struct Sighting {
     agreed: usize,
     at_full_length: usize,
+    /// One run was made, and it differs from runs with more held.
+    changed: bool,
+    /// That run is taken for a parting until the proof.
+    hint: bool,
     parted: bool,
     unresolved: Option<String>,
 }
@@ -25,8 +29,36 @@ impl Memory {
 
     pub fn add_agreed(&mut self, held: Held, runs: usize, full_length: bool) {
         let seen = self.0.entry(held).or_default();
+        seen.hint = false;
         seen.agreed += runs;
         seen.at_full_length += if full_length { runs } else { 0 };
+    }
+
+    /// A single run was made under this set, and it differs from runs with more held; as a `hint`, it is taken for a
+    /// parting until [`Memory::drop_hints`].
+    pub fn changed(&mut self, held: Held, hint: bool) {
+        let seen = self.0.entry(held).or_default();
+        (seen.changed, seen.hint) = (true, hint);
+    }
+
+    /// Whether anything rests on single runs.
+    pub fn has_hints(&self) -> bool {
+        self.0.values().any(|seen| seen.hint && !seen.parted)
+    }
+
+    /// Takes no single run for a parting any more.
+    pub fn drop_hints(&mut self) {
+        self.0.values_mut().for_each(|seen| seen.hint = false);
+    }
+
+    /// Whether all that is known of exactly this set is one run that differs from runs with more held.
+    pub fn only_changed(&self, held: &Held) -> bool {
+        self.0.get(held).is_some_and(|seen| seen.changed && seen.agreed == 0 && !seen.parted)
+    }
+
+    /// How many runs under exactly this set are known and part from none of the others.
+    pub fn made(&self, held: &Held) -> usize {
+        self.0.get(held).filter(|seen| !seen.parted).map_or(0, |seen| seen.agreed + usize::from(seen.changed))
     }
 
     pub fn unresolved(&mut self, held: Held, reason: &str) {
@@ -58,9 +90,9 @@ impl Memory {
         self.0.get(held).is_some_and(|seen| seen.parted)
     }
 
-    /// Whether runs part under this set, as seen or because they part even with more held.
+    /// Whether runs part under this set, as seen or hinted at or because they part even with more held.
     pub fn parts(&self, held: &Held) -> bool {
-        self.0.iter().any(|(set, seen)| seen.parted && held.is_subset(set))
+        self.0.iter().any(|(set, seen)| (seen.parted || seen.hint) && held.is_subset(set))
     }
 
     /// Why nothing could be said of this set, where that was so.
@@ -81,7 +113,7 @@ impl Memory {
     /// Forgets what agreed: some of it agreed by luck, or would have parted later.
     pub fn forget_agreements(&mut self) {
         for seen in self.0.values_mut() {
-            (seen.agreed, seen.at_full_length) = (0, 0);
+            (seen.agreed, seen.at_full_length, seen.changed, seen.hint) = (0, 0, false, false);
         }
     }
 }

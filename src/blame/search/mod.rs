@@ -18,7 +18,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::candidate::{Candidate, candidates};
+use super::candidate::{Candidate, candidates, is_altering};
 use super::luck::Rate;
 use super::nominate::nominate;
 use crate::model::{Blame, Evidence, Level, Position, Setting, SettingId};
@@ -29,8 +29,9 @@ use memory::{Held, Memory};
 pub struct Config {
     /// Repeats that must agree, N.
     pub repeats: usize,
-    /// The search asks for no run beyond this many, those made before it included.
-    pub max_runs: usize,
+    /// The search asks for no run beyond this many, those made before it included; `None` for [`Config::MAX_RUNS`], or
+    /// [`Config::MAX_RUNS_SOMETIMES`] where the job parts only sometimes.
+    pub max_runs: Option<usize>,
     /// With which confidence repeats acquit where the job parts only sometimes: 0.95.
     pub confidence: f64,
     /// The settings that can reach this job; those without a level to hold, and probes, are told apart here.
@@ -49,8 +50,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// The budget where nobody gave one: enough for one cause that shows in one run of four.
+    /// The budget where nobody gave one: enough for several causes at once without a record.
     pub const MAX_RUNS: usize = 60;
+    /// The budget where nobody gave one and the job parts only sometimes: enough for one cause that shows in one run of
+    /// four and that the record does not show.
+    pub const MAX_RUNS_SOMETIMES: usize = 120;
     /// The confidence where nobody asked for one.
     pub const CONFIDENCE: f64 = 0.95;
 }
@@ -86,6 +90,9 @@ pub enum Ask {
         full_length: bool,
         /// Whether to make all of them; otherwise they stop as soon as two of the treatment part.
         all: bool,
+        /// The levels of earlier runs, which agreed and with which these are compared too. A run that equals them shows as
+        /// much as two that equal one another.
+        against: Option<BTreeMap<SettingId, Level>>,
         /// Why, in one line.
         why: String,
     },
@@ -107,8 +114,10 @@ pub struct Answer {
 /// What repeats under one treatment showed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
-    /// All runs made agree (with earlier ones under the same treatment too).
+    /// All runs made agree, with earlier ones under the same treatment and with those they were compared against too.
     Agreed,
+    /// As far as there are several they agree with one another, and not with those they were compared against.
+    Changed,
     /// Two of them part.
     Parted {
         /// Where.
@@ -134,6 +143,7 @@ struct Question {
     probe: Option<SettingId>,
     repeats: usize,
     full_length: bool,
+    against: Option<Held>,
     why: String,
 }
 
@@ -203,10 +213,13 @@ pub struct Search {
     phase: Phase,
     pending: Option<Question>,
     rate: Option<Rate>,
+    /// Whether one run that differs from those with more held is taken for a parting until the proof.
+    trusting: bool,
+    /// Runs that must agree under a set before anything is built on it.
+    demand: usize,
     restarts: u32,
     runs: usize,
     steps: u64,
-    questions: usize,
     history: Vec<String>,
 }
 
@@ -227,8 +240,9 @@ impl Search {
             memory,
             phase: Phase::Watch,
             pending: None,
+            trusting: true,
+            demand: 1,
             restarts: 0,
-            questions: 0,
             history: Vec::new(),
             config,
         }
@@ -259,13 +273,13 @@ impl Search {
         let Some(question) = self.pending.take() else { return };
         self.runs += answer.runs;
         self.steps += answer.steps;
-        self.questions += 1;
         self.note(&question, &answer);
         match answer.seen {
             Seen::Degenerate(_) | Seen::Unresolved { .. } if question.held.is_empty() && question.probe.is_none() => {
                 self.phase = Phase::Climb;
             }
             Seen::Agreed => self.on_agreed(&question, answer.runs),
+            Seen::Changed => self.on_changed(&question, answer.runs),
             Seen::Parted { groups, .. } => self.on_parted(&question, &groups),
             Seen::Degenerate(reason) => self.on_degenerate(&question, reason),
             Seen::Unresolved { reason, not_applied } => self.on_unresolved(&question, &reason, &not_applied),
@@ -275,11 +289,6 @@ impl Search {
     /// Adds what a later record shows, such as a traced step; it names causes and lines, and does not reorder the search.
     pub fn learn(&mut self, evidence: Evidence) {
         self.config.evidence = Some(evidence);
-    }
-
-    /// How many treatments were tried.
-    pub fn questions(&self) -> usize {
-        self.questions
     }
 
     /// How many runs were made, those before the search included.
@@ -293,21 +302,33 @@ impl Search {
     }
 
     fn ask(&self, question: &Question) -> Ask {
-        let mut treatment = self.config.reference.clone();
-        for &member in &question.held {
-            treatment.insert(self.candidates[member].id.clone(), self.candidates[member].hold.clone());
-        }
+        let mut treatment = self.levels(&question.held);
         if let Some((id, level)) = question.probe.as_ref().and_then(|probe| self.probe_level(probe)) {
             treatment.insert(id, level);
         }
         let Question { repeats, full_length, .. } = *question;
-        Ask::Run { treatment, repeats, full_length, all: question.held.is_empty(), why: question.why.clone() }
+        let against = question.against.as_ref().map(|held| self.levels(held));
+        Ask::Run { treatment, repeats, full_length, all: question.held.is_empty(), against, why: question.why.clone() }
+    }
+
+    /// The levels of the treatment that holds these.
+    fn levels(&self, held: &Held) -> BTreeMap<SettingId, Level> {
+        let mut levels = self.config.reference.clone();
+        levels.extend(held.iter().map(|&m| (self.candidates[m].id.clone(), self.candidates[m].hold.clone())));
+        levels
+    }
+
+    /// The most runs that may be made in all, those before the search included.
+    pub fn budget(&self) -> usize {
+        let usual = if self.rate.is_some() { Config::MAX_RUNS_SOMETIMES } else { Config::MAX_RUNS };
+        self.config.max_runs.unwrap_or(usual)
     }
 
     /// Poses a question, shortened to what the budget still allows; where that is not even a pair, the search ends.
     fn pose(&mut self, mut question: Question) {
-        let left = self.config.max_runs.saturating_sub(self.runs);
-        let least = if self.memory.agreed(&question.held) > 0 && question.probe.is_none() { 1 } else { 2 };
+        let left = self.budget().saturating_sub(self.runs);
+        let made = self.memory.made(&question.held) > 0 && question.probe.is_none();
+        let least = if made || question.against.is_some() { 1 } else { 2 };
         if left < least {
             self.phase = Phase::End(self.exhausted());
             return;
@@ -330,8 +351,29 @@ impl Search {
         match &question.probe {
             Some(probe) => self.phase = Phase::End(Ending::Probed(probe.clone())),
             None if question.held.is_empty() => self.watched_agreeing(runs),
-            None => self.memory.add_agreed(question.held.clone(), runs, question.full_length),
+            None => self.acquitted(question, runs),
         }
+    }
+
+    /// Runs under this set agree, with the one that was made before where there is one.
+    fn acquitted(&mut self, question: &Question, runs: usize) {
+        let earlier = usize::from(self.memory.only_changed(&question.held));
+        self.memory.add_agreed(question.held.clone(), runs + earlier, question.full_length);
+    }
+
+    /// One run that differs from those it was compared against does not show whether it repeats; several that agree do.
+    fn on_changed(&mut self, question: &Question, runs: usize) {
+        if runs + self.memory.made(&question.held) > 1 {
+            self.acquitted(question, runs);
+        } else {
+            let hint = self.trusting && !self.released(question).any(|m| is_altering(&self.candidates[m].id));
+            self.memory.changed(question.held.clone(), hint);
+        }
+    }
+
+    /// What the runs compared against hold and these do not.
+    fn released<'q>(&self, question: &'q Question) -> impl Iterator<Item = usize> + use<'q> {
+        question.against.iter().flatten().copied().filter(|member| !question.held.contains(member))
     }
 
     fn on_parted(&mut self, question: &Question, groups: &[usize]) {
@@ -376,6 +418,7 @@ impl Search {
     fn give_up(&mut self, member: usize, reason: String) {
         self.dropped.insert(member, reason);
         self.memory.forget(member);
+        self.memory.drop_hints();
         if let Phase::Prune(kept) = &self.phase
             && kept.held.contains(&member)
         {
@@ -398,6 +441,11 @@ impl Search {
     /// often as the proof needs.
     fn exploring_repeats(&self) -> usize {
         self.rate.map_or(2, |rate| rate.repeats_for(self.risk() * EXPLORING))
+    }
+
+    /// Whether enough runs agree under this set to go on from it.
+    fn agrees(&self, held: &Held) -> bool {
+        self.memory.agreed(held) >= if self.rate.is_some() { self.demand } else { 1 }
     }
 
     /// Repeats behind the final set: N, or more where the job parts only sometimes. Each set that was seen to agree had its
@@ -435,7 +483,9 @@ impl Search {
         let held = if question.held.is_empty() { "the reference again".to_owned() } else { format!("held {held}") };
         let and = question.probe.as_ref().map(|probe| format!(" and {probe}")).unwrap_or_default();
         let said = match &answer.seen {
+            Seen::Agreed if question.against.is_some() => "agrees with the runs with more held".to_owned(),
             Seen::Agreed => format!("{} runs agree", answer.runs),
+            Seen::Changed => "differs from the runs with more held".to_owned(),
             Seen::Parted { onset, .. } => format!("parts{}", at(onset.as_ref())),
             Seen::Degenerate(reason) => format!("says nothing: {reason}"),
             Seen::Unresolved { reason, .. } => format!("unresolved: {reason}"),

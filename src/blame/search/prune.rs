@@ -1,6 +1,7 @@
 //! Letting go of what is not needed, by halves, from a set that agrees.
 
-use super::{Kept, Phase, Search, Step, less};
+use super::memory::Held;
+use super::{Kept, Phase, Question, Search, Step, less};
 
 /// With this many causes found, groups are no longer worth releasing together where causes are also dense.
 const MANY: usize = 3;
@@ -49,17 +50,33 @@ impl Search {
         kept.needed.len() >= MANY && kept.needed.len() * 3 > known
     }
 
+    /// Whether the runs still agree with less held. Where the job parts whenever a cause is live, one run that equals
+    /// those with more held is enough; one that differs is repeated, since a setting may change the result and be no cause.
+    pub(super) fn releasing(&self, held: &Held, rest: Held, why: String) -> Question {
+        let question = self.question(rest, why);
+        if self.rate.is_some() {
+            return question;
+        }
+        let against = (!self.memory.only_changed(&question.held)).then(|| held.clone());
+        Question { repeats: 1, against, ..question }
+    }
+
     fn release(&mut self, mut kept: Kept, open: &[usize], sizes: &[usize]) -> Step {
         for &size in sizes {
             let rest = less(&kept.held, &open[..size]);
-            if self.memory.agreed(&rest) > 0 {
+            if self.agrees(&rest) {
                 kept.held = rest;
                 return Step::Go(Phase::Prune(kept));
             }
             if self.memory.why_unresolved(&rest).is_none() {
                 let released = open[..size].iter().copied().collect();
-                let why = format!("is {} needed? Holding {} without it", self.names(&released), self.names(&rest));
-                return Step::Ask(self.question(rest, why));
+                let why = match self.memory.only_changed(&rest) {
+                    false => format!("is {} needed? Holding {} without it", self.names(&released), self.names(&rest)),
+                    true => {
+                        format!("do the runs part again without {}, or is it another result?", self.names(&released))
+                    }
+                };
+                return Step::Ask(self.releasing(&kept.held, rest, why));
             }
         }
         // Nothing can be said of releasing it, so it stays held and is not blamed.

@@ -24,7 +24,7 @@ impl Search {
             return Step::Ask(self.watching(FEWEST - self.reference_runs(), why));
         }
         let Some(rate) = self.rate else { return Step::Go(Phase::Climb) };
-        let most = self.config.max_runs / SHARE;
+        let most = self.budget() / SHARE;
         let left = most.saturating_sub(rate.usual + rate.other);
         if rate.other >= SIGHTINGS || left == 0 {
             return Step::Go(Phase::Climb);
@@ -34,7 +34,7 @@ impl Search {
     }
 
     fn watching(&self, repeats: usize, why: String) -> Question {
-        Question { held: Held::new(), probe: None, repeats, full_length: true, why }
+        Question { held: Held::new(), probe: None, repeats, full_length: true, against: None, why }
     }
 
     fn reference_runs(&self) -> usize {

@@ -153,7 +153,7 @@ pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
         blame: !typed.no_blame,
         shim: true,
         confidence: None,
-        max_runs: 40,
+        max_runs: None,
         level: None,
         check_observer: false,
     })
