@@ -7,46 +7,54 @@ use crate::model::Price;
 /// Fewer steps than this say nothing about their time.
 const FEWEST_STEPS: usize = 10;
 
-/// A median step shorter than this is mostly the clock and the log.
+/// A step shorter than this is mostly the clock and the log.
 const SHORTEST: Duration = Duration::from_micros(20);
 
 /// Single runs that disagree by more than this about the ratio were measured on a machine too busy to say.
 const WIDEST: f64 = 1.5;
 
-/// What a pin costs, given the step durations of each run with it and of each reference run; `None` where the runs are
-/// too short to say. The spread is that of the ratios of single runs.
-pub fn price(pinned: &[Vec<Duration>], reference: &[Vec<Duration>]) -> Option<Price> {
-    let (pinned, reference) = (medians(pinned)?, medians(reference)?);
+/// What a pin costs, given the step durations of each run with it and of each reference run, or why that cannot be said.
+/// The spread is that of the ratios of single runs.
+///
+/// A run's step time is the lower quartile of its steps: what else the machine does can only make a step longer.
+///
+/// # Errors
+/// Where the runs are too short, or disagree too much: why, to follow "not measurable: ".
+pub fn price(pinned: &[Vec<Duration>], reference: &[Vec<Duration>]) -> Result<Price, &'static str> {
+    let (pinned, reference) = (step_times(pinned)?, step_times(reference)?);
     let ratios = || pinned.iter().flat_map(|with| reference.iter().map(move |without| with / without));
     let lowest = ratios().fold(f64::INFINITY, f64::min);
     let highest = ratios().fold(0.0, f64::max);
     if highest > lowest * WIDEST {
-        return None;
+        return Err("single runs disagree about the time of a step, so the machine was too busy");
     }
-    Some(Price { step_time_ratio: median(pinned.clone())? / median(reference.clone())?, spread: (lowest, highest) })
+    let (pinned, reference) = (quantile(pinned, 2), quantile(reference, 2));
+    let ratio = pinned.zip(reference).map(|(with, without)| with / without).ok_or(TOO_FEW)?;
+    Ok(Price { step_time_ratio: ratio, spread: (lowest, highest) })
 }
 
-/// The median step of each run; `None` where any run is too short or there is none.
-fn medians(runs: &[Vec<Duration>]) -> Option<Vec<f64>> {
-    let medians: Option<Vec<f64>> = runs
-        .iter()
-        .map(|steps| {
-            // The first step pays for start-up and is left out.
-            let later: Vec<f64> = steps.iter().skip(1).map(Duration::as_secs_f64).collect();
-            if later.len() + 1 < FEWEST_STEPS { None } else { median(later) }
-        })
-        .map(|step| step.filter(|step| *step >= SHORTEST.as_secs_f64()))
-        .collect();
-    medians.filter(|medians| !medians.is_empty())
+const TOO_FEW: &str = "no run with it or none without it went on for ten steps";
+
+/// The step time of each run that is long enough.
+fn step_times(runs: &[Vec<Duration>]) -> Result<Vec<f64>, &'static str> {
+    // The first step pays for start-up and is left out.
+    let long = runs.iter().filter(|steps| steps.len() >= FEWEST_STEPS);
+    let times = long.filter_map(|steps| quantile(steps.iter().skip(1).map(Duration::as_secs_f64).collect(), 4));
+    let times: Vec<f64> = times.collect();
+    match times.iter().all(|step| *step >= SHORTEST.as_secs_f64()) {
+        _ if times.is_empty() => Err(TOO_FEW),
+        true => Ok(times),
+        false => Err("its steps take less time than writing a line"),
+    }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The value below which one in `share` of the values lies; the middle of two for the median of an even number.
+fn quantile(mut values: Vec<f64>, share: usize) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        odd if odd % 2 == 1 => values.get(middle).copied(),
-        _ => Some(f64::midpoint(*values.get(middle - 1)?, *values.get(middle)?)),
+    let at = values.len() / share;
+    match share == 2 && values.len().is_multiple_of(2) {
+        true => Some(f64::midpoint(*values.get(at.checked_sub(1)?)?, *values.get(at)?)),
+        false => values.get(at).copied(),
     }
 }
 
@@ -74,13 +82,20 @@ mod tests {
 
     #[test]
     fn runs_that_disagree_about_the_price_have_none() {
-        assert_eq!(price(&[steps(20, 20), steps(35, 20)], &[steps(10, 20)]), None);
+        assert!(price(&[steps(20, 20), steps(35, 20)], &[steps(10, 20)]).unwrap_err().contains("busy"));
     }
 
     #[test]
     fn short_runs_have_no_price() {
-        assert_eq!(price(&[steps(10, 3)], &[steps(10, 20)]), None);
-        assert_eq!(price(&[], &[steps(10, 20)]), None);
-        assert_eq!(price(&[steps(0, 20)], &[steps(0, 20)]), None);
+        assert_eq!(price(&[steps(10, 3)], &[steps(10, 20)]), Err(TOO_FEW));
+        assert_eq!(price(&[], &[steps(10, 20)]), Err(TOO_FEW));
+        assert!(price(&[steps(0, 20)], &[steps(0, 20)]).unwrap_err().contains("less time"));
+    }
+
+    #[test]
+    fn steps_that_others_slowed_down_do_not_count() {
+        let busy: Vec<Duration> =
+            (0..24).map(|step| Duration::from_millis(if step % 3 == 0 { 10 } else { 40 })).collect();
+        assert!((price(&[busy], &[steps(10, 24)]).unwrap().step_time_ratio - 1.0).abs() < 1e-9);
     }
 }

@@ -6,7 +6,7 @@ use crate::blame::{self, Answer, Ask, Config, Control, Rate, Search, Seen};
 use crate::error::Result;
 use crate::model::flight::FlightDivergence;
 use crate::model::{
-    Blame, Evidence, Kind, Level, Need, OperationProbe, Outcome, Price, Setting, SettingId, Stage, Status, Treatment,
+    Blame, Evidence, Grade, Kind, Level, Need, OperationProbe, Outcome, Setting, SettingId, Stage, Status, Treatment,
 };
 use crate::probe::Detail;
 use crate::{compare, probe};
@@ -387,16 +387,22 @@ fn add_prices(
     control: &[String],
     tried: &[(BTreeMap<SettingId, Level>, Vec<String>)],
 ) {
-    let long = |ids: &[String]| -> Vec<Vec<std::time::Duration>> {
-        ids.iter().map(|id| campaign.step_times(id)).filter(|times| times.len() >= 10).collect()
-    };
+    let steps = |ids: &[String]| -> Vec<_> { ids.iter().map(|id| campaign.step_times(id)).collect() };
     let mut pins = base.settings.clone();
     pins.extend(found.pins.iter().cloned());
-    let pinned = tried.iter().find(|(settings, _)| pins != base.settings && *settings == pins);
-    let price: Option<Price> = pinned.and_then(|(_, runs)| blame::price(&long(runs), &long(control)));
-    if let Some(price) = price {
-        for cause in found.causes.iter_mut().filter(|cause| cause.price.is_none()) {
-            cause.price = Some(price.clone());
+    if pins == base.settings {
+        return;
+    }
+    let pinned = tried.iter().find(|(settings, _)| *settings == pins).map(|(_, runs)| steps(runs)).unwrap_or_default();
+    let price = blame::price(&pinned, &steps(control));
+    let together = found.pins.len() > 1;
+    for cause in found.causes.iter_mut().filter(|cause| cause.price.is_none() && cause.grade != Grade::Suspected) {
+        match &price {
+            Ok(price) => cause.price = Some(price.clone()),
+            Err(why) => cause.evidence.push(format!("its price is not measurable: {why}")),
+        }
+        if together && price.is_ok() {
+            cause.evidence.push("its price is that of all pins together".to_owned());
         }
     }
 }

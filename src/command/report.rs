@@ -77,7 +77,7 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
         let others = (0..replayed.len()).filter(|i| !members.contains(i));
         let drawn: Vec<Compared<'_>> = members.iter().copied().chain(others).map(|i| replayed[i].compared()).collect();
         audit.curves = findings::curves(&drawn);
-        audit.confidence = Some(blame::confidence(&group.classes));
+        audit.confidence = Some(blame::confidence(&group.classes, None));
     } else {
         audit.reason = "the record holds no run".to_owned();
         audit.verdict = Verdict::Unresolved;

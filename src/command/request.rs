@@ -55,6 +55,8 @@ pub struct Request {
     pub shim: bool,
     /// How sure an acquittal has to be, where that was asked for.
     pub confidence: Option<f64>,
+    /// The share of runs that part which must not go unseen, where that was asked for.
+    pub detect: Option<f64>,
     /// Most runs in all, where that was asked for.
     pub max_runs: Option<usize>,
     /// How much recorded runs record, where that was asked for.
@@ -121,6 +123,7 @@ impl Request {
             blame: !typed.no_blame,
             shim: !typed.no_shim,
             confidence: typed.confidence,
+            detect: typed.detect,
             max_runs: typed.max_runs,
             level: typed.level,
             check_observer: typed.check_observer,

@@ -235,7 +235,7 @@ fn conclude(
         audit.reason = sentence;
     }
     audit.warnings.extend(saved::sentence(campaign.runs(), &batch.runs, &|run| campaign.steps_shown(run)));
-    audit.confidence = Some(blame::confidence(&batch.group.classes));
+    audit.confidence = Some(blame::confidence(&batch.group.classes, request.detect));
     if campaign.detached() {
         audit.verdict = Verdict::Unresolved;
         audit.reason = format!("{} runs were submitted, and nothing was compared yet", campaign.runs().len());

@@ -69,6 +69,7 @@ fn a_cause_in_one_run_of_four_is_proved_or_its_odds_are_stated_whenever_it_was_s
     for (traced, fresh) in [(true, false), (true, true), (false, false), (false, true)] {
         let world = World { fresh, ..World::sometimes("hashseed", 0.25) };
         let (audits, mut agreed, mut right, mut wrong, mut runs) = (if traced { 400 } else { 150 }, 0, 0, 0, 0);
+        let mut likely_wrong = 0;
         for seed in 0..audits {
             let mut audit = Audit::new(&world, u64::from(seed) * 104_729);
             let groups = audit.control(11);
@@ -82,6 +83,7 @@ fn a_cause_in_one_run_of_four_is_proved_or_its_odds_are_stated_whenever_it_was_s
             runs += found.blame.runs_used;
             right += u32::from(found.proved() == world.guilty());
             wrong += u32::from(found.proved().iter().any(|id| !world.guilty().contains(id)));
+            likely_wrong += u32::from(found.graded(Grade::Likely).iter().any(|id| !world.guilty().contains(id)));
             let lines: Vec<&String> = found.blame.causes.iter().flat_map(|cause| &cause.evidence).collect();
             assert!(lines.iter().any(|line| line.contains("by luck with probability")), "{lines:?}");
         }
@@ -90,6 +92,7 @@ fn a_cause_in_one_run_of_four_is_proved_or_its_odds_are_stated_whenever_it_was_s
         let seen = audits - agreed;
         assert!(f64::from(agreed) / f64::from(audits) < agree_by_luck(0.25, 11) + 0.03, "{agreed} agreed");
         assert!(wrong * 20 <= seen, "{wrong} of {seen} wrong");
+        assert!(likely_wrong * 20 <= seen, "{likely_wrong} of {seen} likely and wrong");
         assert!(right * 20 >= seen * if traced { 19 } else { 13 }, "{right} of {seen} right");
     }
 }

@@ -7,7 +7,7 @@ use super::super::nominate::Strength;
 use super::super::remedy::remedy;
 use super::super::summary::summary;
 use super::memory::Held;
-use super::{Ending, Kept, Search, at, less};
+use super::{EXPLORING, Ending, Kept, Search, at, less};
 use crate::model::{Blame, Cause, Grade, Stage};
 
 impl Search {
@@ -46,7 +46,8 @@ impl Search {
     fn convicted(&self, kept: &Kept, member: usize, grade: Grade, shortfall: Option<usize>) -> Cause {
         let named = self.name(member);
         let grade = if named.inferred.is_some() { grade.max(Grade::Likely) } else { grade };
-        let grade = if self.only_hinted(kept, member) { Grade::Suspected } else { grade };
+        let weak = self.only_hinted(kept, member) || self.may_be_luck(kept);
+        let grade = if weak { Grade::Suspected } else { grade };
         let mut evidence = vec![self.held_agrees(kept), self.released_parts(kept, member)];
         evidence.extend(self.luck(kept));
         evidence.extend(named.inferred.iter().cloned());
@@ -84,6 +85,12 @@ impl Search {
             0 => format!("with {names} held, {agreed} of {agreed} runs agree, though they were not run to the end"),
             _ => format!("with {names} held, {full} of {full} runs agree at full length"),
         }
+    }
+
+    /// Whether the agreement of the held set is too likely to be luck for anything to be called likely.
+    fn may_be_luck(&self, kept: &Kept) -> bool {
+        let most = (1.0 - self.config.confidence) * EXPLORING;
+        self.rate.is_some_and(|rate| rate.agree_by_luck(self.memory.agreed(&kept.held)) > most)
     }
 
     /// Whether nothing but single runs speaks for this member.

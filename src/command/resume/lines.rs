@@ -153,6 +153,7 @@ pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
         blame: !typed.no_blame,
         shim: true,
         confidence: None,
+        detect: None,
         max_runs: None,
         level: None,
         check_observer: false,
