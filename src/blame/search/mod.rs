@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidate::{Candidate, candidates, is_altering};
 use super::luck::Rate;
 use super::nominate::nominate;
-use crate::model::{Blame, Evidence, Level, Position, Setting, SettingId};
+use crate::model::{Evidence, Level, Position, Setting, SettingId};
 pub use ask::{Answer, Ask, Seen};
 use memory::{Held, Memory};
 
