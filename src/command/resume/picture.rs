@@ -93,6 +93,7 @@ mod tests {
             metric: "loss".to_owned(),
             kind: Kind::Value,
             stage: None,
+            rank: None,
             values: Vec::new(),
             absolute: None,
             relative: None,
