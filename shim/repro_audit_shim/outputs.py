@@ -25,13 +25,9 @@ def hook(torch, recorder):
             before = None
             if watch:
                 if trains:
-<<<<<<< HEAD
+                    recorder.forwards += 1
                     # where a loader's batch was digested, what the module was given follows from it
                     if recorder.inputs is None and (recorder.full or not recorder.batches):
-=======
-                    recorder.forwards += 1
-                    if recorder.inputs is None:
->>>>>>> da65c21 (Name each thing a checkpoint forgot, on real trainers too)
                         saw_inputs(recorder, args, kwargs)
                 else:
                     before = True
