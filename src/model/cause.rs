@@ -27,7 +27,7 @@ impl Grade {
 }
 
 /// A line of the user's code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceLine {
     /// The file, as the process named it.
     pub file: PathBuf,
