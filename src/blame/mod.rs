@@ -32,7 +32,7 @@ pub use luck::{Rate, agree_by_luck, recordings, repeats_for};
 pub use matrix::{Question, matrix, places};
 pub use nominate::{Nomination, Strength, nominate};
 pub use price::price;
-pub use recorded::{SOURCES, sentence};
+pub use recorded::{SOURCES, by_rank, sentence};
 pub use remedy::{function, remedy};
 pub use resume::{
     Attempt, Forgotten, Minimal, best_attempt, forgotten, is_generator, is_global_generator, next_attempt,

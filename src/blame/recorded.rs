@@ -37,3 +37,10 @@ pub fn sentence(first: &FlightDivergence) -> String {
         first.step, first.item
     )
 }
+
+/// Where each rank parts, one line; none for jobs of one process.
+pub fn by_rank(ranks: &[FlightDivergence]) -> Option<String> {
+    let part = |first: &FlightDivergence| Some(format!("rank {} at step {} ({})", first.rank?, first.step, first.item));
+    let parts: Vec<String> = ranks.iter().filter_map(part).collect();
+    (parts.len() > 1).then(|| format!("ranks of the recorded runs part: {}", parts.join(", ")))
+}

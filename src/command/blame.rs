@@ -22,6 +22,8 @@ pub struct Found {
     pub blame: Blame,
     /// The stage at which recorded runs part.
     pub stage: Option<Stage>,
+    /// Where the losses of two recorded runs part to the bit.
+    pub exact: Option<Divergence>,
     /// What the recorded runs showed, one sentence each.
     pub notes: Vec<String>,
     /// What could not be tried, one line each.
@@ -33,6 +35,7 @@ pub struct Found {
 struct Recorded {
     evidence: Option<Evidence>,
     first: Option<FlightDivergence>,
+    exact: Option<Divergence>,
     entered: bool,
     runs: Vec<String>,
     notes: Vec<String>,
@@ -81,6 +84,7 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
     Ok(Found {
         blame: found,
         stage: recorded.first.as_ref().map(|first| first.stage),
+        exact: recorded.exact,
         notes: recorded.notes,
         not_checked: search.not_checked(),
     })
@@ -156,7 +160,10 @@ fn shown(campaign: &Campaign<'_>, runs: Vec<String>, parting: Option<[usize; 2]>
     let first = compare::flight::flights(a, b);
     let mut notes = Vec::new();
     match &first {
-        Some(first) => notes.push(blame::sentence(first)),
+        Some(first) => {
+            notes.push(blame::sentence(first));
+            notes.extend(blame::by_rank(&compare::flight::by_rank(a, b)));
+        }
         None if parting.is_none() => notes.push(format!(
             "the {} recorded runs agree although others part: it parts only sometimes, or recording changed the outcome",
             runs.len()
@@ -164,7 +171,8 @@ fn shown(campaign: &Campaign<'_>, runs: Vec<String>, parting: Option<[usize; 2]>
         None => {}
     }
     let evidence = blame::evidence(a, b, first.as_ref(), None);
-    Recorded { evidence: Some(evidence), first, entered: true, runs, notes }
+    let exact = super::observe::exact_divergence([&runs[one], &runs[other]], a, b);
+    Recorded { exact, evidence: Some(evidence), first, entered: true, runs, notes }
 }
 
 fn pair(campaign: &mut Campaign<'_>, base: &Treatment, after_points: Option<u64>) -> Result<Batch> {

@@ -1,8 +1,10 @@
 //! What recorded runs show of a job whose printed digits agree, and whether recording changes the job.
 
 use crate::cli::RecordLevel;
+use crate::compare::{End, Member};
 use crate::error::Result;
-use crate::model::{Audit, Outcome, Resolution, Source, Treatment, Verdict};
+use crate::model::flight::Flight;
+use crate::model::{Audit, Divergence, Outcome, Resolution, Source, Tolerance, Treatment, Verdict};
 use crate::probe::Detail;
 use crate::{blame, compare};
 
@@ -79,10 +81,24 @@ fn compare_bits(campaign: &Campaign<'_>, audit: &mut Audit, recorded: &Batch) {
     }
     let note = format!("{looked} steps were compared to the bit");
     audit.resolution = Some(Resolution { source: Source::Exact, decimals: None, note });
+    audit.warnings.extend(blame::by_rank(&compare::flight::by_rank(a, b)));
     if let Some(first) = compare::flight::flights(a, b) {
         audit.verdict = Verdict::Diverged;
         audit.reason = format!("the printed digits agree, and below them the runs part: {}", blame::sentence(&first));
+        let [one, other] = recorded.runs.as_slice() else { return };
+        audit.divergence =
+            exact_divergence([one, other], a, b).map(|parts| Divergence { stage: Some(first.stage), ..parts });
     }
+}
+
+/// Where the losses of two recorded runs, given by their ids and records, part to the bit.
+pub(super) fn exact_divergence(runs: [&str; 2], a: &Flight, b: &Flight) -> Option<Divergence> {
+    let (one, other) = compare::flight::exact_losses(a).zip(compare::flight::exact_losses(b))?;
+    let readings = runs.into_iter().zip([&one, &other]);
+    // A recorded run may be ended early: what counts is how far both go.
+    let members: Vec<Member<'_>> =
+        readings.map(|(run, reading)| Member { name: run, reading, end: End::Cut }).collect();
+    compare::group(&members, Tolerance::Exact, None).outcome.divergence().cloned()
 }
 
 fn unresolve(audit: &mut Audit, reason: &str) {

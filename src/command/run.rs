@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Blame, Outcome, SettingId, Treatment, TreatmentResult, Verdict};
+use crate::model::{Audit, Blame, Divergence, Outcome, SettingId, Treatment, TreatmentResult, Verdict};
 use crate::{blame, exit, plan, probe, record, report};
 
 use super::campaign::{Batch, Campaign, Order};
@@ -157,6 +157,8 @@ fn search_for_cause(
     if let Some(divergence) = &mut audit.divergence {
         divergence.stage = found.stage;
     }
+    // The log's own divergence stands; what the digits hide stands beside it, with the bits of the recorded runs.
+    audit.also_diverged.extend(found.exact.map(|exact| Divergence { metric: "loss (exact bits)".to_owned(), ..exact }));
     audit.warnings.extend(found.notes);
     audit.not_checked.extend(found.not_checked);
     let places = blame::places(results, &audit.effects);

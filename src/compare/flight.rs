@@ -1,6 +1,9 @@
 //! Two flight records to the first item that differs: the stage of the step at which the runs part.
 
-use crate::model::flight::{Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation};
+use crate::model::flight::{
+    ExactLoss, Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation,
+};
+use crate::model::{Point, Reading, Role, Series, Source};
 
 /// Where two runs first part, over all ranks; `None` where everything that matters agrees as far as both go.
 pub fn flights(a: &Flight, b: &Flight) -> Option<FlightDivergence> {
@@ -11,6 +14,23 @@ pub fn flights(a: &Flight, b: &Flight) -> Option<FlightDivergence> {
 /// The same, per rank: the first difference of each process that both runs have.
 pub fn by_rank(a: &Flight, b: &Flight) -> Vec<FlightDivergence> {
     pairs(a, b).into_iter().filter_map(|(a, b)| processes(a, b)).collect()
+}
+
+/// The losses of the first process that trained, to the bit, as a reading that compares like a log; `None` without any.
+/// Steps are those of its first optimizer, counted from 0.
+pub fn exact_losses(flight: &Flight) -> Option<Reading> {
+    let losses = flight.trained().map(FlightProcess::losses).find(|losses| !losses.is_empty())?;
+    let points =
+        losses.iter().zip(0..).map(|(loss, step)| Point { value: loss.value, ..Point::printed(step, &text(loss), 0) });
+    let mut series = Series::new("loss", Role::TrainingLoss);
+    series.source = Source::Exact;
+    series.points = points.collect();
+    Some(Reading { series: vec![series], primary: Some(0), ..Reading::nothing("binary", String::new()) })
+}
+
+/// The shortest digits that name the value in its own precision.
+fn text(loss: &ExactLoss) -> String {
+    if loss.precision == "float64" { format!("{:?}", loss.value) } else { format!("{:?}", loss.value as f32) }
 }
 
 /// The processes of two runs that stand for one another: same rank, same role, in order.
@@ -113,8 +133,10 @@ pub fn guilty_operation(a: &FlightProcess, b: &FlightProcess) -> Option<GuiltyOp
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::{End, Member, group};
     use crate::model::Stage;
-    use crate::model::flight::Operation;
+    use crate::model::Tolerance;
+    use crate::model::flight::{ExactNumber, Operation};
 
     fn item(name: &str, digest: &str, moved: bool) -> FlightItem {
         FlightItem { name: name.into(), digest: digest.into(), moved, numbers: Vec::new() }
@@ -158,6 +180,32 @@ mod tests {
         let b = process(&[&[("loss", "1", false)], &[("grads", "2", false)], &[("loss", "9", false)]]);
         let found = processes(&a, &b).expect("they part");
         assert_eq!((found.step, found.stage), (1, Stage::Gradients));
+    }
+
+    #[test]
+    fn compares_losses_that_differ_in_the_last_bit_alone() {
+        let flight = |last: f32| {
+            let loss = |value: f32| FlightItem {
+                name: "loss".into(),
+                numbers: vec![ExactNumber {
+                    bits: value.to_bits().into(),
+                    precision: "float32".into(),
+                    value: Some(value.into()),
+                }],
+                ..FlightItem::default()
+            };
+            let steps = [0.5, last].map(|value| FlightStep { items: vec![loss(value)], ..FlightStep::default() });
+            Flight {
+                processes: vec![FlightProcess { steps: steps.into(), ..FlightProcess::default() }],
+                ..Flight::default()
+            }
+        };
+        let [a, b] = [0.1_f32, 0.1_f32.next_up()].map(|last| exact_losses(&flight(last)).expect("it has losses"));
+        let members = [("r1", &a), ("r2", &b)].map(|(name, reading)| Member { name, reading, end: End::Complete });
+        let outcome = group(&members, Tolerance::Exact, None).outcome;
+        let parts = outcome.divergence().expect("they part");
+        assert_eq!((parts.position.step, parts.ulps), (Some(1), Some(1)));
+        assert_eq!(exact_losses(&Flight::default()), None);
     }
 
     #[test]
