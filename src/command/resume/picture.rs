@@ -91,6 +91,7 @@ mod tests {
             position: Position { segment: 0, epoch: None, step: Some(30) },
             index: 10,
             metric: "loss".to_owned(),
+            rank: None,
             kind: Kind::Value,
             stage: None,
             rank: None,
