@@ -6,7 +6,8 @@ use crate::blame::{self, Answer, Ask, Config, Control, Rate, Search, Seen};
 use crate::error::Result;
 use crate::model::flight::FlightDivergence;
 use crate::model::{
-    Blame, Evidence, Grade, Kind, Level, Need, OperationProbe, Outcome, Setting, SettingId, Stage, Status, Treatment,
+    Blame, Divergence, Evidence, Grade, Kind, Level, Need, OperationProbe, Outcome, Setting, SettingId, Stage, Status,
+    Treatment,
 };
 use crate::probe::Detail;
 use crate::{compare, probe};

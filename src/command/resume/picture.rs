@@ -94,7 +94,6 @@ mod tests {
             rank: None,
             kind: Kind::Value,
             stage: None,
-            rank: None,
             values: Vec::new(),
             absolute: None,
             relative: None,
