@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::cli;
 use crate::compare::{self, End, Member};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Reading, Role, Verdict};
+use crate::model::{Audit, Reading, Role, Tolerance, Verdict};
+use crate::parse::Options;
 use crate::{exit, parse};
 
 use super::checkpoint;
 use super::findings::{self, Compared};
+use super::lockstep;
 use super::output::Output;
 use super::request::reading_options;
 use super::words;
@@ -28,16 +30,7 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
     }
     let logs: Vec<PathBuf> = typed.files.iter().map(|file| log_of(file)).collect();
     let names: Vec<String> = typed.files.iter().map(|file| file.display().to_string()).collect();
-    let readings = logs.iter().map(|log| parse::read_path(log, &options)).collect::<Result<Vec<_>>>()?;
-    let only = metric.map(|asked| as_spelled(asked, &readings));
-    let members: Vec<Member<'_>> =
-        names.iter().zip(&readings).map(|(name, reading)| Member { name, reading, end: End::Complete }).collect();
-    let compared: Vec<Compared<'_>> =
-        members.iter().zip(&logs).map(|(m, log)| Compared { name: m.name, reading: m.reading, log }).collect();
-    let group = compare::group(&members, tolerance, only.as_deref());
-    let mut audit = Audit::blank("diff");
-    findings::conclude(&mut audit, &group, &compared);
-    audit.curves = findings::curves(&compared);
+    let (readings, mut audit) = compared(&logs, &names, &options, tolerance, metric)?;
     if audit.verdict == Verdict::Agreed
         && metric.is_none()
         && options.pattern.is_none()
@@ -54,10 +47,48 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
     Ok(exit::code(audit.verdict))
 }
 
-/// The metric that was asked for, as the logs spell it.
-fn as_spelled(asked: &str, readings: &[Reading]) -> String {
-    let found = readings.iter().find_map(|reading| Some(reading.primary()?.metric.clone()));
-    found.unwrap_or_else(|| asked.to_owned())
+/// What the logs show, and the audit of their comparison: two files as they are read, anything else from memory.
+fn compared(
+    logs: &[PathBuf],
+    names: &[String],
+    options: &Options,
+    tolerance: Tolerance,
+    metric: Option<&str>,
+) -> Result<(Vec<Reading>, Audit)> {
+    let files: Vec<Option<PathBuf>> = logs.iter().map(|log| file_of(log)).collect();
+    if let ([Some(left), Some(right)], [name, other]) = (files.as_slice(), names)
+        && let Some(seen) = lockstep::diff([left, right], [name, other], options, tolerance, metric)?
+    {
+        return Ok((seen.readings, seen.audit));
+    }
+    let readings = logs.iter().map(|log| parse::read_path(log, options)).collect::<Result<Vec<_>>>()?;
+    let audit = from_memory(&readings, logs, names, tolerance, metric);
+    Ok((readings, audit))
+}
+
+/// The single file that holds the metrics of a log, where there is one.
+fn file_of(log: &Path) -> Option<PathBuf> {
+    if log.is_dir() { parse::only_events(log) } else { Some(log.to_owned()) }
+}
+
+/// The audit of logs that are in memory.
+pub(super) fn from_memory(
+    readings: &[Reading],
+    logs: &[PathBuf],
+    names: &[String],
+    tolerance: Tolerance,
+    metric: Option<&str>,
+) -> Audit {
+    let only = metric.map(|asked| findings::as_spelled(asked, readings));
+    let members: Vec<Member<'_>> =
+        names.iter().zip(readings).map(|(name, reading)| Member { name, reading, end: End::Complete }).collect();
+    let compared: Vec<Compared<'_>> =
+        members.iter().zip(logs).map(|(m, log)| Compared { name: m.name, reading: m.reading, log }).collect();
+    let group = compare::group(&members, tolerance, only.as_deref());
+    let mut audit = Audit::blank("diff");
+    findings::conclude(&mut audit, &group, &compared);
+    audit.curves = findings::curves(&compared);
+    audit
 }
 
 /// Whether a log shows a loss: agreement of anything else says too little of the training to be called so unasked.

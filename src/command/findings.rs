@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::compare::{self, Group};
+use crate::compare::{self, Digits, Group};
 use crate::model::{Audit, Comparison, Curve, Divergence, Outcome, Point, Reading, Resolution, Role, Series, Verdict};
 
 use super::{ranks, window};
 
 /// Points shown before and after the divergent one; formats show fewer where they must.
 const BEFORE: usize = 6;
-const AFTER: usize = 6;
+/// The same, behind it.
+pub const AFTER: usize = 6;
 /// Raw lines shown around the divergent one.
 const CONTEXT: u64 = 3;
 /// Most points kept of a curve.
@@ -28,21 +29,30 @@ pub struct Compared<'a> {
 
 /// Fills in what the comparison of one group of runs or files tells: verdict, reason, divergence, windows.
 pub fn conclude(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
+    conclude_without_points(audit, group, compared);
+    show_points(audit, group, compared);
+}
+
+/// The same, but for what is shown of the points themselves.
+pub fn conclude_without_points(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
     audit.verdict = verdict(&group.outcome);
     audit.reason = reason(group, compared);
     audit.divergence = group.outcome.divergence().cloned();
     audit.also_diverged = group.others.clone();
-    show(audit, group, compared);
+    name(audit, group, compared);
 }
 
-/// Fills in what a reader sees of a group: the metric, its resolution, the window around the divergence, curves, warnings.
-pub fn show(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
+fn name(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
     let divergence = group.outcome.divergence();
     audit.metric = primary(compared).map(str::to_owned).or_else(|| divergence.map(|d| d.metric.clone()));
+    audit.warnings.extend(warnings(compared));
+}
+
+fn show_points(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
+    let divergence = group.outcome.divergence();
     let metric = divergence.map(|d| d.metric.as_str()).or(audit.metric.as_deref());
     audit.resolution = metric.and_then(|metric| resolution(metric, compared));
     audit.comparisons = metric.map(|metric| windows(metric, divergence, compared)).unwrap_or_default();
-    audit.warnings.extend(warnings(compared));
 }
 
 /// The name of the primary metric, as the first run that has one spells it.
@@ -83,10 +93,12 @@ pub fn place(divergence: &Divergence) -> String {
 }
 
 fn resolution(metric: &str, compared: &[Compared<'_>]) -> Option<Resolution> {
-    compare::resolution(compared.iter().filter_map(|one| series(one.reading, metric)).filter(|s| !s.points.is_empty()))
+    let shown = compared.iter().filter_map(|one| series(one.reading, metric)).filter(|s| !s.points.is_empty());
+    compare::resolution(shown.map(Digits::from))
 }
 
-fn series<'a>(reading: &'a Reading, metric: &str) -> Option<&'a Series> {
+/// The series of a metric.
+pub fn series<'a>(reading: &'a Reading, metric: &str) -> Option<&'a Series> {
     reading.series.iter().find(|series| series.metric == metric)
 }
 
@@ -104,7 +116,7 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
         .map(|one| {
             let empty = Series::new(metric, Role::Other);
             let whole = series(one.reading, metric).unwrap_or(&empty);
-            let centre = divergence.map_or(0, |divergence| index_of(whole, divergence));
+            let centre = divergence.map_or(0, |divergence| index_of(one.name, whole, divergence));
             let range = centre.saturating_sub(BEFORE)..(centre + AFTER + 1).min(whole.points.len());
             let points = whole.points.get(range).unwrap_or_default().to_vec();
             let raw = divergence.map(|_| raw(&ranks::log_of(one.log, metric), whole, centre)).unwrap_or_default();
@@ -113,18 +125,26 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
         .collect()
 }
 
-fn empty_like(series: &Series) -> Series {
+/// A series like this one, without its points.
+pub fn empty_like(series: &Series) -> Series {
     Series {
         points: Vec::new(),
         ..Series::clone(&Series { points: Vec::new(), metric: series.metric.clone(), ..*series })
     }
 }
 
-/// Index of the divergent point in a series, or where it would be.
-fn index_of(series: &Series, divergence: &Divergence) -> usize {
+/// Index of the divergent point in a run's series, or where it would be.
+fn index_of(run: &str, series: &Series, divergence: &Divergence) -> usize {
     let before = |point: &Point| point.position.order(&divergence.position).is_some_and(std::cmp::Ordering::is_lt);
     let has_axis = divergence.position.step.is_some() || divergence.position.epoch.is_some();
-    if has_axis { series.points.partition_point(before) } else { divergence.index.min(series.points.len()) }
+    if !has_axis {
+        return divergence.index.min(series.points.len());
+    }
+    let first = series.points.partition_point(before);
+    // Several points may share a position: the one that the comparison found is known by its line.
+    let line = divergence.values.iter().find(|value| value.run == run).and_then(|value| value.line);
+    let found = line.and_then(|line| series.points[first..].iter().position(|point| point.line == line));
+    first + found.unwrap_or(0)
 }
 
 /// Raw lines around a point; none for files that have no lines of text.
@@ -132,7 +152,17 @@ fn raw(log: &Path, series: &Series, centre: usize) -> Vec<crate::model::RawLine>
     let Some(line) = series.points.get(centre).or(series.points.last()).map(|point| point.line) else {
         return Vec::new();
     };
-    if is_text(log) { window::lines(log, line.saturating_sub(CONTEXT).max(1), line + CONTEXT) } else { Vec::new() }
+    raw_around(log, line, |_| None)
+}
+
+/// Raw lines around a line; none for files that have no lines of text. `mark_before` may know where an earlier line is.
+pub fn raw_around(
+    log: &Path,
+    line: u64,
+    mark_before: impl Fn(u64) -> Option<(u64, u64)>,
+) -> Vec<crate::model::RawLine> {
+    let first = line.saturating_sub(CONTEXT).max(1);
+    if is_text(log) { window::lines(log, first, line + CONTEXT, mark_before(first)) } else { Vec::new() }
 }
 
 /// Whether a file begins like text.
@@ -154,6 +184,12 @@ pub fn curves(compared: &[Compared<'_>]) -> Vec<Curve> {
         Some(Curve { run: one.name.to_owned(), series: Series { points, ..empty_like(whole) } })
     };
     compared.iter().filter_map(curve).collect()
+}
+
+/// The metric that was asked for, as the logs spell it.
+pub fn as_spelled(asked: &str, readings: &[Reading]) -> String {
+    let found = readings.iter().find_map(|reading| Some(reading.primary()?.metric.clone()));
+    found.unwrap_or_else(|| asked.to_owned())
 }
 
 /// The path of a run's log relative to the audit's folder.

@@ -13,6 +13,7 @@ mod findings;
 mod gate;
 mod inspect;
 mod judge;
+mod lockstep;
 mod nodes;
 mod observe;
 mod output;

@@ -62,6 +62,27 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// A cursor behind points that are known to agree: `held` of them are in the series that it is given, of `compared` in all.
+    pub fn behind(held: usize, compared: usize) -> Self {
+        Self { left: held, right: held, compared, gap: None }
+    }
+
+    /// Index of the next point to compare on each side.
+    pub fn at(&self) -> (usize, usize) {
+        (self.left, self.right)
+    }
+
+    /// Goes on from where it stands as if nothing had been found.
+    pub fn over(&self) -> Self {
+        Self { gap: None, ..self.clone() }
+    }
+
+    /// Says that the series given from now on lack so many of their first points, which it has left behind.
+    pub fn rebase(&mut self, left: usize, right: usize) {
+        self.left -= left.min(self.left);
+        self.right -= right.min(self.right);
+    }
+
     /// Points that both series had and that were compared.
     pub fn compared(&self) -> usize {
         self.compared

@@ -5,6 +5,8 @@ pub mod checkpoint;
 pub mod cursor;
 pub mod distance;
 pub mod flight;
+pub mod lane;
+pub mod lockstep;
 pub mod readings;
 pub mod replicates;
 pub mod resolution;
@@ -12,6 +14,8 @@ pub mod resume;
 
 pub use band::{Band, Explained, explained};
 pub use cursor::{Cursor, End, Rule};
+pub use lane::Parting;
+pub use lockstep::Lockstep;
 pub use readings::{Pair, compare};
 pub use replicates::{Group, Member, group};
-pub use resolution::resolution;
+pub use resolution::{Digits, resolution};

@@ -16,6 +16,13 @@ pub struct Pair<'a> {
     pub end: End,
 }
 
+impl<'a> Pair<'a> {
+    /// A side that came to its end by itself.
+    pub fn whole(name: &'a str, reading: &'a Reading) -> Self {
+        Self { name, reading, end: End::Complete }
+    }
+}
+
 /// What the comparison of two readings gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compared {
@@ -46,14 +53,23 @@ pub fn compare(left: Pair<'_>, right: Pair<'_>, tolerance: Tolerance, only: Opti
             compared.primary_points += cursor.compared();
         }
         let rank = ranks.then(|| rank_in_name(name).1);
-        compared.divergences.extend(gap.map(|gap| divergence(gap, rank, (left.name, a), (right.name, b))));
+        compared.divergences.extend(gap.map(|gap| {
+            let here = gap.left_has.then(|| a.points.get(gap.left)).flatten();
+            let there = gap.right_has.then(|| b.points.get(gap.right)).flatten();
+            divergence(name, gap, rank, (left.name, here), (right.name, there))
+        }));
     }
-    // Stable: metrics that part at the same step stay in the order of the log, the primary one before all.
-    compared.divergences.sort_by(|a, b| {
+    order(&mut compared.divergences, primary);
+    compared
+}
+
+/// Sorts divergences: the primary metric's first, then by where they stand. Metrics that part at the same step stay in the
+/// order of the log.
+pub fn order(divergences: &mut [Divergence], primary: Option<&str>) {
+    divergences.sort_by(|a, b| {
         let rank = |d: &Divergence| !is_of(&d.metric, primary);
         rank(a).cmp(&rank(b)).then_with(|| earlier(a, b))
     });
-    compared
 }
 
 /// Whether a metric is the primary one, as any rank shows it.
@@ -62,7 +78,7 @@ pub fn is_of(metric: &str, primary: Option<&str>) -> bool {
 }
 
 /// Whether a reading holds what several ranks showed.
-fn has_ranks(reading: &Reading) -> bool {
+pub(super) fn has_ranks(reading: &Reading) -> bool {
     reading.series.iter().any(|series| rank_in_name(&series.metric).1 > 0)
 }
 
@@ -71,7 +87,8 @@ pub fn earlier(a: &Divergence, b: &Divergence) -> std::cmp::Ordering {
     a.position.order(&b.position).unwrap_or_else(|| a.index.cmp(&b.index))
 }
 
-fn metrics<'a>(left: &'a Reading, right: &'a Reading, only: Option<&str>) -> Vec<&'a str> {
+/// The metrics to compare, in the order in which the logs show them.
+pub(super) fn metrics<'a>(left: &'a Reading, right: &'a Reading, only: Option<&str>) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for series in left.series.iter().chain(&right.series) {
         let wanted = only.is_none_or(|only| only == series.metric || only == rank_in_name(&series.metric).0);
@@ -86,9 +103,14 @@ fn find<'a>(reading: &'a Reading, metric: &str) -> Option<&'a Series> {
     reading.series.iter().find(|series| series.metric == metric)
 }
 
-fn divergence(gap: Gap, rank: Option<u32>, left: (&str, &Series), right: (&str, &Series)) -> Divergence {
-    let a = gap.left_has.then(|| left.1.points.get(gap.left)).flatten();
-    let b = gap.right_has.then(|| right.1.points.get(gap.right)).flatten();
+/// A difference of a metric, with what each run has there.
+pub(super) fn divergence(
+    metric: &str,
+    gap: Gap,
+    rank: Option<u32>,
+    (left, a): (&str, Option<&Point>),
+    (right, b): (&str, Option<&Point>),
+) -> Divergence {
     let position = a.or(b).map(|point| point.position).unwrap_or_default();
     let (absolute, relative, ulps) = match (a, b) {
         (Some(a), Some(b)) => distances(a, b),
@@ -98,10 +120,10 @@ fn divergence(gap: Gap, rank: Option<u32>, left: (&str, &Series), right: (&str, 
         rank,
         position,
         index: gap.left,
-        metric: left.1.metric.clone(),
+        metric: metric.to_owned(),
         kind: gap.kind,
         stage: None,
-        values: vec![run_value(left.0, a), run_value(right.0, b)],
+        values: vec![run_value(left, a), run_value(right, b)],
         absolute,
         relative,
         ulps: if gap.kind == Kind::Nan { None } else { ulps },

@@ -1,6 +1,6 @@
 //! Compares any number of runs with the first one and keeps the earliest difference.
 
-use crate::model::{Divergence, Outcome, Point, Reading, Tolerance};
+use crate::model::{Divergence, Outcome, Point, Reading, RunValue, Tolerance};
 
 use super::cursor::End;
 use super::readings::{Pair, compare, distances, earlier, is_of, run_value};
@@ -56,13 +56,14 @@ pub mod blindness {
 
 fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> Group {
     let Some((reference, others)) = members.split_first() else {
-        return unresolved("no run left anything to compare".to_owned());
+        return Group::unresolved("no run left anything to compare".to_owned());
     };
     if others.is_empty() {
-        return unresolved(format!("only {} left anything to compare", reference.name));
+        return Group::unresolved(format!("only {} left anything to compare", reference.name));
     }
-    if let Some(reason) = nothing(members) {
-        return unresolved(reason);
+    let readings: Vec<&Reading> = members.iter().map(|member| member.reading).collect();
+    if let Some(reason) = nothing(&readings, reference.name) {
+        return Group::unresolved(reason);
     }
     let mut found: Vec<Divergence> = Vec::new();
     let (mut points, mut apart) = (0, Vec::new());
@@ -84,7 +85,10 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
     let mut found = found.into_iter().map(|divergence| widen(divergence, members));
     let outcome = match found.next() {
         Some(divergence) => Outcome::Diverged(divergence),
-        None if points == 0 => Outcome::Unresolved(no_common_point(members)),
+        None if points == 0 => {
+            let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+            Outcome::Unresolved(no_common_point(&names))
+        }
         None => Outcome::Agreed,
     };
     let onset = outcome.divergence().map(|divergence| divergence.index);
@@ -92,13 +96,16 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
     Group { outcome, others: found.collect(), points, apart, classes: classes(&telling, tolerance, only) }
 }
 
-fn unresolved(reason: String) -> Group {
-    Group {
-        outcome: Outcome::Unresolved(reason),
-        others: Vec::new(),
-        points: 0,
-        apart: Vec::new(),
-        classes: Vec::new(),
+impl Group {
+    /// Nothing could be said, for this reason.
+    pub(super) fn unresolved(reason: String) -> Self {
+        Self {
+            outcome: Outcome::Unresolved(reason),
+            others: Vec::new(),
+            points: 0,
+            apart: Vec::new(),
+            classes: Vec::new(),
+        }
     }
 }
 
@@ -125,19 +132,17 @@ fn pair<'a>(member: &Member<'a>) -> Pair<'a> {
     Pair { name: member.name, reading: member.reading, end: member.end }
 }
 
-/// Why nothing can be compared: every member is without a point.
-fn nothing(members: &[Member<'_>]) -> Option<String> {
-    let empty = |member: &Member<'_>| member.reading.series.iter().all(|series| series.points.is_empty());
-    if !members.iter().all(empty) {
+/// Why nothing can be compared: every reading is without a point. `name` is that of the first one.
+pub(super) fn nothing(readings: &[&Reading], name: &str) -> Option<String> {
+    let empty = |reading: &&Reading| reading.series.iter().all(|series| series.points.is_empty());
+    if !readings.iter().all(empty) {
         return None;
     }
-    let first = members.first()?;
-    let why = first.reading.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
-    Some(format!("no losses or other results were found in {}{why}; `--pattern` can name them", first.name))
+    let why = readings.first()?.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
+    Some(format!("no losses or other results were found in {name}{why}; `--pattern` can name them"))
 }
 
-fn no_common_point(members: &[Member<'_>]) -> String {
-    let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+pub(super) fn no_common_point(names: &[&str]) -> String {
     format!("{} have no step of any metric in common", names.join(", "))
 }
 
@@ -152,8 +157,14 @@ fn keep_earliest(found: &mut Vec<Divergence>, divergence: Divergence) {
 
 /// Adds what every other member had at the divergent position, and the largest distance among them.
 fn widen(mut divergence: Divergence, members: &[Member<'_>]) -> Divergence {
-    let points: Vec<(&str, Option<&Point>)> =
-        members.iter().map(|member| (member.name, at(member, &divergence))).collect();
+    let known: Vec<RunValue> = std::mem::take(&mut divergence.values);
+    let points: Vec<(&str, Option<&Point>)> = members
+        .iter()
+        .map(|member| match known.iter().find(|value| value.run == member.name) {
+            Some(value) => (member.name, line_of(member, &divergence, value)),
+            None => (member.name, at(member, &divergence)),
+        })
+        .collect();
     divergence.values = points.iter().map(|(name, point)| run_value(name, *point)).collect();
     let present: Vec<&Point> = points.iter().filter_map(|(_, point)| *point).collect();
     for (index, a) in present.iter().enumerate() {
@@ -172,6 +183,19 @@ fn largest(a: Option<f64>, b: Option<f64>) -> Option<f64> {
         (Some(a), Some(b)) => Some(a.max(b)),
         (known, None) | (None, known) => known,
     }
+}
+
+/// The very point that the comparison found: several may share a position.
+fn line_of<'a>(member: &Member<'a>, divergence: &Divergence, value: &RunValue) -> Option<&'a Point> {
+    let series = member.reading.series.iter().find(|series| series.metric == divergence.metric)?;
+    let same = |point: &&Point| {
+        Some(point.line) == value.line && value.text.as_ref() == Some(&point.text) && at_same_place(point, divergence)
+    };
+    series.points.iter().find(same)
+}
+
+fn at_same_place(point: &Point, divergence: &Divergence) -> bool {
+    point.position.order(&divergence.position).is_none_or(std::cmp::Ordering::is_eq)
 }
 
 fn at<'a>(member: &Member<'a>, divergence: &Divergence) -> Option<&'a Point> {

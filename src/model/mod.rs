@@ -8,6 +8,7 @@ pub mod cause;
 pub mod checkpoint;
 pub mod checkpoint_difference;
 pub mod confidence;
+pub mod course;
 pub mod divergence;
 pub mod effect;
 pub mod environment;
@@ -35,6 +36,7 @@ pub use checkpoint_difference::{
     CheckpointDifference, ElementPair, ElementSpread, Match, Part, StateMatch, TensorMatch,
 };
 pub use confidence::{Confidence, Missed};
+pub use course::Course;
 pub use divergence::{Divergence, Kind, RunValue, Stage};
 pub use effect::Effect;
 pub use environment::Environment;

@@ -49,6 +49,14 @@ pub struct Point {
 }
 
 impl Point {
+    /// The same point, with a text made from its value where it has none: exact bits are compared without one.
+    pub fn with_text(mut self) -> Self {
+        if self.text.is_empty() {
+            self.text = Token::of_value(self.value);
+        }
+        self
+    }
+
     /// A point read from `text` at `step`; what tests and in-memory examples use. The value is NaN where `text` is no number.
     pub fn printed(step: i64, text: &str, line: u64) -> Self {
         Self { position: Position::at_step(step), value: text.parse().unwrap_or(f64::NAN), text: text.into(), line }

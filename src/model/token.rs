@@ -27,6 +27,52 @@ impl Token {
         Self(Repr::Inline { length: text.len() as u8, bytes })
     }
 
+    /// Keeps a text that came as bytes; what is no UTF-8 is replaced.
+    pub fn from_bytes(text: &[u8]) -> Self {
+        if text.len() <= INLINE && text.is_ascii() {
+            let mut bytes = [0; INLINE];
+            bytes[..text.len()].copy_from_slice(text);
+            return Self(Repr::Inline { length: text.len() as u8, bytes });
+        }
+        Self::new(&String::from_utf8_lossy(text))
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { length, .. } => usize::from(*length),
+            Repr::Heap(text) => text.len(),
+        }
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The text as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { length, bytes } => &bytes[..usize::from(*length)],
+            Repr::Heap(text) => text.as_bytes(),
+        }
+    }
+
+    /// A value as Python would print it, near enough to be read back exactly: for values that were never printed.
+    pub fn of_value(value: f64) -> Self {
+        if value.is_nan() {
+            return "nan".into();
+        }
+        if value.is_infinite() {
+            return if value > 0.0 { "inf" } else { "-inf" }.into();
+        }
+        if value != 0.0 && !(1e-4..1e16).contains(&value.abs()) {
+            return Self::new(&format!("{value:e}"));
+        }
+        let text = value.to_string();
+        if text.contains('.') { Self::new(&text) } else { Self::new(&format!("{text}.0")) }
+    }
+
     /// The text as it was printed.
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -39,7 +85,7 @@ impl Token {
     /// Digits after the decimal point, the exponent taken into account: `1.25e-05` shows 7, `2.30` shows 2, `nan` none.
     pub fn decimals(&self) -> Option<u32> {
         let text = self.as_str().trim_end_matches('%');
-        let (mantissa, exponent) = match text.find(['e', 'E']) {
+        let (mantissa, exponent) = match text.find(['e', 'E', 'd', 'D', 'f']) {
             Some(at) => (&text[..at], text[at + 1..].parse::<i64>().ok()?),
             None => (text, 0),
         };
@@ -77,7 +123,20 @@ mod tests {
     fn keeps_short_and_long_text_unchanged() {
         for text in ["", "2.304123", "-0.1234567890123456789012", "0.12345678901234567890123456789"] {
             assert_eq!(Token::new(text).as_str(), text);
+            assert_eq!(Token::from_bytes(text.as_bytes()), Token::new(text));
+            assert_eq!(Token::new(text).len(), text.len());
         }
+    }
+
+    #[test]
+    fn writes_a_value_so_that_it_is_read_back_exactly() {
+        let values = [(1.0, "1.0"), (0.30000001192092896, "0.30000001192092896"), (1e-5, "1e-5"), (-2.5e20, "-2.5e20")];
+        for (value, text) in values {
+            assert_eq!(Token::of_value(value).as_str(), text);
+            assert_eq!(text.parse(), Ok(value));
+        }
+        assert_eq!(Token::of_value(f64::NEG_INFINITY).as_str(), "-inf");
+        assert_eq!(Token::of_value(f64::NAN).as_str(), "nan");
     }
 
     #[test]
@@ -88,6 +147,9 @@ mod tests {
             ("1.25e-05", Some(7)),
             ("4.1e+2", Some(0)),
             ("nan", None),
+            ("inf", None),
+            ("6.93147D-01", Some(6)),
+            ("2.5f0", Some(1)),
             ("46.1%", Some(1)),
         ] {
             assert_eq!(Token::new(text).decimals(), expected, "{text}");

@@ -130,12 +130,12 @@ fn tail(line: &[u8], at: usize) -> (Range<usize>, usize, Range<usize>, Range<usi
 ///
 /// A job that sets the postfix before it advances the bar shows the value of step n while the bar still says n-1, and
 /// once more when it says n. Such a bar shows a value at 0, which no finished step can have: from there on it lags.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lag {
     behind: bool,
     seen: bool,
     key: i64,
-    text: String,
+    text: Vec<u8>,
     last_done: i64,
     total: i64,
     offset: i64,
@@ -146,7 +146,7 @@ pub(crate) struct Lag {
 
 impl Lag {
     /// The step that `text`, drawn at `done`, belongs to; `None` for a value left over from the bar before.
-    pub(crate) fn step(&mut self, done: i64, total: Option<i64>, epoch: Option<f64>, text: &str) -> Option<i64> {
+    pub(crate) fn step(&mut self, done: i64, total: Option<i64>, epoch: Option<f64>, text: &[u8]) -> Option<i64> {
         let epoch = epoch.map(f64::to_bits);
         let fresh = self.seen && (epoch != self.epoch || done < self.last_done);
         if fresh {
@@ -169,11 +169,11 @@ impl Lag {
         let step = self.place(done, text)?;
         self.key = self.key.max(step);
         self.text.clear();
-        self.text.push_str(text);
+        self.text.extend_from_slice(text);
         Some(if self.behind { step + self.offset } else { step })
     }
 
-    fn place(&self, done: i64, text: &str) -> Option<i64> {
+    fn place(&self, done: i64, text: &[u8]) -> Option<i64> {
         if !self.behind {
             return (done > 0).then_some(done);
         }
@@ -228,7 +228,7 @@ mod tests {
             (1, 2, "e"),
             (1, 3, "e"),
         ] {
-            steps.push(lag.step(n, Some(3), Some(f64::from(epoch)), text).unwrap_or(-1));
+            steps.push(lag.step(n, Some(3), Some(f64::from(epoch)), text.as_bytes()).unwrap_or(-1));
         }
         assert_eq!(steps, [1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
     }
@@ -237,7 +237,7 @@ mod tests {
     fn a_postfix_left_over_from_the_epoch_before_is_dropped() {
         let mut lag = Lag::default();
         let steps: Vec<_> = [(0, 1, "a"), (0, 2, "a"), (0, 2, "b"), (1, 0, "b"), (1, 1, "b"), (1, 1, "c")]
-            .map(|(e, n, t)| lag.step(n, Some(2), Some(f64::from(e)), t))
+            .map(|(e, n, t)| lag.step(n, Some(2), Some(f64::from(e)), t.as_bytes()))
             .into();
         assert_eq!(steps, [Some(1), Some(2), Some(2), None, Some(1), Some(1)]);
     }

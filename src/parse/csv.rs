@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::format::{LogFormat, Reader, Sample};
-use super::frames::{End, Frame, Frames};
+use super::frames::{End, Frame, Frames, Reads};
 use super::names::{self, Meaning};
-use super::number;
+use super::number::{self, Spelling};
 use super::options::Options;
-use super::sink::{Place, Shown, Sink};
+use super::run::Slot;
+use super::sink::{self, Place, Shown, Sink};
+use super::stencil::Stencils;
 use crate::model::Candidate;
 
 /// Comma, semicolon or tab separated values with a header.
@@ -97,7 +99,7 @@ fn finish_cell(cell: &mut Vec<u8>) -> String {
     text
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Column {
     meaning: Meaning,
     id: Option<usize>,
@@ -105,13 +107,13 @@ struct Column {
 }
 
 /// Reads rows under a header.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct CsvReader {
     frames: Frames,
     table: Rows,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Rows {
     delimiter: u8,
     columns: Vec<Column>,
@@ -122,12 +124,25 @@ struct Rows {
     odd: u64,
     comma: bool,
     cells: Vec<Range<usize>>,
+    layouts: Stencils<Layout>,
+}
+
+/// What is known of all rows of one layout: where the position and the values of each column stand.
+#[derive(Clone, Debug)]
+struct Layout {
+    epoch: Option<Range<usize>>,
+    step: Option<Range<usize>>,
+    values: Vec<Slot>,
+    numbers: Vec<Range<usize>>,
 }
 
 impl Reader for CsvReader {
+    fn fork(&self) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+
     fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
-        let table = &mut self.table;
-        self.frames.push(bytes, &mut |frame| table.frame(frame, sink));
+        self.frames.read(bytes, &mut self.table, sink);
     }
 
     fn finish(&mut self, sink: &mut Sink) {
@@ -138,12 +153,33 @@ impl Reader for CsvReader {
         }
     }
 
+    fn line(&self) -> Option<u64> {
+        Some(self.frames.line())
+    }
+
     fn detail(&self) -> String {
         format!("{} rows of {} columns", self.table.rows, self.table.columns.len())
     }
 }
 
-impl Rows {
+impl Reads for Rows {
+    fn skim(&mut self, bytes: &[u8], frames: &mut Frames, sink: &mut Sink) -> usize {
+        let mut at = 0;
+        while let Some((line, _)) = frames.beginning().filter(|_| !self.layouts.is_empty()) {
+            let rest = &bytes[at..];
+            let Some((length, layout)) = self.layouts.of_line(rest) else { break };
+            let layout = self.layouts.what(layout);
+            let number =
+                |range: &Option<Range<usize>>| range.as_ref().and_then(|range| number::whole(&rest[range.clone()]));
+            let place = Place { epoch: number(&layout.epoch), step: number(&layout.step).map(|s| s as i64), lap: 0 };
+            sink.record_row(place, rest, &layout.values, line);
+            self.rows += 1;
+            frames.passed(End::Line);
+            at += length;
+        }
+        at
+    }
+
     fn frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
         let text = if frame.line == 1 { without_mark(frame.text) } else { frame.text };
         if text.trim_ascii().is_empty() || text.starts_with(b"#") && self.columns.is_empty() {
@@ -161,6 +197,53 @@ impl Rows {
             self.row(text, &cells, frame, sink);
         }
         self.cells = cells;
+    }
+
+    fn learn(&mut self, raw: &[u8], length: usize, end: End, _redrawn: bool) {
+        if end == End::Line
+            && self.layouts.has_room()
+            && let Some(layout) = self.layout(&raw[..length])
+        {
+            let numbers = layout.numbers.clone();
+            self.layouts.learn(raw, |at| numbers.iter().any(|range| range.contains(&at)), layout);
+        }
+    }
+}
+
+impl Rows {
+    /// The layout of the row just read, where every cell is a plain number or empty.
+    fn layout(&self, text: &[u8]) -> Option<Layout> {
+        if self.comma || self.rank.is_some() || self.cells.len() != self.columns.len() {
+            return None;
+        }
+        let at =
+            |index: Option<usize>| index.and_then(|index| self.cells.get(index)).filter(|c| !c.is_empty()).cloned();
+        let mut layout = Layout { epoch: at(self.epoch), step: at(self.step), values: Vec::new(), numbers: Vec::new() };
+        for (index, (cell, column)) in self.cells.iter().zip(&self.columns).enumerate() {
+            if cell.is_empty() {
+                continue;
+            }
+            let plain = number::lex(text.get(..cell.end)?, cell.start).filter(|number| number.end == cell.end);
+            let Some(number) = plain else {
+                // Words stay as they are; a number in another spelling is read with care each time.
+                let word = text[cell.clone()].iter().all(|byte| !byte.is_ascii_digit());
+                if word && column.id.is_none() { continue } else { return None }
+            };
+            if !matches!(number.spelling, Spelling::Integer | Spelling::Decimal | Spelling::Special) {
+                return None;
+            }
+            layout.numbers.push(cell.clone());
+            let position = matches!(column.meaning, Meaning::Epoch | Meaning::Step(_)) || Some(index) == self.step;
+            if let Some(id) = column.id.filter(|_| !position && column.meaning != Meaning::Noise) {
+                layout.values.push(Slot {
+                    id,
+                    at: cell.clone(),
+                    spelling: number.spelling,
+                    decimals: sink::decimals(&text[cell.clone()]),
+                });
+            }
+        }
+        Some(layout)
     }
 
     fn header(&mut self, text: &[u8]) {
@@ -221,7 +304,11 @@ impl Rows {
                 sink.warn(format!("line {}: cut inside a number; its last value was left out", frame.line));
                 continue;
             }
-            sink.record(id, place, Shown { value, text: cell, line: frame.line, redraw: false });
+            sink.record(
+                id,
+                place,
+                Shown { value: value.into(), text: cell.as_bytes(), line: frame.line, redraw: false },
+            );
         }
     }
 }
@@ -263,7 +350,7 @@ fn cell_value(cell: &str, comma: bool) -> Option<(f64, bool)> {
         let swapped: String = text.chars().filter(|c| *c != '.').map(|c| if c == ',' { '.' } else { c }).collect();
         return number::whole(swapped.as_bytes()).map(|v| (v, true));
     }
-    let decimal = found.spelling == number::Spelling::DecimalComma;
+    let decimal = found.spelling == Spelling::DecimalComma;
     Some((number::value(text.as_bytes(), found.spelling, comma || decimal), decimal))
 }
 

@@ -1,14 +1,18 @@
 //! Log format `tensorboard`: event files, both checksums of every record verified.
 
+use super::checksum;
 use super::format::{LogFormat, Reader, Sample};
 use super::names::{self, Meaning};
 use super::options::Options;
 use super::protobuf::{Fields, Wire};
-use super::sink::{Metric, Place, Shown, Sink};
+use super::sink::{Metric, Place, Shown, Sink, Worth};
 use crate::model::{Candidate, Source};
 
 /// Records longer than this hold images or graphs, never a scalar; their bytes are checked and dropped.
 const LONGEST: usize = 4 << 20;
+
+/// How many tags are remembered with their metric.
+const TAGS: usize = 64;
 
 /// TensorBoard event files.
 pub(crate) struct Events;
@@ -44,7 +48,7 @@ fn length(bytes: &[u8]) -> Option<(u64, bool)> {
     let sum = bytes.get(8..12)?;
     let value = u64::from_le_bytes(length.try_into().ok()?);
     let sum = u32::from_le_bytes(sum.try_into().ok()?);
-    Some((value, masked(crc32c::crc32c(length)) == sum))
+    Some((value, masked(checksum::crc32c(length)) == sum))
 }
 
 /// The checksum as event files store it.
@@ -53,7 +57,7 @@ pub(crate) fn masked(sum: u32) -> u32 {
 }
 
 /// Reads the records of one event file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct EventsReader {
     rest: Vec<u8>,
     offset: u64,
@@ -63,16 +67,22 @@ pub(crate) struct EventsReader {
     scalars: u64,
     /// Put before every tag: the sub-run.
     prefix: String,
+    /// The tags seen last, with their metric; `None` for one that is not kept.
+    tags: Vec<(Vec<u8>, Option<usize>)>,
 }
 
 /// A long record whose bytes are only summed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Skip {
     left: u64,
     sum: u32,
 }
 
 impl Reader for EventsReader {
+    fn fork(&self) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+
     fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
         if self.broken {
             return;
@@ -134,7 +144,7 @@ impl EventsReader {
             let long = long as usize;
             let Some(data) = rest.get(12..12 + long) else { return at };
             let Some(sum) = rest.get(12 + long..16 + long) else { return at };
-            if masked(crc32c::crc32c(data)).to_le_bytes() != sum {
+            if masked(checksum::crc32c(data)).to_le_bytes() != sum {
                 self.fail("the checksum of the record is wrong", sink);
                 return bytes.len();
             }
@@ -205,31 +215,31 @@ impl EventsReader {
         }
         let Some(number) = number else { return };
         self.scalars += 1;
-        let tag = String::from_utf8_lossy(tag);
-        let name = if self.prefix.is_empty() { tag.into_owned() } else { format!("{}/{tag}", self.prefix) };
-        match names::meaning(&name) {
-            Meaning::Noise => return sink.note_noise(&name),
-            Meaning::Epoch => return,
-            _ => {}
-        }
-        let id = sink.metric(name.as_bytes(), || Metric { source: Source::Exact, ..Metric::named(&name) });
+        let Some(id) = self.metric(tag, sink) else { return };
         let place = Place { epoch: None, step: Some(step), lap: 0 };
-        let text = shown(number);
-        sink.record(id, place, Shown { value: number, text: &text, line: self.records, redraw: false });
+        sink.record(id, place, Shown { value: Worth::Exact(number), text: b"", line: self.records, redraw: false });
     }
-}
 
-/// A value as Python would print it, near enough to be read back exactly.
-pub(crate) fn shown(value: f64) -> String {
-    if value.is_nan() {
-        "nan".into()
-    } else if value.is_infinite() {
-        if value > 0.0 { "inf".into() } else { "-inf".into() }
-    } else if value != 0.0 && !(1e-4..1e16).contains(&value.abs()) {
-        format!("{value:e}")
-    } else {
-        let text = value.to_string();
-        if text.contains('.') { text } else { format!("{text}.0") }
+    /// The metric of a tag; `None` where it is not compared.
+    fn metric(&mut self, tag: &[u8], sink: &mut Sink) -> Option<usize> {
+        if let Some((_, known)) = self.tags.iter().find(|(known, _)| known == tag) {
+            return *known;
+        }
+        let text = String::from_utf8_lossy(tag);
+        let name = if self.prefix.is_empty() { text.into_owned() } else { format!("{}/{text}", self.prefix) };
+        let id = match names::meaning(&name) {
+            Meaning::Noise => {
+                sink.note_noise(&name);
+                None
+            }
+            Meaning::Epoch => None,
+            _ => Some(sink.metric(name.as_bytes(), || Metric { source: Source::Exact, ..Metric::named(&name) })),
+        };
+        if self.tags.len() == TAGS {
+            self.tags.clear();
+        }
+        self.tags.push((tag.to_vec(), id));
+        id
     }
 }
 

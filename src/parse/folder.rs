@@ -82,6 +82,21 @@ pub(crate) fn read(root: &Path, options: &Options) -> Result<Reading> {
     Ok(reading)
 }
 
+/// The event file of a folder that holds exactly one, and nothing more exact: it can be read like any file.
+pub fn only_events(root: &Path) -> Option<PathBuf> {
+    let (mut found, mut count) = (Vec::new(), 0);
+    search(root, 0, &mut count, &mut |path| {
+        if kind(path) == Some(Kind::Events) {
+            found.push(path.to_owned());
+        }
+    })
+    .ok()?;
+    match found.as_slice() {
+        [one] if one.parent() == Some(root) => Some(one.clone()),
+        _ => None,
+    }
+}
+
 fn search(folder: &Path, depth: usize, count: &mut usize, each: &mut dyn FnMut(&Path)) -> std::io::Result<()> {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path())).collect();
     entries.sort();
@@ -357,7 +372,11 @@ fn mlflow_metric(name: &str, text: &str, sink: &mut Sink) {
         let Some(value) = number::whole(shown.as_bytes()) else { continue };
         let step = parts.next().and_then(|s| s.parse().ok());
         let place = Place { epoch: None, step, lap: 0 };
-        sink.record(id, place, Shown { value, text: shown, line: line as u64 + 1, redraw: false });
+        sink.record(
+            id,
+            place,
+            Shown { value: value.into(), text: shown.as_bytes(), line: line as u64 + 1, redraw: false },
+        );
     }
 }
 
@@ -392,6 +411,10 @@ fn dvc_metric(name: &str, text: &str, sink: &mut Sink) {
         let (Some(step), Some(shown)) = (cells.get(step_column), cells.get(value_column)) else { continue };
         let Some(value) = number::whole(shown.as_bytes()) else { continue };
         let place = Place { epoch: None, step: step.parse().ok(), lap: 0 };
-        sink.record(id, place, Shown { value, text: shown, line: line as u64 + 2, redraw: false });
+        sink.record(
+            id,
+            place,
+            Shown { value: value.into(), text: shown.as_bytes(), line: line as u64 + 2, redraw: false },
+        );
     }
 }

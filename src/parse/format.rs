@@ -35,6 +35,12 @@ pub trait Reader {
     fn push(&mut self, bytes: &[u8], sink: &mut Sink);
     /// Says that no more bytes come.
     fn finish(&mut self, sink: &mut Sink);
+    /// A second reader that goes on from here on its own.
+    fn fork(&self) -> Box<dyn Reader>;
+    /// The line of the log that the next byte belongs to, where the format has lines.
+    fn line(&self) -> Option<u64> {
+        None
+    }
     /// What was met, in a few words.
     fn detail(&self) -> String {
         String::new()

@@ -2,6 +2,8 @@
 
 use memchr::memchr2;
 
+use super::sink::Sink;
+
 /// Longest frame that is kept; the rest of a longer one is counted and dropped.
 pub(crate) const LONGEST: usize = 1 << 20;
 
@@ -29,8 +31,18 @@ pub(crate) struct Frame<'a> {
     pub(crate) redrawn: bool,
 }
 
+/// Whoever reads a log frame by frame.
+pub(crate) trait Reads {
+    /// Reads frames of a known layout without cutting them out, and gives the bytes they took.
+    fn skim(&mut self, bytes: &[u8], frames: &mut Frames, sink: &mut Sink) -> usize;
+    /// Reads a frame.
+    fn frame(&mut self, frame: Frame<'_>, sink: &mut Sink);
+    /// Keeps the layout of the frame just read: its bytes with their end, of which the first `length` are its text.
+    fn learn(&mut self, raw: &[u8], length: usize, end: End, redrawn: bool);
+}
+
 /// Cuts bytes that arrive in any pieces into frames.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Frames {
     rest: Vec<u8>,
     clean: Vec<u8>,
@@ -58,6 +70,66 @@ impl Default for Frames {
 }
 
 impl Frames {
+    /// Hands the frames that `bytes` completes to a reader, which may skip what it knows.
+    pub(crate) fn read(&mut self, mut bytes: &[u8], reader: &mut impl Reads, sink: &mut Sink) {
+        let plain = memchr2(0x1b, 0x08, bytes).is_none();
+        while !bytes.is_empty() {
+            bytes = &bytes[reader.skim(bytes, self, sink)..];
+            let Some(length) = frame_length(bytes) else {
+                self.push(bytes, &mut |frame| reader.frame(frame, sink));
+                return;
+            };
+            let (raw, rest) = bytes.split_at(length);
+            let feeds = raw.ends_with(b"\n");
+            match self.beginning() {
+                // The whole frame is here, and nothing in it moves the cursor.
+                Some((line, redrawn)) if plain && (feeds || !rest.is_empty()) => {
+                    let end = if feeds { End::Line } else { End::Redraw };
+                    let text = raw.trim_ascii_end();
+                    reader.frame(Frame { text, line, end, redrawn }, sink);
+                    if feeds || !text.is_empty() {
+                        self.passed(end);
+                    }
+                    if !text.is_empty() {
+                        reader.learn(raw, text.len(), end, redrawn);
+                    }
+                }
+                _ => {
+                    self.push(raw, &mut |frame| reader.frame(frame, sink));
+                    // Another byte follows, and it is no line feed.
+                    if self.returned && !rest.is_empty() {
+                        self.returned = false;
+                        self.end_held(b'\r', &mut |frame| reader.frame(frame, sink));
+                    }
+                }
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Says that whole lines up to this one were read by somebody else.
+    pub(crate) fn go_to(&mut self, line: u64) {
+        self.line = line;
+    }
+
+    /// The line that the next byte belongs to.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// At the beginning of a frame: its line, and whether the line was drawn before. `None` within a frame.
+    pub(crate) fn beginning(&self) -> Option<(u64, bool)> {
+        (self.rest.is_empty() && !self.returned && !self.skipping).then_some((self.line, self.redrawn))
+    }
+
+    /// Counts a frame that was read by somebody else: it was not blank, and ended in a line feed or a carriage return.
+    pub(crate) fn passed(&mut self, end: End) {
+        if end == End::Line {
+            self.line += 1;
+        }
+        self.redrawn = end != End::Line;
+    }
+
     /// Hands every frame that `bytes` completes to `each`.
     pub(crate) fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
         if self.returned && !bytes.is_empty() {
@@ -85,6 +157,7 @@ impl Frames {
                 }
             }
             if self.rest.is_empty() && !self.skipping {
+                // The whole frame is here.
                 self.finish_frame(&bytes[..at], end, each);
             } else {
                 self.keep(&bytes[..at]);
@@ -178,6 +251,12 @@ impl Frames {
         self.redrawn |= redrawn;
         self.clean = clean;
     }
+}
+
+/// Length of the frame that the bytes begin with, its end included; `None` where it does not end in them.
+pub(crate) fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let at = memchr2(b'\n', b'\r', bytes)?;
+    Some(at + 1 + usize::from(bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n')))
 }
 
 /// Where `text` ends once `count` characters are taken off it.

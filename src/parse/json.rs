@@ -72,13 +72,17 @@ fn fit(sample: &Sample<'_>) -> (f64, &'static str) {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct JsonReader {
     text: Vec<u8>,
     dropped: bool,
 }
 
 impl Reader for JsonReader {
+    fn fork(&self) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+
     fn push(&mut self, bytes: &[u8], _sink: &mut Sink) {
         let room = LARGEST - self.text.len();
         self.dropped |= bytes.len() > room;
@@ -239,7 +243,11 @@ fn row(cells: &[Cell], prefix: &str, index: Option<i64>, sink: &mut Sink) {
             Meaning::Noise => sink.note_noise(&cell.name),
             _ => {
                 let id = sink.plain(&format!("{prefix}{}", cell.name));
-                sink.record(id, place, Shown { value: cell.value, text: &cell.text, line: cell.line, redraw: false });
+                sink.record(
+                    id,
+                    place,
+                    Shown { value: cell.value.into(), text: cell.text.as_bytes(), line: cell.line, redraw: false },
+                );
             }
         }
     }

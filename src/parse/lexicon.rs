@@ -16,7 +16,7 @@ pub(crate) struct Known {
 }
 
 /// A memory of names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lexicon {
     known: HashMap<Box<[u8]>, Known>,
 }

@@ -1,11 +1,13 @@
 //! Bytes as a running process writes them, to observations at once.
 
+use std::path::{Path, PathBuf};
+
 use super::format::{Reader, Sample};
 use super::open;
 use super::options::Options;
 use super::select;
 use super::sink::{Metric, Observation, Sink};
-use crate::model::{Candidate, Role};
+use crate::model::{Candidate, Reading, Role};
 
 /// Whole lines that are waited for before a format is chosen.
 const LINES: usize = 3;
@@ -19,7 +21,22 @@ pub struct Live {
     reader: Option<Box<dyn Reader>>,
     candidates: Vec<Candidate>,
     head: Vec<u8>,
-    sink: Sink,
+    /// Where the log comes from, where it is a file: then nobody waits for its first points.
+    path: Option<PathBuf>,
+    pub(super) sink: Sink,
+}
+
+impl Clone for Live {
+    fn clone(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            reader: self.reader.as_ref().map(|reader| reader.fork()),
+            candidates: self.candidates.clone(),
+            head: self.head.clone(),
+            path: self.path.clone(),
+            sink: self.sink.clone(),
+        }
+    }
 }
 
 /// What a log that was read piece by piece turned out to be.
@@ -46,7 +63,12 @@ pub struct Summary {
 impl Live {
     /// A reader that knows nothing yet.
     pub fn new(options: Options) -> Self {
-        Self { options, reader: None, candidates: Vec::new(), head: Vec::new(), sink: Sink::default() }
+        Self { options, reader: None, candidates: Vec::new(), head: Vec::new(), path: None, sink: Sink::default() }
+    }
+
+    /// A reader of a file, which sees more of it before it chooses a format, and keeps the course of every metric.
+    pub(super) fn of_file(path: &Path, options: Options) -> Self {
+        Self { path: Some(path.to_owned()), sink: Sink::with_courses(), ..Self::new(options) }
     }
 
     /// Takes the next bytes and adds what they complete to `out`.
@@ -55,12 +77,13 @@ impl Live {
             Some(reader) => reader.push(bytes, &mut self.sink),
             None => {
                 self.head.extend_from_slice(bytes);
-                let lines = memchr::memchr2_iter(b'\n', b'\r', &self.head).count();
-                if lines >= LINES || self.head.len() >= open::HEAD || self.options.pattern.is_some() {
+                let enough = || memchr::memchr2_iter(b'\n', b'\r', &self.head).count() >= LINES;
+                if self.head.len() >= open::HEAD || self.options.pattern.is_some() || self.path.is_none() && enough() {
                     self.start(false);
                 }
             }
         }
+        self.sink.end_run();
         out.append(&mut self.sink.out);
     }
 
@@ -72,6 +95,7 @@ impl Live {
         if let Some(reader) = &mut self.reader {
             reader.finish(&mut self.sink);
         }
+        self.sink.end_run();
         out.append(&mut self.sink.out);
         self.summary()
     }
@@ -96,9 +120,32 @@ impl Live {
         }
     }
 
+    /// The line that the next byte belongs to.
+    pub(super) fn line(&self) -> Option<u64> {
+        self.reader.as_ref()?.line()
+    }
+
+    /// The metric that the user named.
+    pub(super) fn asked(&self) -> Option<&str> {
+        self.options.metric.as_deref()
+    }
+
+    /// Goes on with another file that begins alike.
+    pub(super) fn set_path(&mut self, path: PathBuf) {
+        self.path = Some(path);
+    }
+
+    /// What was read, with the first points of every metric in place of all of them.
+    pub(super) fn sketch(&self, encoding: &str) -> Reading {
+        let heads = |id: usize| self.sink.course(id).map(|course| course.beginning(usize::MAX)).unwrap_or_default();
+        let gathered = open::Gathered::of(&self.sink, heads);
+        gathered.into_reading(self.sink.clone(), self.candidates.clone(), encoding, &self.options)
+    }
+
     fn start(&mut self, whole: bool) {
         let head = std::mem::take(&mut self.head);
-        let sample = Sample { path: None, head: &head, whole };
+        let begins = head.len().min(open::HEAD);
+        let sample = Sample { path: self.path.as_deref(), head: &head[..begins], whole: whole && begins == head.len() };
         let (mut reader, candidates) = open::choose(&sample, &self.options);
         self.candidates = candidates;
         reader.push(&head, &mut self.sink);

@@ -7,6 +7,7 @@
 
 mod bar;
 pub mod checkpoint;
+mod checksum;
 mod console;
 mod csv;
 mod encoding;
@@ -17,6 +18,7 @@ mod format;
 mod frames;
 mod json;
 mod lexicon;
+mod literal;
 mod live;
 mod names;
 mod number;
@@ -24,16 +26,19 @@ mod open;
 mod options;
 mod pattern;
 mod protobuf;
+mod run;
 mod scan;
 mod select;
 mod sink;
 mod source;
+mod stencil;
 mod stream;
 mod table;
 mod text;
 mod walk;
 mod wandb;
 
+pub use folder::only_events;
 pub use format::{LogFormat, Reader, Sample};
 pub use live::{Live, Summary};
 pub use open::{read_bytes, read_path};

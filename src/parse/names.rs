@@ -89,12 +89,14 @@ const STEPS: &[(&str, u8)] = &[
     ("steps", 5),
     ("iter", 4),
     ("iters", 4),
+    ("iterate", 4),
     ("iteration", 4),
     ("iterations", 3),
     ("it", 4),
     ("itr", 4),
     ("update", 4),
     ("updates", 4),
+    ("nupdates", 4),
     ("batch", 3),
     ("batches", 3),
     ("minibatch", 3),
@@ -149,7 +151,8 @@ const STEPS: &[(&str, u8)] = &[
     ("lot", 3),
 ];
 
-const LOSSES: &[&str] = &[
+/// What is minimised without being called a loss.
+const MINIMISED: &[&str] = &[
     "loss",
     "losses",
     "nll",
@@ -178,6 +181,13 @@ const LOSSES: &[&str] = &[
     "gamma",
     "poisson",
     "quantile",
+    "bpd",
+    "inertia",
+    "distortion",
+];
+
+/// The loss, in many languages.
+const LOSSES: &[&str] = &[
     "perte",
     "verlust",
     "pérdida",
@@ -340,6 +350,7 @@ const SCHEDULES: &[&str] = &[
 ];
 
 const NOISE: &[&str] = &[
+    "timing",
     "time",
     "times",
     "elapsed",
@@ -554,16 +565,18 @@ pub(crate) fn is_position_word(word: &[u8]) -> bool {
 
 /// Whether the tokens name a loss or what stands for one.
 pub(crate) fn has_loss(tokens: &[String]) -> bool {
-    tokens.iter().any(|t| {
-        LOSSES.contains(&t.as_str())
-            || (t.ends_with("loss") && t != "floss")
-            || t.ends_with("logloss")
-            || t.ends_with("损失")
-            || t.ends_with("損失")
-            || t.ends_with("손실")
-            || t.starts_with("verlust")
-            || t.starts_with("потер")
-    }) || tokens.windows(2).any(|pair| pair == ["cross", "entropy"])
+    tokens.windows(2).any(|pair| pair[0] == "cross" && pair[1] == "entropy")
+        || tokens.iter().any(|t| {
+            LOSSES.contains(&t.as_str())
+                || MINIMISED.contains(&t.as_str())
+                || (t.ends_with("loss") && t != "floss")
+                || t.ends_with("logloss")
+                || t.ends_with("损失")
+                || t.ends_with("損失")
+                || t.ends_with("손실")
+                || t.starts_with("verlust")
+                || t.starts_with("потер")
+        })
 }
 
 /// What the name of a table's column means: spaCy heads its epochs with a lone `E`.
@@ -586,6 +599,10 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     let tokens = tokens(name);
     let Some(last) = tokens.last().map(String::as_str) else { return special(name) };
     let lower = name.trim().to_lowercase();
+    // Marian counts its updates as `Up.`.
+    if lower == "up." {
+        return Meaning::Step(4);
+    }
     if lower.contains("/s") && (lower.ends_with("/s") || lower.contains("/sec"))
         || lower.contains("per_sec")
         || lower.contains("per second")
@@ -597,6 +614,14 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     let loss = has_loss(&tokens);
     if let Some(position) = position(&tokens, last, loss) {
         return position;
+    }
+    // OpenMMLab's `Iter(train)`.
+    if let [first, part] = tokens.as_slice()
+        && name.ends_with(')')
+        && matches!(part.as_str(), "train" | "val" | "test")
+        && let Some((_, rank)) = STEPS.iter().find(|(word, _)| word == first)
+    {
+        return Meaning::Step(*rank);
     }
     if loss {
         return loss_or_not(&tokens, last);
@@ -726,7 +751,9 @@ fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
     if any(tokens, &["scale", "scaler", "scaling"]) {
         return Meaning::Schedule;
     }
-    if matches!(last, "time" | "ms" | "sec" | "dt") {
+    // Paddle's `batch_cost` is the time that a batch cost.
+    let timed = last == "cost" && any(tokens, &["batch", "data", "reader", "time"]);
+    if timed || matches!(last, "time" | "ms" | "sec" | "dt") {
         return Meaning::Noise;
     }
     if any(tokens, &["weight", "weights", "coef", "coeff", "lambda"]) {
@@ -816,9 +843,8 @@ fn strength(tokens: &[String], smoothed: bool) -> u8 {
         "minibatch",
         "trainer",
     ];
-    let word_loss = tokens
-        .iter()
-        .any(|t| t.ends_with("loss") || t == "losses" || LOSSES[28..].contains(&t.as_str()) && t != "learn");
+    let word_loss =
+        tokens.iter().any(|t| t.ends_with("loss") || t == "losses" || LOSSES.contains(&t.as_str()) && t != "learn");
     let rest: Vec<&String> = tokens
         .iter()
         .filter(|t| {
@@ -832,7 +858,7 @@ fn strength(tokens: &[String], smoothed: bool) -> u8 {
     let value_loss = tokens == ["value", "loss"] || any(tokens, &["value"]) && word_loss && tokens.len() == 3;
     let plain = rest.is_empty()
         || rest.iter().all(|t| {
-            LOSSES.contains(&t.as_str())
+            (LOSSES.contains(&t.as_str()) || MINIMISED.contains(&t.as_str()))
                 && t.as_str() != "learn"
                 && !["l1", "l2", "ce", "bce", "kl"].contains(&t.as_str())
                 && word_loss
@@ -845,6 +871,8 @@ fn strength(tokens: &[String], smoothed: bool) -> u8 {
     };
     let total = any(tokens, &["total"]) && word_loss;
     let epoch = tokens.len() > 1 && tokens.last().is_some_and(|t| t == "epoch");
+    // A term beside the loss proper.
+    let base = if base == 60 && any(tokens, &["entropy", "ent", "kl", "aux", "reg", "commit"]) { 57 } else { base };
     base + u8::from(total) * 4 - if smoothed { 20 } else { 0 } - u8::from(epoch) * 5
 }
 

@@ -24,10 +24,41 @@ pub(crate) struct Number {
     pub(crate) end: usize,
     /// How it is spelled.
     pub(crate) spelling: Spelling,
+    /// How many decimals it shows, where that was seen on the way: always for `12` and `0.5`.
+    pub(crate) decimals: Option<u32>,
+}
+
+impl Number {
+    fn new(end: usize, spelling: Spelling) -> Self {
+        Self { end, spelling, decimals: None }
+    }
 }
 
 /// The number that begins exactly at `at`, as long as it goes.
 pub(crate) fn lex(bytes: &[u8], at: usize) -> Option<Number> {
+    quick(bytes, at).or_else(|| careful(bytes, at))
+}
+
+/// `12`, `-0.5`, `3.25`, where the byte behind leaves no doubt about the end: most numbers of any log.
+fn quick(bytes: &[u8], at: usize) -> Option<Number> {
+    let start = at + usize::from(bytes.get(at) == Some(&b'-'));
+    let whole = digits(bytes, start);
+    if whole == start {
+        return None;
+    }
+    match bytes.get(whole) {
+        Some(b'.') => {
+            let end = digits(bytes, whole + 1);
+            let plain = end > whole + 1 && !matches!(bytes.get(end), Some(b'e' | b'E' | b'd' | b'D' | b'f'));
+            plain.then_some(Number { end, spelling: Spelling::Decimal, decimals: Some((end - whole - 1) as u32) })
+        }
+        Some(b'e' | b'E') => None,
+        Some(b',') if bytes.get(whole + 1).is_some_and(u8::is_ascii_digit) => None,
+        _ => Some(Number { end: whole, spelling: Spelling::Integer, decimals: Some(0) }),
+    }
+}
+
+fn careful(bytes: &[u8], at: usize) -> Option<Number> {
     let mut i = at;
     if matches!(bytes.get(i), Some(b'+' | b'-')) {
         i += 1;
@@ -35,7 +66,7 @@ pub(crate) fn lex(bytes: &[u8], at: usize) -> Option<Number> {
         i += "−".len();
     }
     if let Some(end) = special(bytes, i) {
-        return Some(Number { end, spelling: Spelling::Special });
+        return Some(Number::new(end, Spelling::Special));
     }
     let whole = digits(bytes, i);
     let grouped = groups(bytes, whole);
@@ -46,7 +77,7 @@ pub(crate) fn lex(bytes: &[u8], at: usize) -> Option<Number> {
         let end = digits(bytes, whole + 1);
         if end > whole + 1 && ends_here(bytes, end, b",") {
             let end = exponent(bytes, end);
-            return Some(Number { end, spelling: Spelling::DecimalComma });
+            return Some(Number::new(end, Spelling::DecimalComma));
         }
     }
     plain(bytes, i, whole)
@@ -70,11 +101,14 @@ fn plain(bytes: &[u8], start: usize, whole: usize) -> Option<Number> {
     if end == start || (whole == start && spelling == Spelling::Integer) {
         return None;
     }
-    let after = exponent(bytes, end);
-    if after > end {
-        return Some(Number { end: after, spelling: Spelling::Decimal });
+    let mut after = exponent(bytes, end);
+    if after == end && spelling == Spelling::Decimal {
+        after = foreign_exponent(bytes, end);
     }
-    Some(Number { end, spelling })
+    if after > end {
+        return Some(Number::new(after, Spelling::Decimal));
+    }
+    Some(Number::new(end, spelling))
 }
 
 /// `1,234` and `1,234.5` and `1.234,5`.
@@ -82,13 +116,13 @@ fn after_groups(bytes: &[u8], start: usize, whole: usize, grouped: usize) -> Num
     if bytes.get(grouped) == Some(&b'.') {
         let fraction = digits(bytes, grouped + 1);
         if fraction > grouped + 1 {
-            return Number { end: exponent(bytes, fraction), spelling: Spelling::Thousands };
+            return Number::new(exponent(bytes, fraction), Spelling::Thousands);
         }
     }
     let leading_zero = bytes[start] == b'0';
     let one_group = grouped == whole + 4;
     let spelling = if leading_zero && one_group { Spelling::DecimalComma } else { Spelling::Thousands };
-    Number { end: exponent(bytes, grouped), spelling }
+    Number::new(exponent(bytes, grouped), spelling)
 }
 
 /// Byte after the last `,ddd` group that follows `at`.
@@ -113,11 +147,9 @@ fn ends_here(bytes: &[u8], at: usize, not: &[u8]) -> bool {
     }
 }
 
-fn digits(bytes: &[u8], mut at: usize) -> usize {
-    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-        at += 1;
-    }
-    at
+fn digits(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len())
 }
 
 fn exponent(bytes: &[u8], at: usize) -> usize {
@@ -127,6 +159,20 @@ fn exponent(bytes: &[u8], at: usize) -> usize {
     let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
     let end = digits(bytes, at + 1 + sign);
     if end > at + 1 + sign { end } else { at }
+}
+
+/// `D-01` as Fortran writes it, `f0` as Julia does.
+fn foreign_exponent(bytes: &[u8], at: usize) -> usize {
+    let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+    let end = digits(bytes, at + 1 + sign);
+    let count = end - (at + 1 + sign).min(end);
+    let proper = match bytes.get(at) {
+        Some(b'd' | b'D') => sign == 1 && matches!(count, 2 | 3),
+        Some(b'f') => matches!(count, 1 | 2),
+        _ => false,
+    };
+    let ends = !bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if proper && ends { end } else { at }
 }
 
 fn special(bytes: &[u8], at: usize) -> Option<usize> {
@@ -145,6 +191,11 @@ fn special(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The value of a lexed number. `comma` says that a lone comma before three digits is a decimal comma.
 pub(crate) fn value(text: &[u8], spelling: Spelling, comma: bool) -> f64 {
+    if matches!(spelling, Spelling::Integer | Spelling::Decimal)
+        && let Ok(value) = fast_float2::parse(text)
+    {
+        return value;
+    }
     let clean: Cow<'_, [u8]> = match spelling {
         Spelling::Integer | Spelling::Decimal => Cow::Borrowed(text),
         Spelling::Special => return special_value(text),
@@ -158,7 +209,20 @@ pub(crate) fn value(text: &[u8], spelling: Spelling, comma: bool) -> f64 {
         Some(rest) => Cow::Owned([b"-", rest].concat()),
         None => clean,
     };
-    fast_float2::parse(clean.strip_prefix(b"+").unwrap_or(&clean)).unwrap_or(f64::NAN)
+    let clean = clean.strip_prefix(b"+").unwrap_or(&clean);
+    fast_float2::parse(clean).or_else(|_| fast_float2::parse(usual_exponent(clean))).unwrap_or(f64::NAN)
+}
+
+/// The value of digits alone, as steps and counters are written; `None` for anything else, and for more than 18 digits.
+pub(crate) fn count(text: &[u8]) -> Option<i64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
+}
+
+fn usual_exponent(text: &[u8]) -> Vec<u8> {
+    text.iter().map(|&b| if matches!(b, b'd' | b'D' | b'f') { b'e' } else { b }).collect()
 }
 
 fn swap(text: &[u8]) -> Vec<u8> {
@@ -177,6 +241,9 @@ pub(crate) fn whole(text: &[u8]) -> Option<f64> {
     let text = text.strip_suffix(b"%").unwrap_or(text);
     if text.is_empty() {
         return None;
+    }
+    if let Some(count) = count(text).filter(|_| text.len() < 16) {
+        return Some(count as f64);
     }
     let number = lex(text, 0)?;
     let end = if text.get(number.end) == Some(&b'.') { number.end + 1 } else { number.end };
@@ -209,6 +276,11 @@ mod tests {
             ("3, 4", "3", 3.0),
             ("1E+01", "1E+01", 10.0),
             ("2.5e", "2.5", 2.5),
+            ("6.93147D-01 ", "6.93147D-01", 0.693147),
+            ("2.3025851f0)", "2.3025851f0", 2.3025851),
+            ("1.5f-3", "1.5f-3", 0.0015),
+            ("2.5d", "2.5", 2.5),
+            ("1.5f0x", "1.5", 1.5),
             ("−0.5", "−0.5", -0.5),
         ] {
             assert_eq!(read(text), (shown.to_owned(), expected), "{text}");

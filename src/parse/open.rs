@@ -109,6 +109,16 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// A series for every metric of a sink, with the points that `points` gives.
+    pub(crate) fn of(sink: &Sink, points: impl Fn(usize) -> Vec<crate::model::Point>) -> Self {
+        let series = |(id, metric): (usize, &super::sink::Metric)| {
+            let mut series = Series::new(&metric.name, Role::Other);
+            (series.source, series.points) = (metric.source, points(id));
+            series
+        };
+        Self { series: sink.metrics.iter().enumerate().map(series).collect() }
+    }
+
     /// Takes what the sink has ready.
     pub(crate) fn take(&mut self, sink: &mut Sink) {
         for metric in sink.metrics.iter().skip(self.series.len()) {

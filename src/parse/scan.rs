@@ -43,7 +43,7 @@ pub(crate) struct Item {
 }
 
 /// The items of a line, with the words that are no keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
     /// Every number, in order.
     pub(crate) items: Vec<Item>,
@@ -117,7 +117,7 @@ impl Scan {
                 }
                 at + 1
             }
-            0xE2 | 0xEF => self.wide(line, at, state).unwrap_or_else(|| self.atom(line, at, state)),
+            0xE2 | 0xE3 | 0xEF => self.wide(line, at, state).unwrap_or_else(|| self.atom(line, at, state)),
             0xC2 if line.get(at + 1) == Some(&0xA0) => at + 2,
             _ => self.atom(line, at, state),
         }
@@ -134,6 +134,12 @@ impl Scan {
             }
             _ if glyph == "（".as_bytes() => return Some(self.open(line, at + 2, state)),
             _ if glyph == "）".as_bytes() => self.close(state),
+            // `【第3轮】`, `「…」`: corner and angle brackets open with even codes and close with odd ones.
+            [0xE3, 0x80, 0x8A | 0x8C | 0x8E | 0x90] => {
+                self.drop_words(state);
+                return Some(self.open(line, at + 2, state));
+            }
+            [0xE3, 0x80, 0x8B | 0x8D | 0x8F | 0x91] => self.close(state),
             [0xE2, 0x86, _] if state.words.is_some() && number_follows(line, at + 3) => self.mark(state),
             // U+2500 to U+25FF: lines, blocks, shapes; U+2190 to U+21FF: arrows; U+2010 to U+2026: dashes, bullets, dots.
             [0xE2, 0x94..=0x97 | 0x86 | 0x87, _] => {
@@ -162,6 +168,13 @@ impl Scan {
             && !mark_follows(line, next)
         {
             self.drop_words(state);
+        }
+        // `12 records/second. Loss is 2.3`: a sentence ends, where `Avg. loss` is an abbreviation.
+        if line[..at].ends_with(b".") && line.get(next).is_some_and(u8::is_ascii_uppercase) {
+            let word = line[..at].iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+            if word > 6 {
+                self.drop_words(state);
+            }
         }
         next
     }
@@ -235,9 +248,9 @@ impl Scan {
             }
         }
         let end = word_end(line, at);
-        // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`, `loss tensor(0.5)`: what wraps the number is not its name.
-        let wraps = state.link == Link::Mark || state.words.is_some() && WRAPPERS.contains(&&line[at..end]);
-        if wraps && line.get(end) == Some(&b'(') && number_follows(line, end + 1) {
+        // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
+        let wraps = line.get(end) == Some(&b'(') && number_follows(line, end + 1);
+        if wraps && (state.link == Link::Mark || state.words.is_some() && is_tensor(&line[at..end])) {
             state.stack.push(state.group.clone());
             return end + 1;
         }
@@ -322,8 +335,21 @@ impl Scan {
     }
 }
 
-/// What a bare number of a framework prints itself as.
-const WRAPPERS: [&[u8]; 5] = [b"tensor", b"Tensor", b"array", b"Array", b"DeviceArray"];
+/// What frameworks call the thing that holds a number.
+fn is_tensor(word: &[u8]) -> bool {
+    [
+        &b"tensor"[..],
+        b"tf.Tensor",
+        b"Tensor",
+        b"array",
+        b"Array",
+        b"DeviceArray",
+        b"np.float32",
+        b"np.float64",
+        b"mx.array",
+    ]
+    .contains(&word)
+}
 
 /// Whether `-`, `.`, `+` or a typographic minus at `at` begins a number rather than being a mark of its own.
 fn starts_atom(line: &[u8], at: usize) -> bool {
@@ -408,7 +434,7 @@ fn starts_numeric_group(line: &[u8], at: usize) -> bool {
 fn wide_mark(line: &[u8], at: usize) -> bool {
     let Some(glyph) = line.get(at..at + 3) else { return false };
     ["：", "＝", "，", "；", "、", "（", "）"].iter().any(|mark| mark.as_bytes() == glyph)
-        || matches!(glyph, [0xE2, 0x94..=0x97 | 0x86 | 0x87 | 0x80, _])
+        || matches!(glyph, [0xE2, 0x94..=0x97 | 0x86 | 0x87 | 0x80, _] | [0xE3, 0x80, 0x8A..=0x91])
 }
 
 /// The bracket that closes the one at `at`, on a short distance.
@@ -587,6 +613,8 @@ mod tests {
                 vec!["elapsed time per iteration (ms)=123.4", "lm loss=1.0E+01"],
             ),
             ("损失：0.5，第3轮", vec!["损失=0.5", "第 3"]),
+            ("【第3轮】训练损失：0.5", vec!["第 3", "训练损失=0.5"]),
+            ("step 3 loss tf.Tensor(0.5, shape=(), dtype=float32)", vec!["step 3", "loss 0.5"]),
             ("lr=[0.0001], mom=[(0.9, 0.999)]", vec!["lr=0.0001", "mom=0.9", " 0.999"]),
             ("acc=46.1% elapsed 0:00:15 ts 2026-01-02", vec!["acc=46.1"]),
             ("[train.py:100] step 3", vec!["step 3"]),

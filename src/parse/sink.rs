@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::names::{self, Meaning, Split};
-use crate::model::{Point, Position, Source};
+use super::number::{self, Spelling};
+use super::run::Run;
+use crate::model::{Course, Point, Position, Source, Token};
 
 /// A log with more names than this is no log of a training.
 const MOST_METRICS: usize = 2048;
@@ -51,25 +53,29 @@ pub(crate) struct Place {
     pub(crate) lap: u32,
 }
 
-#[derive(Debug, Default)]
-struct Track {
-    last: Option<Position>,
-    pending: Option<Point>,
-    segment: u32,
-    lap: u32,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Track {
+    pub(super) last: Option<Position>,
+    pub(super) pending: Option<Point>,
+    pub(super) segment: u32,
+    pub(super) lap: u32,
     pending_lap: u32,
     /// Epochs with a fraction were seen, so that an epoch does not stand for a step.
-    fractional: bool,
+    pub(super) fractional: bool,
     gap: Option<i64>,
-    fewest_decimals: Option<u32>,
+    pub(super) fewest_decimals: Option<u32>,
+    /// What is kept of the metric where its points are not.
+    pub(super) course: Option<Box<Course>>,
+    /// Nobody listens to the points of this metric any more.
+    pub(super) mute: bool,
 }
 
 /// What a reader writes to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sink {
     /// The metrics so far.
     pub(crate) metrics: Vec<Metric>,
-    tracks: Vec<Track>,
+    pub(super) tracks: Vec<Track>,
     index: HashMap<Vec<u8>, usize>,
     /// Observations not yet taken.
     pub(crate) out: Vec<Observation>,
@@ -77,19 +83,84 @@ pub struct Sink {
     pub(crate) noise: Vec<String>,
     /// What was skipped or doubtful.
     pub(crate) warnings: Vec<String>,
+    /// Whether the course of every metric is kept.
+    courses: bool,
+    /// Nobody listens to points at all: only courses are kept.
+    pub(crate) silent: bool,
+    pub(super) run: Run,
 }
 
 /// A value on its way into the sink.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
-    pub(crate) value: f64,
-    pub(crate) text: &'a str,
+    pub(crate) value: Worth,
+    pub(crate) text: &'a [u8],
     pub(crate) line: u64,
     /// Drawn in place: a later drawing of the same position replaces it.
     pub(crate) redraw: bool,
 }
 
+/// The value of a printed number: known, or to be read from the text once somebody wants it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Worth {
+    /// This value.
+    Known(f64),
+    /// What a text of this spelling says.
+    Spelled(Spelling),
+    /// This value, which was never printed.
+    Exact(f64),
+}
+
+impl From<f64> for Worth {
+    fn from(value: f64) -> Self {
+        Self::Known(value)
+    }
+}
+
+impl Shown<'_> {
+    fn point(&self, position: Position) -> Point {
+        let value = match self.value {
+            Worth::Known(value) | Worth::Exact(value) => value,
+            Worth::Spelled(spelling) => number::value(self.text, spelling, false),
+        };
+        Point { position, value, text: Token::from_bytes(self.text), line: self.line }
+    }
+}
+
 impl Sink {
+    /// A sink that keeps the course of every metric beside handing on its points.
+    pub(crate) fn with_courses() -> Self {
+        Self { courses: true, ..Self::default() }
+    }
+
+    /// The course of a metric, where courses are kept.
+    pub(crate) fn course(&self, id: usize) -> Option<&Course> {
+        self.tracks.get(id)?.course.as_deref()
+    }
+
+    /// The courses of all metrics, to be told what they are to keep.
+    pub(crate) fn courses(&mut self) -> impl Iterator<Item = &mut Course> {
+        self.tracks.iter_mut().filter_map(|track| track.course.as_deref_mut())
+    }
+
+    /// Hands on no further point of this metric.
+    pub(crate) fn mute(&mut self, id: usize) {
+        if let Some(track) = self.tracks.get_mut(id) {
+            track.mute = true;
+            if let Some(course) = &mut track.course {
+                course.trails = false;
+            }
+        }
+    }
+
+    pub(super) fn has_courses(&self) -> bool {
+        self.courses
+    }
+
+    fn new_track(&self) -> Track {
+        Track { course: self.courses.then(|| Box::new(Course::new())), ..Track::default() }
+    }
+
     /// The metric known under `key`, or a new one made by `make`.
     pub(crate) fn metric(&mut self, key: &[u8], make: impl FnOnce() -> Metric) -> usize {
         if let Some(&id) = self.index.get(key) {
@@ -103,7 +174,8 @@ impl Sink {
         metric.name = self.free_name(metric.name);
         let id = self.metrics.len();
         self.metrics.push(metric);
-        self.tracks.push(Track::default());
+        let track = self.new_track();
+        self.tracks.push(track);
         self.index.insert(key.to_vec(), id);
         id
     }
@@ -114,7 +186,8 @@ impl Sink {
             return id;
         }
         self.metrics.push(Metric { meaning: Meaning::Config, ..Metric::named("") });
-        self.tracks.push(Track::default());
+        let track = self.new_track();
+        self.tracks.push(track);
         self.index.insert(b"\0overflow".to_vec(), self.metrics.len() - 1);
         self.metrics.len() - 1
     }
@@ -133,6 +206,12 @@ impl Sink {
         self.metric(name.as_bytes(), || Metric::named(name))
     }
 
+    /// Whether the last point of a metric stands at this very place.
+    pub(crate) fn is_at(&mut self, id: usize, place: Place) -> bool {
+        self.end_run();
+        self.tracks[id].last.is_some_and(|last| last.step == place.step && last.epoch == place.epoch)
+    }
+
     /// Notes a noise field.
     pub(crate) fn note_noise(&mut self, name: &str) {
         if self.noise.len() < 64 && !name.is_empty() && !self.noise.iter().any(|n| n == name) {
@@ -149,27 +228,36 @@ impl Sink {
 
     /// Takes one value in.
     pub(crate) fn record(&mut self, id: usize, place: Place, shown: Shown<'_>) {
+        self.end_run();
+        self.take(id, place, shown);
+    }
+
+    pub(super) fn take(&mut self, id: usize, place: Place, shown: Shown<'_>) {
         let track = &mut self.tracks[id];
-        let whole = place.epoch.is_none_or(|e| e.fract() == 0.0);
+        let whole = place.epoch.is_none_or(is_whole);
         track.fractional |= place.step.is_none() && !whole;
         let step = place.step.or(match place.epoch {
             Some(epoch) if whole && !track.fractional => Some(epoch as i64),
             _ => None,
         });
         let position = Position { segment: 0, epoch: place.epoch, step };
-        let point = Point { position, value: shown.value, text: shown.text.into(), line: shown.line };
         if let Some(pending) = &mut track.pending {
             if pending.position == position && track.pending_lap == place.lap {
-                *pending = point;
+                *pending = shown.point(position);
                 return;
             }
             self.flush(id);
         }
         if shown.redraw {
-            self.tracks[id].pending = Some(point);
-            self.tracks[id].pending_lap = place.lap;
+            let track = &mut self.tracks[id];
+            track.pending = Some(shown.point(position));
+            track.pending_lap = place.lap;
         } else {
-            self.emit(id, point, place.lap);
+            let decimals = match shown.value {
+                Worth::Exact(value) => is_whole(value).then_some(0),
+                _ => decimals(shown.text),
+            };
+            self.emit(id, position, place.lap, (decimals, shown.text.len()), |position| shown.point(position));
         }
     }
 
@@ -177,7 +265,9 @@ impl Sink {
         let lap = self.tracks[id].pending_lap;
         if let Some(point) = self.tracks[id].pending.take() {
             let before = self.tracks[id].last;
-            self.emit(id, point, lap);
+            let decimals = if point.text.is_empty() { None } else { decimals(point.text.as_bytes()) };
+            let (position, length) = (point.position, point.text.len());
+            self.emit(id, position, lap, (decimals, length), |position| Point { position, ..point });
             self.watch_gaps(id, before);
         }
     }
@@ -202,55 +292,87 @@ impl Sink {
         }
     }
 
-    fn emit(&mut self, id: usize, mut point: Point, lap: u32) {
+    /// Hands on a point, which is made only where somebody wants it.
+    fn emit(
+        &mut self,
+        id: usize,
+        mut position: Position,
+        lap: u32,
+        (decimals, length): (Option<u32>, usize),
+        make: impl FnOnce(Position) -> Point,
+    ) {
         let track = &mut self.tracks[id];
         if let Some(last) = &track.last {
-            let here = Position { segment: last.segment, ..point.position };
+            let here = Position { segment: last.segment, ..position };
             let back = matches!(here.order(last), Some(std::cmp::Ordering::Less));
             if back || lap != track.lap {
                 track.segment += 1;
             }
         }
         track.lap = lap;
-        point.position.segment = track.segment;
-        track.last = Some(point.position);
-        let decimals = decimals(point.text.as_str());
+        position.segment = track.segment;
+        track.last = Some(position);
         if let Some(decimals) = decimals {
             track.fewest_decimals = Some(track.fewest_decimals.map_or(decimals, |d| d.min(decimals)));
         }
-        self.metrics[id].points += 1;
-        self.metrics[id].placed += u64::from(point.position.step.is_some());
-        self.metrics[id].fractions += u64::from(decimals.is_none_or(|d| d > 0));
-        self.out.push(Observation { metric: id, point });
+        let metric = &mut self.metrics[id];
+        metric.points += 1;
+        metric.placed += u64::from(position.step.is_some());
+        metric.fractions += u64::from(decimals.is_none_or(|d| d > 0));
+        let kept = track.course.as_mut().map(|course| course.skim(decimals, length));
+        let listens = !self.silent && !track.mute;
+        if kept != Some(true) && !listens {
+            return;
+        }
+        let point = make(position);
+        if let Some(course) = track.course.as_mut().filter(|_| kept == Some(true)) {
+            course.keep(point.clone());
+        }
+        if listens {
+            // Where courses are kept, a text is made only for the few points that are shown.
+            let point = if self.courses { point } else { point.with_text() };
+            self.out.push(Observation { metric: id, point });
+        }
     }
 
     /// Hands over every redraw that was held back.
     pub(crate) fn flush_all(&mut self) {
+        self.end_run();
         for id in 0..self.metrics.len() {
             self.flush(id);
         }
     }
 
     /// Whether `text`, the last thing in a log that ends without a line end, looks whole beside the points before it.
-    pub(crate) fn looks_whole(&self, id: usize, text: &str) -> bool {
+    pub(crate) fn looks_whole(&mut self, id: usize, text: &str) -> bool {
+        self.end_run();
         match self.tracks[id].fewest_decimals {
             None => self.metrics[id].points == 0,
-            Some(fewest) => crate::model::Token::new(text).decimals().is_none_or(|d| d >= fewest),
+            Some(fewest) => Token::new(text).decimals().is_none_or(|d| d >= fewest),
         }
     }
 }
 
 /// Decimals of a printed number; the common spelling without an exponent is counted at once.
-fn decimals(text: &str) -> Option<u32> {
-    let bytes = text.as_bytes();
-    let plain = bytes.len() < 22 && bytes.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+pub(super) fn decimals(text: &[u8]) -> Option<u32> {
+    let plain = text.len() < 22 && text.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
     if !plain {
-        return crate::model::Token::new(text).decimals();
+        return Token::new(&String::from_utf8_lossy(text)).decimals();
     }
-    Some(memchr::memrchr(b'.', bytes).map_or(0, |at| (bytes.len() - at - 1) as u32))
+    Some(text.iter().rposition(|b| *b == b'.').map_or(0, |at| (text.len() - at - 1) as u32))
+}
+
+/// Whether a number has no fraction.
+fn is_whole(value: f64) -> bool {
+    value as i64 as f64 == value
 }
 
 impl Metric {
+    /// Whether the metric can turn out to be worth comparing.
+    pub fn may_count(&self) -> bool {
+        !matches!(self.meaning, Meaning::Config | Meaning::Noise)
+    }
+
     /// A metric whose meaning follows from its name.
     pub(crate) fn named(name: &str) -> Self {
         let tokens = names::tokens(name);

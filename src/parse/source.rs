@@ -21,6 +21,8 @@ pub(crate) struct Source {
     pub(crate) bytes: Box<dyn Read>,
     /// The name of its encoding, or `binary`.
     pub(crate) encoding: &'static str,
+    /// Whether they are the very bytes of the file.
+    pub(crate) verbatim: bool,
 }
 
 /// Opens a file, or standard input for `-`.
@@ -36,6 +38,7 @@ pub(crate) fn open(path: &Path) -> Result<Source> {
 /// Takes compression and encoding off.
 pub(crate) fn wrap(raw: Box<dyn Read>) -> io::Result<Source> {
     let (head, raw) = peek(raw, 8)?;
+    let packed = matches!(head.as_slice(), [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..]);
     let plain: Box<dyn Read> = match head.as_slice() {
         [0x1f, 0x8b, ..] => Box::new(Bounded::new(MultiGzDecoder::new(Counted::new(raw)), |d| d.get_ref().count)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(Bounded::new(Zstd::new(raw), |d| d.compressed())),
@@ -43,11 +46,12 @@ pub(crate) fn wrap(raw: Box<dyn Read>) -> io::Result<Source> {
     };
     let (head, plain) = peek(plain, 16 << 10)?;
     if is_binary(&head) {
-        return Ok(Source { bytes: plain, encoding: "binary" });
+        return Ok(Source { bytes: plain, encoding: "binary", verbatim: !packed });
     }
     let guess = encoding::guess(&head);
+    let verbatim = !packed && guess.is_utf8();
     let bytes = if guess.is_utf8() { plain } else { Box::new(Converted::new(plain, guess)) };
-    Ok(Source { bytes, encoding: guess.name })
+    Ok(Source { bytes, encoding: guess.name, verbatim })
 }
 
 /// Formats that are no text whatever their zero bytes look like.

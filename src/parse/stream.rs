@@ -1,23 +1,38 @@
 //! A log on disk, pulled block by block, so that two of any size are compared in bounded memory.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::live::{Live, Summary};
 use super::options::Options;
 use super::sink::{Metric, Observation};
-use super::source;
+use super::{select, source};
 use crate::error::{Error, Result};
+use crate::model::{Course, Reading};
 
-const BLOCK: usize = 128 << 10;
+const BLOCK: usize = 64 << 10;
+
+/// A metric seen so rarely keeps its latest points while logs are the same; a frequent one shows enough in the last block.
+const RARE: usize = 64;
 
 /// Pulls observations out of a log, one block at a time.
 pub struct Stream {
     source: Box<dyn Read>,
+    encoding: &'static str,
     path: PathBuf,
     block: Vec<u8>,
+    /// Bytes of the block that were read and not yet parsed.
+    unread: std::ops::Range<usize>,
     live: Live,
+    damage: Option<String>,
+    ended: bool,
     summary: Option<Summary>,
+    known: usize,
+    verbatim: bool,
+    /// Bytes parsed so far.
+    offset: u64,
+    /// Lines of the log, each with the offset of a byte in it.
+    marks: Vec<(u64, u64)>,
 }
 
 impl Stream {
@@ -26,11 +41,30 @@ impl Stream {
         let source = source::open(path)?;
         Ok(Self {
             source: source.bytes,
+            encoding: source.encoding,
             path: path.to_owned(),
             block: vec![0; BLOCK],
-            live: Live::new(options.clone()),
+            unread: 0..0,
+            live: Live::of_file(path, options.clone()),
+            damage: None,
+            ended: false,
             summary: None,
+            known: 0,
+            verbatim: source.verbatim && path != Path::new("-"),
+            offset: 0,
+            marks: Vec::new(),
         })
+    }
+
+    /// Opens two logs and reads what they have in common at their beginning, down to the last byte, only once: there
+    /// both have the same points, which are counted in the course of each metric and not handed on.
+    pub fn pair(paths: [&Path; 2], options: &Options) -> Result<[Self; 2]> {
+        let mut left = Self::open(paths[0], options)?;
+        let mut right = Self::open(paths[1], options)?;
+        if left.encoding == right.encoding {
+            left.read_common(&mut right)?;
+        }
+        Ok([left, right])
     }
 
     /// Adds the observations of the next block to `out`; false once the log is at its end.
@@ -38,12 +72,17 @@ impl Stream {
         if self.summary.is_some() {
             return Ok(false);
         }
-        let read = self.source.read(&mut self.block).map_err(Error::file("read", &self.path))?;
-        if read == 0 {
-            self.summary = Some(self.live.finish(out));
+        if self.unread.is_empty() {
+            self.fill()?;
+        }
+        let unread = std::mem::take(&mut self.unread);
+        if unread.is_empty() {
+            self.finish(out);
             return Ok(true);
         }
-        self.live.push(&self.block[..read], out);
+        let length = unread.len();
+        self.live.push(&self.block[unread], out);
+        self.pushed(length);
         Ok(true)
     }
 
@@ -52,8 +91,135 @@ impl Stream {
         self.live.metrics()
     }
 
+    /// What was kept of a metric by its index.
+    pub fn course(&self, metric: usize) -> Option<&Course> {
+        self.live.sink.course(metric)
+    }
+
+    /// Hands on no further observation of a metric.
+    pub fn mute(&mut self, metric: usize) {
+        self.live.sink.mute(metric);
+    }
+
+    /// A line before `line`, and the offset of a byte in it: where to look for `line` without reading the log from its beginning.
+    pub fn mark_before(&self, line: u64) -> Option<(u64, u64)> {
+        let before = self.marks.partition_point(|(known, _)| *known < line);
+        before.checked_sub(1).map(|at| self.marks[at])
+    }
+
     /// What is known so far; complete once [`Stream::next_block`] has said false.
     pub fn summary(&self) -> Summary {
         self.summary.clone().unwrap_or_else(|| self.live.summary())
     }
+
+    /// The log as a reading whose series hold their first points only.
+    pub fn sketch(&self) -> Reading {
+        self.live.sketch(self.encoding)
+    }
+
+    fn finish(&mut self, out: &mut Vec<Observation>) {
+        if let Some(damage) = self.damage.take() {
+            self.live.sink.warn(damage);
+        }
+        self.summary = Some(self.live.finish(out));
+    }
+
+    /// Reads the next block whole, unless the log ends in it.
+    fn fill(&mut self) -> Result<()> {
+        let mut filled = 0;
+        while filled < BLOCK && !self.ended {
+            match self.source.read(&mut self.block[filled..]) {
+                Ok(0) => self.ended = true,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A compressed file that ends early is like a log that was cut.
+                Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
+                    self.damage = Some(format!("the file ends early or is damaged: {error}"));
+                    self.ended = true;
+                }
+                Err(error) => return Err(Error::file("read", &self.path)(error)),
+            }
+        }
+        self.unread = 0..filled;
+        Ok(())
+    }
+
+    fn read_common(&mut self, other: &mut Self) -> Result<()> {
+        // The latest common block is held back: only where the logs part does it matter what the last points were.
+        let (mut held, mut length) = (vec![0; BLOCK], 0);
+        self.live.sink.silent = true;
+        let common = loop {
+            self.fill()?;
+            other.fill()?;
+            let (a, b) = (&self.block[self.unread.clone()], &other.block[other.unread.clone()]);
+            if a.is_empty() || a != b {
+                break common_length(a, b);
+            }
+            self.skim(&held[..length]);
+            length = self.unread.len();
+            std::mem::swap(&mut held, &mut self.block);
+        };
+        held.truncate(length);
+        held.extend_from_slice(&self.block[..common]);
+        for course in self.live.sink.courses() {
+            course.trails = true;
+        }
+        self.push_silently(&held);
+        self.unread.start = common;
+        other.unread.start = common;
+        self.live.sink.silent = false;
+        let path = other.path.clone();
+        other.live = self.live.clone();
+        other.live.set_path(path);
+        other.known = self.known;
+        other.offset = self.offset;
+        if other.verbatim {
+            other.marks = self.marks.clone();
+        }
+        Ok(())
+    }
+
+    fn skim(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let before: Vec<usize> = self.live.sink.courses().map(|course| course.count).collect();
+        self.push_silently(bytes);
+        for (index, course) in self.live.sink.courses().enumerate() {
+            course.trails = course.count - before.get(index).copied().unwrap_or(0) < RARE;
+        }
+    }
+
+    fn push_silently(&mut self, bytes: &[u8]) {
+        let mut nothing = Vec::new();
+        self.live.push(bytes, &mut nothing);
+        self.pushed(bytes.len());
+    }
+
+    fn pushed(&mut self, length: usize) {
+        self.watch_curve();
+        self.offset += length as u64;
+        if let Some(line) = self.live.line().filter(|_| self.verbatim) {
+            self.marks.push((line, self.offset));
+        }
+    }
+
+    /// Of all metrics only what looks like the primary one keeps its curve.
+    fn watch_curve(&mut self) {
+        if self.known == self.live.metrics().len() {
+            return;
+        }
+        self.known = self.live.metrics().len();
+        let primary = select::select(self.live.metrics(), self.live.asked()).primary;
+        for (index, course) in self.live.sink.courses().enumerate() {
+            course.curved = Some(index) == primary;
+        }
+    }
+}
+
+/// How many bytes two blocks have in common at their beginning.
+fn common_length(a: &[u8], b: &[u8]) -> usize {
+    const STRIDE: usize = 4096;
+    let whole = a.chunks_exact(STRIDE).zip(b.chunks_exact(STRIDE)).take_while(|(a, b)| a == b).count() * STRIDE;
+    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(a, b)| a == b).count()
 }

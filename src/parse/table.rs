@@ -14,6 +14,8 @@ pub(crate) struct Header {
     pub(crate) meanings: Vec<Meaning>,
     places: Vec<Range<usize>>,
     piped: bool,
+    /// Parted by commas: a table of comma separated values in the midst of a log.
+    commas: bool,
 }
 
 /// The cells of a line: between pipes where there are any, else parted by a tab or two blanks.
@@ -73,6 +75,8 @@ fn pipes(line: &[u8]) -> usize {
 
 fn pipe_width(line: &[u8], at: usize) -> usize {
     match line[at] {
+        // `||grad||` is a norm.
+        b'|' if line.get(at + 1) == Some(&b'|') || at > 0 && line[at - 1] == b'|' => 0,
         b'|' => 1,
         0xE2 if ["│", "┃", "║", "┆"].iter().any(|p| line[at..].starts_with(p.as_bytes())) => 3,
         _ => 0,
@@ -107,12 +111,17 @@ impl Header {
         {
             return None;
         }
-        let (mut places, piped) = cells(line);
+        let commas = !line.contains(&b' ') && line.iter().filter(|byte| **byte == b',').count() >= 2;
+        let (mut places, piped) = if commas { (parts(line), false) } else { cells(line) };
         if places.len() < 2 && !piped {
             places = words(line);
         }
         if places.len() < 2 || places.len() > 60 {
             return None;
+        }
+        // `#  step  loss`: a header that is a comment; a lone `#` counts steps only where others stand before it.
+        if places.len() > 2 && line[places[0].clone()] == *b"#" {
+            places.remove(0);
         }
         let names: Vec<String> =
             places.iter().map(|p| String::from_utf8_lossy(&line[p.clone()]).into_owned()).collect();
@@ -124,12 +133,20 @@ impl Header {
             names,
             places,
             piped,
+            commas,
         })
     }
 
     /// The cells of a row, one for each column that has one.
     pub(crate) fn row(&self, line: &[u8]) -> Option<Vec<(usize, Range<usize>)>> {
-        let (found, piped) = if self.piped { cells(line) } else { (words(line), false) };
+        let (found, piped) = match (self.commas, self.piped) {
+            (true, _) => (parts(line), false),
+            (_, true) => cells(line),
+            _ => (words(line), false),
+        };
+        if self.commas && found.len() != self.names.len() {
+            return None;
+        }
         if piped != self.piped || found.is_empty() {
             return None;
         }
@@ -175,6 +192,19 @@ fn has_number(line: &[u8]) -> bool {
         before = b;
         starts
     })
+}
+
+/// What stands between commas.
+fn parts(line: &[u8]) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let mut found = Vec::new();
+    for end in memchr::memchr_iter(b',', line).chain([line.len()]) {
+        let inside = &line[start..end];
+        let left = start + inside.len() - inside.trim_ascii_start().len();
+        found.push(left..left + inside.trim_ascii().len());
+        start = end + 1;
+    }
+    found
 }
 
 fn words(line: &[u8]) -> Vec<Range<usize>> {

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::format::{LogFormat, Reader, Sample};
-use super::frames::Frames;
+use super::frames::{Frames, Reads};
 use super::options::Options;
 use super::sink::Sink;
 use super::walk;
@@ -83,16 +83,19 @@ impl LogFormat for JsonLines {
 }
 
 /// Feeds frames to a console.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TextReader {
     frames: Frames,
     console: Console,
 }
 
 impl Reader for TextReader {
+    fn fork(&self) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+
     fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
-        let console = &mut self.console;
-        self.frames.push(bytes, &mut |frame| console.frame(frame, sink));
+        self.frames.read(bytes, &mut self.console, sink);
     }
 
     fn finish(&mut self, sink: &mut Sink) {
@@ -102,6 +105,10 @@ impl Reader for TextReader {
         if self.frames.dropped > 0 {
             sink.warn(format!("{} bytes of over-long lines were skipped", self.frames.dropped));
         }
+    }
+
+    fn line(&self) -> Option<u64> {
+        Some(self.frames.line())
     }
 
     fn detail(&self) -> String {

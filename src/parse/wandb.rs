@@ -38,7 +38,7 @@ impl LogFormat for Wandb {
 }
 
 /// Reads the blocks of a transaction log.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct WandbReader {
     rest: Vec<u8>,
     offset: u64,
@@ -50,6 +50,10 @@ struct WandbReader {
 }
 
 impl Reader for WandbReader {
+    fn fork(&self) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+
     fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
         if self.broken {
             return;
@@ -181,7 +185,7 @@ fn history_row(history: &[u8], line: u64, sink: &mut Sink) {
             Meaning::Epoch | Meaning::Step(_) => {}
             _ => {
                 let id = sink.metric(name.as_bytes(), || Metric { source: Source::Exact, ..Metric::named(name) });
-                sink.record(id, place, Shown { value: *value, text, line, redraw: false });
+                sink.record(id, place, Shown { value: (*value).into(), text: text.as_bytes(), line, redraw: false });
             }
         }
     }

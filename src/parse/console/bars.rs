@@ -3,7 +3,7 @@
 use super::pairs::Value;
 use super::recipe::Lesson;
 use super::{Console, Here, Said, Waiting};
-use crate::parse::bar;
+use crate::parse::bar::{self, Lag};
 use crate::parse::names::Split;
 use crate::parse::sink::{Place, Shown, Sink};
 
@@ -76,7 +76,8 @@ impl Console {
             if here.cut && value.text.end == text.len() && !sink.looks_whole(id, &shown) {
                 continue;
             }
-            self.bar_value(id, &bar_said, epoch, value.value, &shown, here.line, sink);
+            let shown = Shown { value: value.value.into(), text: shown.as_bytes(), line: here.line, redraw: true };
+            self.bar_value(id, &bar_said, epoch, shown, sink);
         }
         sink.note_noise("elapsed");
         self.bar_end(&bar_said, found, sink);
@@ -94,27 +95,27 @@ impl Console {
     }
 
     /// Records one value beside a bar.
-    #[expect(clippy::too_many_arguments, reason = "a value and where it stands")]
     pub(super) fn bar_value(
         &mut self,
         id: usize,
         said: &BarSaid,
         epoch: Option<f64>,
-        value: f64,
-        text: &str,
-        line: u64,
+        shown: Shown<'_>,
         sink: &mut Sink,
     ) {
         let place = match said.step {
             Some(step) => Some(Place { epoch, step: Some(step), lap: 0 }),
             None => {
-                let lag = self.lags.entry(id).or_default();
-                let step = lag.step(said.done, said.total, epoch, text);
+                if self.lags.len() <= id {
+                    self.lags.resize_with(id + 1, Lag::default);
+                }
+                let lag = &mut self.lags[id];
+                let step = lag.step(said.done, said.total, epoch, shown.text);
                 step.map(|step| Place { epoch, step: Some(step), lap: lag.lap() })
             }
         };
         if let Some(place) = place {
-            sink.record(id, place, Shown { value, text, line, redraw: true });
+            sink.record(id, place, shown);
         }
     }
 
@@ -139,7 +140,11 @@ impl Console {
         let Some(waiting) = self.waiting.take() else { return };
         let step = step.or(self.main_bar.map(|(done, _)| done));
         for (id, place, value, text, line) in waiting.values {
-            sink.record(id, Place { step, ..place }, Shown { value, text: &text, line, redraw: false });
+            sink.record(
+                id,
+                Place { step, ..place },
+                Shown { value: value.into(), text: text.as_bytes(), line, redraw: false },
+            );
         }
     }
 
@@ -160,7 +165,7 @@ impl Console {
             return;
         }
         for (id, place, value, text, line) in values {
-            sink.record(id, place, Shown { value, text: &text, line, redraw: here.redraw });
+            sink.record(id, place, Shown { value: value.into(), text: text.as_bytes(), line, redraw: here.redraw });
         }
     }
 }

@@ -1,20 +1,21 @@
 //! The output of a program on a console: key-value lines, tables, dict and JSON lines, progress bars, in any mixture.
 
 mod bars;
+mod held;
 mod objects;
 mod pairs;
 mod position;
 mod recipe;
 mod rows;
 
-use std::collections::HashMap;
 use std::ops::Range;
 
+use held::{HeldLine, OpenDict};
 use recipe::{Lesson, Recipes};
 
 use crate::parse::bar::{self, Lag};
 use crate::parse::envelope;
-use crate::parse::frames::{End, Frame};
+use crate::parse::frames::{End, Frame, Frames, Reads};
 use crate::parse::lexicon::Lexicon;
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number;
@@ -23,7 +24,7 @@ use crate::parse::sink::{Metric, Place, Shown, Sink};
 use crate::parse::table::Header;
 
 /// What is remembered from line to line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Context {
     epoch: Option<f64>,
     step: Option<i64>,
@@ -38,14 +39,14 @@ struct Context {
 }
 
 /// Values of a line without a step, held until the bar is drawn again and tells it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     values: Vec<(usize, Place, f64, String, u64)>,
     frames: u32,
 }
 
 /// Reads console output frame by frame.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Console {
     scan: Scan,
     lexicon: Lexicon,
@@ -53,7 +54,14 @@ pub(crate) struct Console {
     header: Option<Header>,
     block: Vec<(String, String, u64)>,
     group: String,
-    lags: HashMap<usize, Lag>,
+    /// Indented lines with one pair each, held because their step may stand below them.
+    lines: Vec<HeldLine>,
+    /// A dict that goes on over several lines.
+    open: Option<OpenDict>,
+    /// Between two rules of two dashes each.
+    two_columns: bool,
+    /// How far the bar lags behind the values of each metric.
+    lags: Vec<Lag>,
     main_bar: Option<(i64, i64)>,
     waiting: Option<Waiting>,
     decimal_comma: bool,
@@ -76,6 +84,36 @@ pub(crate) struct Styles {
     pub(crate) objects: u64,
     /// Progress bars.
     pub(crate) bars: u64,
+}
+
+/// A line in which a system logger has written control characters as `#011`: with what they stood for.
+fn unescape_controls(text: &[u8]) -> Option<Vec<u8>> {
+    let mut at = memchr::memmem::find(text, b"#0")?;
+    let mut plain = text[..at].to_vec();
+    while at < text.len() {
+        match text.get(at..at + 4) {
+            Some(b"#011") => plain.push(b'\t'),
+            Some(b"#015" | b"#012") => plain.push(b' '),
+            Some(b"#033") => {
+                // A colour code goes as a whole.
+                let rest = &text[at + 4..];
+                let code = rest.iter().take_while(|b| b.is_ascii_digit() || matches!(b, b'[' | b';')).count();
+                at += code + usize::from(rest.get(code).is_some_and(u8::is_ascii_alphabetic));
+            }
+            _ => {
+                plain.push(text[at]);
+                at += 1;
+                continue;
+            }
+        }
+        at += 4;
+    }
+    Some(plain)
+}
+
+/// Whether a frame is drawn in place.
+fn is_bar_like(redrawn: bool, end: End, length: usize) -> bool {
+    redrawn || end == End::Redraw && length > 0
 }
 
 /// What a line says about where it stands.
@@ -111,38 +149,57 @@ impl Said {
 #[derive(Clone, Copy)]
 struct Here<'a> {
     text: &'a [u8],
+    /// Whether the line is indented.
+    indented: bool,
     line: u64,
     redraw: bool,
     cut: bool,
     rank: Option<u32>,
 }
 
+impl Reads for Console {
+    fn skim(&mut self, bytes: &[u8], frames: &mut Frames, sink: &mut Sink) -> usize {
+        self.skim_known(bytes, frames, sink)
+    }
+
+    fn frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
+        self.read_frame(frame, sink);
+    }
+
+    fn learn(&mut self, raw: &[u8], length: usize, end: End, redrawn: bool) {
+        self.learn_layout(raw, length, end, redrawn);
+    }
+}
+
 impl Console {
     /// Reads one frame.
-    pub(crate) fn frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
-        let bar_like = frame.redrawn || frame.end == End::Redraw && !frame.text.is_empty();
-        let mut text = frame.text;
+    fn read_frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
+        let bar_like = is_bar_like(frame.redrawn, frame.end, frame.text.len());
+        self.recipes.forget_followed();
+        let text = frame.text;
         if text.trim_ascii().is_empty() {
             if frame.end == End::Line && !frame.redrawn {
                 self.blank(sink);
             }
             return;
         }
-        if frame.end != End::Cut
-            && self.block.is_empty()
-            && self.waiting.is_none()
-            && self.follow(frame, bar_like, sink)
-        {
+        if frame.end != End::Cut && !self.holds() && self.follow(frame, bar_like, sink) {
             return;
         }
         self.lesson = None;
+        let unescaped = unescape_controls(text);
+        let text = unescaped.as_deref().unwrap_or(text);
         let envelope = envelope::strip(text);
-        text = &text[envelope.start.min(text.len())..];
+        let indented = envelope.start == 0 && (text.starts_with(b"  ") || text.starts_with(b"\t"));
+        let text = &text[envelope.start.min(text.len())..];
         if envelope::is_tracker_talk(text) {
             return;
         }
-        let here = Here { text, line: frame.line, redraw: bar_like, cut: frame.end == End::Cut, rank: envelope.rank };
-        self.text(here, sink, 0);
+        let cut = frame.end == End::Cut;
+        let here = Here { text, indented, line: frame.line, redraw: bar_like, cut, rank: envelope.rank };
+        if !self.gather(here, sink) {
+            self.text(here, sink, 0);
+        }
         if let Some(lesson) = self.lesson.take().filter(|_| frame.end != End::Cut && self.waiting.is_none()) {
             self.recipes.learn(frame.text, lesson);
         }
@@ -154,8 +211,14 @@ impl Console {
         }
     }
 
+    /// Whether lines before are still waited with.
+    fn holds(&self) -> bool {
+        !self.block.is_empty() || !self.lines.is_empty() || self.open.is_some() || self.waiting.is_some()
+    }
+
     /// Hands over what was held back.
     pub(crate) fn finish(&mut self, sink: &mut Sink) {
+        self.give_up(sink);
         self.close_block(sink);
         self.release(None, sink);
         sink.flush_all();
@@ -208,6 +271,7 @@ impl Console {
         self.key.extend_from_slice(&rank.unwrap_or(0).to_le_bytes());
         sink.metric(&self.key, || {
             let mut metric = Metric::named(name);
+            let group = group.strip_suffix("\0again").unwrap_or(group);
             if !group.is_empty() && !name.eq_ignore_ascii_case(group) {
                 metric = Metric::named(&format!("{group}/{name}"));
             }
@@ -242,6 +306,10 @@ impl Console {
             sink.warn(format!("line {}: cut inside a number; its last value was left out", here.line));
             return;
         }
-        sink.record(id, place, Shown { value, text: &text, line: here.line, redraw: here.redraw });
+        sink.record(
+            id,
+            place,
+            Shown { value: value.into(), text: text.as_bytes(), line: here.line, redraw: here.redraw },
+        );
     }
 }

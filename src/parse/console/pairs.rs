@@ -57,8 +57,15 @@ impl Console {
         let here = Here { redraw: draws, ..here };
         let last_key = values.last().map(|v| v.text.end);
         let mut held: Vec<(usize, Place, f64, String, u64)> = Vec::new();
+        // Only an earlier line with values has told the step.
+        let borrowed = said.step.is_none() && said.epoch.is_none() && place.step.is_some() && !self.context.header;
         for value in values.iter().filter(|v| !v.noise) {
-            let id = self.metric(&value.name, &value.group, said.split, said.rank, place, sink);
+            let mut id = self.metric(&value.name, &value.group, said.split, said.rank, place, sink);
+            if borrowed && sink.is_at(id, place) {
+                // `Iteration 100, loss = 0.5` and below it `Train net output #0: loss = 0.5`: two things under one name.
+                id = self.metric(&value.name, &format!("{}\0again", value.group), said.split, said.rank, place, sink);
+                self.lesson = None;
+            }
             let text = String::from_utf8_lossy(&here.text[value.text.clone()]).into_owned();
             let at_end = value.text.end == here.text.len() && last_key == Some(value.text.end);
             if here.cut && at_end && !sink.looks_whole(id, &text) {
@@ -83,7 +90,11 @@ impl Console {
             let id = sink.metric(b"\0output", || Metric { meaning: Meaning::Output, ..Metric::named("output") });
             let text = String::from_utf8_lossy(&here.text[item.text.clone()]);
             let value = number::value(&here.text[item.text.clone()], item.spelling, self.decimal_comma);
-            sink.record(id, place, Shown { value, text: &text, line: here.line, redraw: here.redraw });
+            sink.record(
+                id,
+                place,
+                Shown { value: value.into(), text: text.as_bytes(), line: here.line, redraw: here.redraw },
+            );
         }
         scan.items.iter().any(|i| plain(&i))
     }
@@ -307,10 +318,19 @@ fn is_measured(text: &[u8], item: &Item) -> bool {
 fn trimmed_name(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let mut name = text.trim().trim_matches(['"', '\'', '`', '*', '-', '>', '#', '.', ',', '!', '?', '~']).trim();
+    // The end of the sentence before: `10.1 s. Mean Reward`.
+    if let Some((unit, rest)) = name.split_once(". ")
+        && matches!(unit, "s" | "ms" | "sec" | "secs" | "seconds" | "min" | "h" | "hours" | "it/s")
+    {
+        name = rest.trim_start();
+    }
+    // An emoji is no part of a name.
+    name = name.trim_start_matches(|c: char| !c.is_ascii() && !c.is_alphanumeric()).trim_start();
     if let Some((_, end)) = name.rsplit_once(" with ") {
         name = end;
     }
     name = name.strip_prefix("with ").unwrap_or(name);
+    name = name.strip_prefix("the ").unwrap_or(name);
     for tail in [" is", " was", " of", " at", " value"] {
         if let Some(short) = name.strip_suffix(tail) {
             name = short.trim_end();

@@ -3,7 +3,7 @@
 use super::{Console, Said};
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number::{self, Spelling};
-use crate::parse::scan::{Item, Scan};
+use crate::parse::scan::{Item, Link, Scan};
 use crate::parse::sink::Place;
 
 impl Console {
@@ -69,6 +69,14 @@ impl Console {
                     said.take_step(item, text);
                 }
                 Meaning::Rank => said.rank = Some(value() as u32),
+                // `After 3 epochs, the loss is 0.5`
+                Meaning::Unknown
+                    if item.link == Link::Blank
+                        && matches!(&text[item.key.clone()], b"After" | b"after" | b"At" | b"at")
+                        && self.suffix(text, item) == Some(Meaning::Epoch) =>
+                {
+                    said.take_epoch(item, text);
+                }
                 Meaning::Unknown if self.is_split_counter(text, item, scan.items.get(index + 1)) => {
                     said.split = self.lexicon.of(&text[item.key.clone()]).split;
                     if item.of.is_some() {
@@ -147,8 +155,9 @@ impl Console {
         } else if first.first
             && best == 0
             && said.epoch.is_none()
-            && matches!(first.next, b':' | b'|')
-            && first.unit.is_empty()
+            && (matches!(first.next, b':' | b'|') && first.unit.is_empty()
+                || names_a_loss(&text[first.unit.clone()])
+                || text[..first.text.start].ends_with(b"#"))
         {
             said.take_step(first, text);
         } else if first.first && best > 0 && first.next == b':' {
@@ -215,4 +224,10 @@ impl Console {
         }
         Place { epoch: said.epoch.or(context.epoch), step: said.step, lap: 0 }
     }
+}
+
+/// `12 train loss: 0.5`: a word behind a leading number that can only begin the name of a loss.
+fn names_a_loss(word: &[u8]) -> bool {
+    let tokens = names::tokens(&String::from_utf8_lossy(word));
+    !tokens.is_empty() && (names::split(&tokens) != Split::Unsaid || names::has_loss(&tokens))
 }

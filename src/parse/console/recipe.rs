@@ -9,14 +9,16 @@ use std::ops::Range;
 
 use super::bars::BarSaid;
 use super::pairs::{Value, is_drawn};
-use super::{Console, Here, Said};
+use super::{Console, Here, Said, is_bar_like};
 use crate::parse::bar::Bar;
 use crate::parse::envelope;
-use crate::parse::frames::Frame;
+use crate::parse::frames::{End, Frame, Frames};
 use crate::parse::names::Split;
 use crate::parse::number::{self, Spelling};
+use crate::parse::run::Slot;
 use crate::parse::scan::Scan;
-use crate::parse::sink::{Place, Shown, Sink};
+use crate::parse::sink::{self, Place, Shown, Sink, Worth};
+use crate::parse::stencil::Stencils;
 
 /// How many shapes are kept.
 const MOST: usize = 24;
@@ -40,7 +42,7 @@ enum Use {
 }
 
 /// A piece of a shape.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Piece {
     /// These very bytes.
     Text(Box<[u8]>),
@@ -68,7 +70,7 @@ enum MarkKind {
 }
 
 /// A metric of a line, with its ids by split and by whether the line has a step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Named {
     name: String,
     group: String,
@@ -84,7 +86,7 @@ enum Kind {
 }
 
 /// What the slow reading of a line found out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lesson {
     kind: Kind,
     /// Address of the text that the marks count from; the same bytes as the frame's, or the lesson is void.
@@ -266,7 +268,7 @@ fn denominator(text: &[u8], at: usize) -> Option<Range<usize>> {
 }
 
 /// A shape, and what to do with a line of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Recipe {
     pieces: Vec<Piece>,
     lesson: Lesson,
@@ -278,18 +280,38 @@ struct Recipe {
 }
 
 /// The shapes seen so far, and room for the numbers of a line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Recipes {
     all: Vec<Recipe>,
     last: usize,
     found: Found,
+    layouts: Stencils<Layout>,
+    row: Vec<Slot>,
+    /// The recipe that the frame just read was read by.
+    followed: Option<usize>,
     /// Read everything the slow way.
     #[cfg(test)]
     off: bool,
 }
 
+/// What is known of all lines of one layout.
+#[derive(Clone, Debug)]
+struct Layout {
+    recipe: usize,
+    /// Length of the text, without blanks and the line end behind it.
+    length: usize,
+    end: End,
+    /// Whether the frame was drawn in place.
+    drawn: bool,
+    /// Where the line says its place.
+    positions: Vec<(Use, Slot)>,
+    values: Vec<Slot>,
+    /// The values with their metrics, for each kind of place.
+    rows: [Vec<Slot>; 4],
+}
+
 /// The numbers of a line that fitted.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Found {
     step: Option<i64>,
     epoch: Option<f64>,
@@ -297,7 +319,11 @@ struct Found {
     total: Option<i64>,
     done: i64,
     bar_total: Option<i64>,
-    values: Vec<(usize, Range<usize>, Spelling)>,
+    values: Vec<Slot>,
+    /// Every number of the shape, with what it is for.
+    slots: Vec<(Use, Slot)>,
+    /// Where else digits may change.
+    digits: Vec<Range<usize>>,
 }
 
 impl Recipes {
@@ -305,6 +331,12 @@ impl Recipes {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.last = 0;
+        self.layouts.clear();
+    }
+
+    /// Forgets by which recipe the last frame was read.
+    pub(super) fn forget_followed(&mut self) {
+        self.followed = None;
     }
 
     /// Keeps the shape of `text`, which taught `lesson`.
@@ -337,9 +369,19 @@ impl Recipes {
                 kept.hits /= 2;
             }
             self.all[weakest] = recipe;
+            self.layouts.clear();
             weakest
         };
         self.step_to(at);
+    }
+
+    /// The layout that the bytes begin with, and the length of the frame.
+    fn laid_out(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        #[cfg(test)]
+        if self.off {
+            return None;
+        }
+        self.layouts.of_line(bytes)
     }
 
     fn step_to(&mut self, at: usize) {
@@ -453,6 +495,7 @@ fn matches(pieces: &[Piece], text: &[u8], found: &mut Found) -> bool {
                 if !digits.iter().all(u8::is_ascii_digit) {
                     return false;
                 }
+                found.digits.push(at..at + count);
                 at += count;
             }
             Piece::Gap(needed) => {
@@ -463,12 +506,15 @@ fn matches(pieces: &[Piece], text: &[u8], found: &mut Found) -> bool {
                 at += blanks;
             }
             Piece::Until(stop) => match end_of_part(&text[at..], *stop) {
-                Some(length) => at += length,
+                Some(length) => {
+                    found.digits.push(at..at + length);
+                    at += length;
+                }
                 None => return false,
             },
             Piece::Number(purpose, spelling) => match number::lex(text, at) {
                 Some(number) if suits(*purpose, *spelling, number.spelling) && begins_well(*purpose, text[at]) => {
-                    found.take(*purpose, &text[at..number.end], number.spelling, at);
+                    found.take(*purpose, text, at..number.end, number);
                     at = number.end;
                 }
                 _ => return false,
@@ -510,10 +556,21 @@ fn suits(purpose: Use, learnt: Spelling, now: Spelling) -> bool {
 }
 
 impl Found {
-    fn take(&mut self, purpose: Use, text: &[u8], spelling: Spelling, at: usize) {
-        let value = || number::value(text, spelling, false);
+    fn take(&mut self, purpose: Use, text: &[u8], at: Range<usize>, number: number::Number) {
+        let decimals = match number.decimals {
+            _ if !matches!(purpose, Use::Value(_)) => None,
+            None => sink::decimals(&text[at.clone()]),
+            known => known,
+        };
+        let slot = Slot { id: 0, at, spelling: number.spelling, decimals };
+        self.read(purpose, text, &slot);
+        self.slots.push((purpose, slot));
+    }
+
+    fn read(&mut self, purpose: Use, text: &[u8], slot: &Slot) {
+        let value = || slot.number(text);
         match purpose {
-            Use::Value(index) => self.values.push((index, at..at + text.len(), spelling)),
+            Use::Value(index) => self.values.push(Slot { id: index, ..slot.clone() }),
             Use::Step => self.step = Some(value() as i64),
             Use::Epoch => self.epoch = Some(value()),
             Use::InnerEpoch => self.inner_epoch = Some(value()),
@@ -532,6 +589,13 @@ impl Found {
         self.bar_total = None;
         self.done = 0;
         self.values.clear();
+        self.slots.clear();
+        self.digits.clear();
+    }
+
+    /// Whether the byte at `at`, a digit, may be any other.
+    fn is_free(&self, at: usize) -> bool {
+        self.slots.iter().map(|(_, slot)| &slot.at).chain(&self.digits).any(|range| range.contains(&at))
     }
 }
 
@@ -549,13 +613,116 @@ impl Console {
             return false;
         }
         let found = std::mem::take(&mut self.recipes.found);
-        match self.recipes.all[at].lesson.kind {
-            Kind::Nothing => {}
-            Kind::Bar => self.follow_bar(at, &found, frame, sink),
-            Kind::Pairs | Kind::Object => self.follow_pairs(at, &found, frame, redraw, sink),
-        }
+        self.apply(at, &found, frame, redraw, sink);
         self.recipes.found = found;
+        self.recipes.followed = Some(at);
         true
+    }
+
+    /// Reads as many frames of a known layout as the bytes begin with, and gives their length. The frames may not be told
+    /// from others by anything that the console remembers.
+    pub(super) fn skim_known(&mut self, bytes: &[u8], frames: &mut Frames, sink: &mut Sink) -> usize {
+        let mut at = 0;
+        while let Some((line, redrawn)) = frames.beginning() {
+            if self.recipes.layouts.is_empty() || self.holds() {
+                break;
+            }
+            let rest = &bytes[at..];
+            let Some((length, layout)) = self.recipes.laid_out(rest) else { break };
+            let known = self.recipes.layouts.what(layout);
+            // A carriage return is the end of a redraw only where no line feed follows.
+            if known.drawn != is_bar_like(redrawn, known.end, known.length)
+                || known.end == End::Redraw && rest.get(length).is_none_or(|&next| next == b'\n')
+            {
+                break;
+            }
+            let end = known.end;
+            let frame = Frame { text: &rest[..known.length], line, end, redrawn };
+            self.apply_layout(layout, frame, sink);
+            frames.passed(end);
+            at += length;
+        }
+        at
+    }
+
+    fn apply_layout(&mut self, layout: usize, frame: Frame<'_>, sink: &mut Sink) {
+        let known = self.recipes.layouts.what(layout);
+        let (recipe, drawn) = (known.recipe, known.drawn);
+        let lesson = &self.recipes.all[recipe].lesson;
+        match lesson.kind {
+            Kind::Nothing => self.recipes.all[recipe].hits += 1,
+            Kind::Pairs | Kind::Object if !drawn && !lesson.drawn && self.main_bar.is_none() => {
+                self.apply_row(layout, frame, sink);
+            }
+            _ => {
+                let mut found = std::mem::take(&mut self.recipes.found);
+                found.reset();
+                for (purpose, slot) in &known.positions {
+                    found.read(*purpose, frame.text, slot);
+                }
+                found.values.extend_from_slice(&known.values);
+                self.apply(recipe, &found, frame, drawn, sink);
+                self.recipes.found = found;
+            }
+        }
+    }
+
+    /// A line of pairs or an object in its usual place: the values go on as a row.
+    fn apply_row(&mut self, layout: usize, frame: Frame<'_>, sink: &mut Sink) {
+        let known = self.recipes.layouts.what(layout);
+        let recipe = known.recipe;
+        let lesson = &self.recipes.all[recipe].lesson;
+        let mut said = Said { rank: lesson.rank, split: lesson.split, ..Said::default() };
+        for (purpose, slot) in &known.positions {
+            match purpose {
+                Use::Step => said.step = Some(slot.number(frame.text) as i64),
+                Use::Epoch => said.epoch = Some(slot.number(frame.text)),
+                Use::Total => said.total = Some(slot.number(frame.text) as i64),
+                _ => {}
+            }
+        }
+        let any = !known.values.is_empty();
+        let pairs = lesson.kind == Kind::Pairs;
+        if pairs {
+            let complete = lesson.counter && said.total == said.step;
+            self.under_heading(&mut said);
+            self.whole_epoch(&mut said, complete, false);
+        }
+        let place = self.place(&said, any);
+        self.recipes.all[recipe].hits += 1;
+        if !any {
+            return;
+        }
+        *(if pairs { &mut self.styles.pairs } else { &mut self.styles.objects }) += 1;
+        let kind = kind_of_place(&said, place);
+        if self.recipes.layouts.what(layout).rows[kind].is_empty() {
+            let values = self.recipes.layouts.what(layout).values.clone();
+            let row =
+                values.into_iter().map(|slot| Slot { id: self.known_id(recipe, slot.id, &said, place, sink), ..slot });
+            self.recipes.layouts.what_mut(layout).rows[kind] = row.collect();
+        }
+        sink.record_row(place, frame.text, &self.recipes.layouts.what(layout).rows[kind], frame.line);
+    }
+
+    fn apply(&mut self, recipe: usize, found: &Found, frame: Frame<'_>, redraw: bool, sink: &mut Sink) {
+        self.recipes.all[recipe].hits += 1;
+        match self.recipes.all[recipe].lesson.kind {
+            Kind::Nothing => {}
+            Kind::Bar => self.follow_bar(recipe, found, frame, sink),
+            Kind::Pairs | Kind::Object => self.follow_pairs(recipe, found, frame, redraw, sink),
+        }
+    }
+
+    /// Keeps the layout of a frame that was just followed; its text is the first `length` bytes of `raw`.
+    pub(super) fn learn_layout(&mut self, raw: &[u8], length: usize, end: End, redrawn: bool) {
+        let Some(recipe) = self.recipes.followed.take().filter(|_| self.recipes.layouts.has_room()) else { return };
+        let drawn = is_bar_like(redrawn, end, length);
+        let found = &self.recipes.found;
+        let positions =
+            found.slots.iter().filter(|(purpose, _)| !matches!(purpose, Use::Nothing | Use::Named | Use::Value(_)));
+        let (positions, values) = (positions.cloned().collect(), found.values.clone());
+        let layout = Layout { recipe, length, end, drawn, positions, values, rows: Default::default() };
+        self.recipes.layouts.learn(raw, |at| found.is_free(at), layout);
     }
 
     fn follow_pairs(&mut self, at: usize, found: &Found, frame: Frame<'_>, redraw: bool, sink: &mut Sink) {
@@ -586,35 +753,44 @@ impl Console {
             self.styles.objects += 1;
         }
         if self.main_bar.is_some() {
-            let values = found.values.iter().map(|(index, range, spelling)| {
-                let id = self.known_id(at, *index, &said, place, sink);
-                let text = &frame.text[range.clone()];
-                (
-                    id,
-                    place,
-                    number::value(text, *spelling, false),
-                    String::from_utf8_lossy(text).into_owned(),
-                    frame.line,
-                )
+            let values = found.values.iter().map(|slot| {
+                let id = self.known_id(at, slot.id, &said, place, sink);
+                let text = &frame.text[slot.at.clone()];
+                let value = number::value(text, slot.spelling, false);
+                (id, place, value, String::from_utf8_lossy(text).into_owned(), frame.line)
             });
             let values = values.collect();
             let start = self.recipes.all[at].lesson.offset.min(frame.text.len());
-            let here =
-                Here { text: &frame.text[start..], line: frame.line, redraw: drawn, cut: false, rank: said.rank };
+            let here = Here {
+                text: &frame.text[start..],
+                indented: false,
+                line: frame.line,
+                redraw: drawn,
+                cut: false,
+                rank: said.rank,
+            };
             self.deliver(values, &said, place, here, sink);
             return;
         }
-        for (index, range, spelling) in &found.values {
-            let id = self.known_id(at, *index, &said, place, sink);
-            let text = &frame.text[range.clone()];
-            let shown = Shown {
-                value: number::value(text, *spelling, false),
-                text: ascii(text),
-                line: frame.line,
-                redraw: drawn,
-            };
-            sink.record(id, place, shown);
+        if drawn {
+            for slot in &found.values {
+                let id = self.known_id(at, slot.id, &said, place, sink);
+                let text = &frame.text[slot.at.clone()];
+                sink.record(
+                    id,
+                    place,
+                    Shown { value: Worth::Spelled(slot.spelling), text, line: frame.line, redraw: true },
+                );
+            }
+            return;
         }
+        let mut row = std::mem::take(&mut self.recipes.row);
+        row.clear();
+        for slot in &found.values {
+            row.push(Slot { id: self.known_id(at, slot.id, &said, place, sink), ..slot.clone() });
+        }
+        sink.record_row(place, frame.text, &row, frame.line);
+        self.recipes.row = row;
     }
 
     fn follow_bar(&mut self, at: usize, found: &Found, frame: Frame<'_>, sink: &mut Sink) {
@@ -632,17 +808,18 @@ impl Console {
         let said = Said { rank: lesson.rank, split, ..Said::default() };
         let place = Place { step: Some(0), ..Place::default() };
         let epoch = self.bar_epoch(&bar);
-        for (index, range, spelling) in &found.values {
-            let id = self.known_id(at, *index, &said, place, sink);
-            let text = &frame.text[range.clone()];
-            self.bar_value(id, &bar, epoch, number::value(text, *spelling, false), ascii(text), frame.line, sink);
+        for slot in &found.values {
+            let id = self.known_id(at, slot.id, &said, place, sink);
+            let text = &frame.text[slot.at.clone()];
+            let shown = Shown { value: Worth::Spelled(slot.spelling), text, line: frame.line, redraw: true };
+            self.bar_value(id, &bar, epoch, shown, sink);
         }
         self.bar_end(&bar, !found.values.is_empty(), sink);
     }
 
     /// The metric of a value, looked up by name once for each kind of place.
     fn known_id(&mut self, at: usize, index: usize, said: &Said, place: Place, sink: &mut Sink) -> usize {
-        let kind = usize::from(said.split == Split::Held) * 2 + usize::from(place.step.is_some());
+        let kind = kind_of_place(said, place);
         if let Some(id) = self.recipes.all[at].lesson.names[index].ids[kind] {
             return id;
         }
@@ -654,9 +831,9 @@ impl Console {
     }
 }
 
-/// A number is ASCII, a typographic minus aside.
-fn ascii(text: &[u8]) -> &str {
-    std::str::from_utf8(text).unwrap_or_default()
+/// Values of held-out data, and values without a step, are other metrics than those of the same name.
+fn kind_of_place(said: &Said, place: Place) -> usize {
+    usize::from(said.split == Split::Held) * 2 + usize::from(place.step.is_some())
 }
 
 #[cfg(test)]
@@ -664,14 +841,13 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::parse::frames::Frames;
 
     fn read(bytes: &[u8], off: bool) -> Sink {
         let mut console = Console::default();
         console.recipes.off = off;
         let mut sink = Sink::default();
         let mut frames = Frames::default();
-        frames.push(bytes, &mut |frame| console.frame(frame, &mut sink));
+        frames.read(bytes, &mut console, &mut sink);
         frames.finish(&mut |frame| console.frame(frame, &mut sink));
         console.finish(&mut sink);
         sink

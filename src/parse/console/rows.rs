@@ -12,8 +12,14 @@ impl Console {
     pub(super) fn table(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
         if table::is_rule(here.text) {
             self.close_block(sink);
+            let groups = here.text.split(|byte| byte.is_ascii_whitespace()).filter(|part| !part.is_empty());
+            self.two_columns = !self.two_columns && groups.count() == 2;
             return true;
         }
+        if self.hold(here, sink) {
+            return true;
+        }
+        self.release_lines(sink);
         if let Some(header) = &self.header
             && let Some(cells) = header.row(here.text)
         {
@@ -95,6 +101,7 @@ impl Console {
     }
 
     pub(super) fn close_block(&mut self, sink: &mut Sink) {
+        self.release_lines(sink);
         self.group.clear();
         if self.block.is_empty() {
             return;
@@ -122,7 +129,11 @@ impl Console {
                 _ => {
                     let id = self.metric(name, "", Split::Unsaid, None, place, sink);
                     let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
-                    sink.record(id, place, Shown { value, text, line: *line, redraw: false });
+                    sink.record(
+                        id,
+                        place,
+                        Shown { value: value.into(), text: text.as_bytes(), line: *line, redraw: false },
+                    );
                 }
             }
         }

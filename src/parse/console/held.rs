@@ -1,0 +1,172 @@
+//! Lines that are waited with: a dict over several lines, and indented lines whose step may stand below them.
+
+use super::{Console, Here, Said};
+use crate::parse::names::{self, Meaning, Split};
+use crate::parse::number;
+use crate::parse::sink::{Shown, Sink};
+use crate::parse::table;
+
+/// Most lines and bytes that are held.
+const LINES: usize = 128;
+const BYTES: usize = 32 << 10;
+
+/// A line as it came.
+#[derive(Clone, Debug)]
+pub(super) struct HeldLine {
+    text: Vec<u8>,
+    line: u64,
+    rank: Option<u32>,
+    /// Its name and its number, where it has both.
+    pair: Option<(String, String)>,
+    name: String,
+}
+
+/// A dict of which the end has not come yet.
+#[derive(Clone, Debug)]
+pub(super) struct OpenDict {
+    lines: Vec<HeldLine>,
+    depth: i32,
+    bytes: usize,
+}
+
+impl Console {
+    /// Takes a line that belongs to a dict over several lines; false where it is to be read at once.
+    pub(super) fn gather(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
+        let text = here.text.trim_ascii();
+        let Some(mut open) = self.open.take() else {
+            let begins = text == b"{" || text.starts_with(b"{'") || text.starts_with(b"{\"");
+            let depth = depth(text);
+            if here.redraw || here.cut || !begins || depth <= 0 || text.len() > BYTES {
+                return false;
+            }
+            self.open = Some(OpenDict { lines: vec![HeldLine::new(here)], depth, bytes: text.len() });
+            return true;
+        };
+        let goes_on = matches!(text.first(), Some(b'"' | b'\'' | b'}' | b']' | b'{' | b'[' | b'-' | b'0'..=b'9'));
+        open.bytes += text.len();
+        if here.redraw || here.cut || !goes_on || open.bytes > BYTES || open.lines.len() >= LINES {
+            self.open = Some(open);
+            self.give_up(sink);
+            return false;
+        }
+        open.depth += depth(text);
+        open.lines.push(HeldLine::new(here));
+        if open.depth > 0 {
+            self.open = Some(open);
+            return true;
+        }
+        let joined = open.lines.iter().map(|line| line.text.as_slice()).collect::<Vec<_>>().join(&b' ');
+        let first = &open.lines[0];
+        self.text(Here { text: &joined, indented: false, line: first.line, rank: first.rank, ..here }, sink, 0);
+        self.lesson = None;
+        true
+    }
+
+    /// Reads the lines of a dict that never ended, one by one.
+    pub(super) fn give_up(&mut self, sink: &mut Sink) {
+        for held in self.open.take().map(|open| open.lines).unwrap_or_default() {
+            self.text(held.here(), sink, 0);
+        }
+        self.lesson = None;
+    }
+
+    /// Holds an indented line with one pair, or a row of two columns; false for any other.
+    pub(super) fn hold(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
+        if here.redraw || here.cut || !(here.indented || self.two_columns) {
+            return false;
+        }
+        let parted = if self.two_columns { two_columns(here.text) } else { pair(here.text) };
+        let Some((name, value)) = parted else { return false };
+        let known = self.lines.iter().any(|held| held.name == name);
+        if known || self.lines.len() >= LINES {
+            self.release_lines(sink);
+        }
+        let found = table::cell_number(value).filter(|found| found.end == value.len());
+        let pair = found.map(|_| (name.to_owned(), String::from_utf8_lossy(value).into_owned()));
+        // A word says nothing, but it does not end a block either.
+        if pair.is_none() && self.lines.is_empty() {
+            return false;
+        }
+        self.lines.push(HeldLine { pair, name: name.to_owned(), ..HeldLine::new(here) });
+        true
+    }
+
+    /// Reads the lines that were held: together where one of them tells the step, else one by one.
+    pub(super) fn release_lines(&mut self, sink: &mut Sink) {
+        let lines = std::mem::take(&mut self.lines);
+        if lines.is_empty() {
+            return;
+        }
+        let (mut said, mut best) = (Said { rank: lines[0].rank, ..Said::default() }, 0);
+        let mut told = false;
+        let pairs: Vec<(&String, &String, u64)> =
+            lines.iter().filter_map(|held| held.pair.as_ref().map(|(n, v)| (n, v, held.line))).collect();
+        for (name, text, _) in &pairs {
+            let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
+            match names::meaning(name) {
+                Meaning::Epoch => said.epoch = Some(value),
+                Meaning::Step(rank) if rank > best => {
+                    best = rank;
+                    said.step = Some(value as i64);
+                }
+                Meaning::Loss | Meaning::Result => told = true,
+                _ => {}
+            }
+        }
+        if !told || pairs.len() < 3 || said.step.is_none() && said.epoch.is_none() {
+            for held in &lines {
+                self.pairs(held.here(), sink);
+            }
+            self.lesson = None;
+            return;
+        }
+        self.styles.rows += 1;
+        let place = self.place(&said, true);
+        for (name, text, line) in pairs {
+            match names::meaning(name) {
+                Meaning::Noise => sink.note_noise(name),
+                Meaning::Epoch | Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
+                _ => {
+                    let id = self.metric(name, "", Split::Unsaid, said.rank, place, sink);
+                    let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
+                    sink.record(id, place, Shown { value: value.into(), text: text.as_bytes(), line, redraw: false });
+                }
+            }
+        }
+    }
+}
+
+impl HeldLine {
+    fn new(here: Here<'_>) -> Self {
+        let text = here.text.trim_ascii().to_vec();
+        Self { text, line: here.line, rank: here.rank, pair: None, name: String::new() }
+    }
+
+    fn here(&self) -> Here<'_> {
+        Here { text: &self.text, indented: false, line: self.line, redraw: false, cut: false, rank: self.rank }
+    }
+}
+
+/// How many more braces a text opens than it closes.
+fn depth(text: &[u8]) -> i32 {
+    text.iter().map(|byte| i32::from(*byte == b'{') - i32::from(*byte == b'}')).sum()
+}
+
+/// `name: value` or `name=value`, and nothing else.
+fn pair(text: &[u8]) -> Option<(&str, &[u8])> {
+    let at = text.iter().position(|byte| matches!(byte, b':' | b'='))?;
+    let name = std::str::from_utf8(text[..at].trim_ascii()).ok()?;
+    let value = text[at + 1..].trim_ascii();
+    let wordy =
+        name.starts_with(|c: char| c.is_alphabetic()) && name.len() <= 60 && !name.contains([',', '|', '(', '[']);
+    let lone = !value.is_empty() && !value.iter().any(|byte| matches!(byte, b' ' | b',' | b':' | b'=' | b'|'));
+    (wordy && lone && name.split(' ').count() <= 4).then_some((name, value))
+}
+
+/// `name   value`, two blanks apart.
+fn two_columns(text: &[u8]) -> Option<(&str, &[u8])> {
+    let at = memchr::memmem::find(text, b"  ")?;
+    let name = std::str::from_utf8(&text[..at]).ok()?;
+    let value = text[at..].trim_ascii();
+    (name.starts_with(char::is_alphabetic) && !value.is_empty() && !value.contains(&b' ')).then_some((name, value))
+}

@@ -1,0 +1,225 @@
+//! Lines that differ from an earlier one in nothing but their digits, known by one comparison of their bytes.
+//!
+//! Most lines of a long log have the very layout of a line before: the same bytes, and digits where that one had digits.
+//! A stencil is such a layout: for every byte the lowest one that may stand there and how far above it one may be. That a line
+//! fits is found many bytes at a time, and where its numbers stand need not be looked for.
+
+use super::frames::frame_length;
+
+/// How many layouts are kept.
+const MOST: usize = 256;
+/// Longer lines are not kept.
+const LONGEST: usize = 2048;
+const CHUNK: usize = 32;
+
+/// A layout, and what is known of the lines that have it.
+#[derive(Clone, Debug)]
+struct Stencil<T> {
+    lowest: Box<[u8]>,
+    above: Box<[u8]>,
+    what: T,
+    /// The layout of the line after, the last time.
+    next: usize,
+}
+
+/// The layouts seen so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Stencils<T> {
+    all: Vec<Stencil<T>>,
+    by_length: Vec<Vec<u16>>,
+    last: usize,
+    /// Lines that fitted a layout and lines that did not, since the layouts were last judged.
+    hits: u32,
+    misses: u32,
+    /// Lines vary too much for layouts: it costs less not to look.
+    useless: bool,
+}
+
+impl<T> Default for Stencils<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), by_length: Vec::new(), last: 0, hits: 0, misses: 0, useless: false }
+    }
+}
+
+impl<T> Stencils<T> {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.all.clear();
+        self.by_length.clear();
+        self.last = 0;
+    }
+
+    /// Whether more layouts can be kept.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.useless && self.all.len() < MOST
+    }
+
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Keeps the layout of a line, its end included. `free` says whether the byte at an index, a digit, may be any digit.
+    pub(crate) fn learn(&mut self, line: &[u8], free: impl Fn(usize) -> bool, what: T) {
+        if !self.has_room() || line.len() > LONGEST {
+            return;
+        }
+        let is_free: Vec<bool> = (0..line.len()).map(|at| line[at].is_ascii_digit() && free(at)).collect();
+        let lowest = line.iter().zip(&is_free).map(|(byte, free)| if *free { b'0' } else { *byte }).collect();
+        let above = is_free.iter().map(|free| if *free { 9 } else { 0 }).collect();
+        let here = self.all.len();
+        self.all.push(Stencil { lowest, above, what, next: here });
+        if self.by_length.len() <= line.len() {
+            self.by_length.resize(line.len() + 1, Vec::new());
+        }
+        self.by_length[line.len()].push(here as u16);
+        self.follow(here);
+    }
+
+    /// The layout that is expected next, where the bytes have it: its length, and what is known of it.
+    fn expected(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let next = self.all.get(self.last)?.next;
+        let stencil = &self.all[next];
+        let length = stencil.lowest.len();
+        if !stencil.fits(bytes.get(..length)?) {
+            return None;
+        }
+        self.last = next;
+        self.hits += 1;
+        Some((length, next))
+    }
+
+    /// The layout of a whole line, its end included.
+    fn find(&mut self, line: &[u8]) -> Option<usize> {
+        let known = self.by_length.get(line.len())?;
+        let found = usize::from(*known.iter().find(|&&at| self.all[usize::from(at)].fits(line))?);
+        self.follow(found);
+        Some(found)
+    }
+
+    /// The layout that the bytes begin with, and the length of the line with its end.
+    pub(crate) fn of_line(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        if let Some(expected) = self.expected(bytes) {
+            return Some(expected);
+        }
+        let length = frame_length(bytes)?;
+        let found = self.find(&bytes[..length]);
+        self.judge(found.is_some());
+        Some((length, found?))
+    }
+
+    /// Where every layout is taken and most lines still have another, looking for them is given up.
+    fn judge(&mut self, hit: bool) {
+        if hit {
+            self.hits += 1;
+        } else {
+            self.misses += 1;
+        }
+        if self.hits + self.misses < 1024 {
+            return;
+        }
+        if self.misses > self.hits && self.all.len() == MOST {
+            self.clear();
+            self.useless = true;
+        }
+        (self.hits, self.misses) = (0, 0);
+    }
+
+    /// What is known of a layout.
+    pub(crate) fn what(&self, at: usize) -> &T {
+        &self.all[at].what
+    }
+
+    /// The same, to be added to.
+    pub(crate) fn what_mut(&mut self, at: usize) -> &mut T {
+        &mut self.all[at].what
+    }
+
+    fn follow(&mut self, at: usize) {
+        if let Some(last) = self.all.get_mut(self.last) {
+            last.next = at;
+        }
+        self.last = at;
+    }
+}
+
+impl<T> Stencil<T> {
+    /// Whether a line of the right length has this layout.
+    fn fits(&self, line: &[u8]) -> bool {
+        let length = self.lowest.len();
+        if line.len() != length || self.above.len() != length {
+            return false;
+        }
+        let mut at = 0;
+        while at + CHUNK <= length {
+            if !chunk_fits(&self.lowest[at..], &self.above[at..], &line[at..]) {
+                return false;
+            }
+            at += CHUNK;
+        }
+        if length >= CHUNK {
+            // The last chunk overlaps the one before.
+            let at = length - CHUNK;
+            return chunk_fits(&self.lowest[at..], &self.above[at..], &line[at..]);
+        }
+        let rest = self.lowest.iter().zip(&self.above).zip(line);
+        rest.fold(true, |fits, ((lowest, above), byte)| fits & (byte.wrapping_sub(*lowest) <= *above))
+    }
+}
+
+#[inline]
+fn chunk_fits(lowest: &[u8], above: &[u8], line: &[u8]) -> bool {
+    let (Some(lowest), Some(above), Some(line)) =
+        (lowest.first_chunk::<CHUNK>(), above.first_chunk::<CHUNK>(), line.first_chunk::<CHUNK>())
+    else {
+        return false;
+    };
+    let mut odd = 0;
+    for at in 0..CHUNK {
+        odd |= u8::from(line[at].wrapping_sub(lowest[at]) > above[at]);
+    }
+    odd == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(lines: &[&str]) -> Stencils<usize> {
+        let mut stencils = Stencils::default();
+        for (index, line) in lines.iter().enumerate() {
+            stencils.learn(line.as_bytes(), |at| at > 0, index);
+        }
+        stencils
+    }
+
+    #[test]
+    fn only_free_digits_may_differ() {
+        let long = "1 step 17 of a rather long line: loss=0.250000, lr=1.0e-03, time=12.5\n";
+        let mut stencils = known(&["1 loss 0.25\n", long]);
+        assert_eq!(stencils.find(b"1 loss 9.87\n"), Some(0));
+        assert_eq!(stencils.find(b"2 loss 9.87\n"), None, "a digit that is not free");
+        assert_eq!(stencils.find(b"1 loss 9x87\n"), None);
+        assert_eq!(stencils.find(b"1 loss 9.8:\n"), None, "just above 9");
+        assert_eq!(stencils.find(b"1 loss 9.8/\n"), None, "just below 0");
+        assert_eq!(stencils.find(long.replace("17", "99").as_bytes()), Some(1));
+        for at in 0..long.len() {
+            let mut other = long.as_bytes().to_vec();
+            other[at] = b'?';
+            assert_eq!(stencils.find(&other), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn expects_what_came_after_the_last_time() {
+        let mut stencils = known(&["a 1\n", "bb 2\n"]);
+        for line in ["a 3\n", "bb 4\n", "a 3\n"] {
+            stencils.find(line.as_bytes());
+        }
+        let text = b"bb 7\na 8\nbb 9\nbb 1\n";
+        assert_eq!(stencils.expected(text), Some((5, 1)));
+        assert_eq!(stencils.expected(&text[5..]), Some((4, 0)));
+        assert_eq!(stencils.expected(&text[9..]), Some((5, 1)));
+        assert_eq!(stencils.expected(&text[14..]), None, "an `a` line was expected");
+    }
+}
