@@ -49,6 +49,20 @@ pub struct Parting {
 }
 
 impl Parting {
+    /// A metric that only one side shows, from its first point on.
+    pub(super) fn alone(side: usize, points: &[Point]) -> Self {
+        let gap = Gap { kind: Kind::Length, left: 0, right: 0, left_has: side == 0, right_has: side == 1 };
+        let mut windows = [Vec::new(), Vec::new()];
+        windows[side] = points.iter().take(AROUND + 1).cloned().collect();
+        Self { gap, windows, missing: [0, 0], first: [0, 0] }
+    }
+
+    /// The point that one side shows where the other one parts from it, or that stands in its place.
+    pub fn nearest(&self, side: usize) -> Option<&Point> {
+        let index = if side == 0 { self.gap.left } else { self.gap.right };
+        self.windows[side].get(index - self.first[side])
+    }
+
     /// The point of one side at the difference, where it has it.
     pub fn point(&self, side: usize) -> Option<&Point> {
         let (has, index) =

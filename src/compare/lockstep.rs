@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::model::{Outcome, Point, Source, Tolerance, rank_in_name};
 
 use super::cursor::End;
-use super::lane::{Lane, Parting};
+use super::lane::{Conclusion, Lane, Parting};
 use super::readings::{Compared, Pair, divergence, has_ranks, metrics, order};
 use super::replicates::{Group, no_common_point, nothing};
 
@@ -92,8 +92,14 @@ impl Lockstep {
         let mut partings = Vec::new();
         for metric in metrics(left.reading, right.reading, only) {
             let Some(lane) = self.by_name.get(&named(metric)).map(|&at| self.lanes[at].clone()) else { continue };
-            let sampled = |pair: Pair<'_>| pair.reading.series.iter().any(|s| s.metric == metric && s.sampled);
-            let conclusion = lane.conclude(sampled(left) || sampled(right));
+            let shown = |pair: Pair<'_>| pair.reading.series.iter().position(|series| series.metric == metric);
+            let sampled = |pair: Pair<'_>| shown(pair).is_some_and(|at| pair.reading.series[at].sampled);
+            let conclusion = match (shown(left), shown(right)) {
+                // A point that one log did not think worth a series is no counterpart.
+                (Some(at), None) => alone(0, &left.reading.series[at].points),
+                (None, Some(at)) => alone(1, &right.reading.series[at].points),
+                _ => lane.conclude(sampled(left) || sampled(right)),
+            };
             compared.points += conclusion.compared;
             if let Some(parting) = conclusion.parting {
                 let points = [parting.point(0), parting.point(1)];
@@ -108,8 +114,14 @@ impl Lockstep {
             }
         }
         order(&mut compared.divergences, primary);
+        // As among many logs, what the reference calls primary comes first.
+        order(&mut compared.divergences, left.reading.primary().map(|series| series.metric.as_str()));
         Concluded { group: group(compared, [left.name, right.name]), partings }
     }
+}
+
+fn alone(side: usize, points: &[Point]) -> Conclusion {
+    Conclusion { compared: 0, parting: Some(Parting::alone(side, points)) }
 }
 
 fn group(compared: Compared, names: [&str; 2]) -> Group {

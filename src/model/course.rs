@@ -165,7 +165,8 @@ mod tests {
         assert!((1000..=2001).contains(&curve.len()), "{}", curve.len());
         assert_eq!((curve[0], curve[curve.len() - 1]), (0, 100_000));
         let gap = curve[1] - curve[0];
-        assert!(curve.windows(2).all(|pair| pair[1] - pair[0] == gap), "evenly spaced");
+        let even = curve[..curve.len() - 1].windows(2).all(|pair| pair[1] - pair[0] == gap);
+        assert!(even, "evenly spaced, up to the last point");
         assert_eq!((course.count, course.decimals, course.longest), (100_001, Some(2), 4));
     }
 

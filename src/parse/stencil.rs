@@ -174,11 +174,8 @@ fn chunk_fits(lowest: &[u8], above: &[u8], line: &[u8]) -> bool {
     else {
         return false;
     };
-    let mut odd = 0;
-    for at in 0..CHUNK {
-        odd |= u8::from(line[at].wrapping_sub(lowest[at]) > above[at]);
-    }
-    odd == 0
+    let odd = |odd: u8, ((lowest, above), byte): ((&u8, &u8), &u8)| odd | u8::from(byte.wrapping_sub(*lowest) > *above);
+    lowest.iter().zip(above).zip(line).fold(0, odd) == 0
 }
 
 #[cfg(test)]

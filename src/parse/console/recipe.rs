@@ -612,11 +612,26 @@ impl Console {
         {
             return false;
         }
+        if self.borrows(at) {
+            return false;
+        }
         let found = std::mem::take(&mut self.recipes.found);
         self.apply(at, &found, frame, redraw, sink);
         self.recipes.found = found;
         self.recipes.followed = Some(at);
         true
+    }
+
+    /// Whether a line of this shape takes its step from an earlier line with values: then it may be about something else.
+    fn borrows(&self, recipe: usize) -> bool {
+        let lesson = &self.recipes.all[recipe].lesson;
+        let placed = |mark: &Mark| matches!(mark.what, MarkKind::Number(Use::Step | Use::Epoch, _));
+        self.context.step.is_some()
+            && self.context.epoch.is_none()
+            && !self.context.header
+            && lesson.kind == Kind::Pairs
+            && !lesson.names.is_empty()
+            && !lesson.marks.iter().any(placed)
     }
 
     /// Reads as many frames of a known layout as the bytes begin with, and gives their length. The frames may not be told
@@ -631,7 +646,8 @@ impl Console {
             let Some((length, layout)) = self.recipes.laid_out(rest) else { break };
             let known = self.recipes.layouts.what(layout);
             // A carriage return is the end of a redraw only where no line feed follows.
-            if known.drawn != is_bar_like(redrawn, known.end, known.length)
+            if self.borrows(known.recipe)
+                || known.drawn != is_bar_like(redrawn, known.end, known.length)
                 || known.end == End::Redraw && rest.get(length).is_none_or(|&next| next == b'\n')
             {
                 break;
@@ -841,6 +857,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::parse::frames::Reads;
 
     fn read(bytes: &[u8], off: bool) -> Sink {
         let mut console = Console::default();
