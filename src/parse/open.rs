@@ -157,11 +157,14 @@ impl Gathered {
         plain_primary_name(&mut series, primary);
         if let (Some(asked), None) = (&options.metric, primary) {
             let known: Vec<&str> = series.iter().map(|s: &Series| s.metric.as_str()).collect();
-            warnings.push(format!("no metric is called `{asked}`; found: {}", known.join(", ")));
+            let found =
+                if known.is_empty() { "none was found".to_owned() } else { format!("found: {}", known.join(", ")) };
+            warnings.push(format!("no metric is called `{asked}`; {found}"));
         } else if series.is_empty() {
             warnings.push("no metric was recognised; name one with --pattern".into());
         }
-        let format = candidates.first().map(|c| c.format.clone()).unwrap_or_default();
+        let format =
+            candidates.first().filter(|best| best.score > 0.0).map(|best| best.format.clone()).unwrap_or_default();
         Reading { format, encoding: encoding.to_owned(), series, primary, noise: sink.noise, warnings, candidates }
     }
 }
