@@ -7,7 +7,7 @@ use crate::compare::{self, End, Member};
 use crate::error::Result;
 use crate::model::{Audit, Outcome, Reading, Run, Status, Tolerance, TreatmentResult, Verdict};
 use crate::record::{self, Recorded};
-use crate::{blame, exit, parse};
+use crate::{blame, exit, parse, probe};
 
 use super::blame::HELD;
 use super::findings::{self, Compared};
@@ -108,7 +108,8 @@ fn is_asked_for(treatment: &str) -> bool {
 fn is_bare(recorded: &Recorded, run: &Run) -> bool {
     let trial = recorded.trials.iter().find(|trial| trial.run == run.id);
     let entered = trial.is_some_and(|trial| trial.launch.environment.contains_key("REPRO_AUDIT_SHIM"));
-    is_asked_for(&run.treatment) && (!entered || !run.settings.is_empty())
+    let records = || probe::asks_for_recording(&recorded.folder.join("flights").join(&run.id));
+    is_asked_for(&run.treatment) && !(entered && (run.settings.is_empty() || records()))
 }
 
 fn replay(recorded: &Recorded, run: &Run, options: &parse::Options, number: Option<usize>) -> Result<Replayed> {

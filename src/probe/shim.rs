@@ -203,6 +203,13 @@ impl Shim {
     }
 }
 
+/// Whether the instructions of a run, whose flight record lies in `folder`, ask for a recording and not only for levels.
+pub fn asks_for_recording(folder: &Path) -> bool {
+    let text = fs::read_to_string(folder.join(INSTRUCTIONS)).unwrap_or_default();
+    let instructions: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    instructions["level"].as_str().is_some_and(|level| level != Detail::Off.word())
+}
+
 /// The instructions as the shim reads them.
 fn written(record: &Path, instructions: &Instructions) -> String {
     let settings: BTreeMap<String, String> =
@@ -288,6 +295,18 @@ mod tests {
             .expect("instructions written");
         assert!(variables["PYTHONPATH"].ends_with("shim:/opt/lib"));
         assert!(Path::new(&variables["REPRO_AUDIT_SHIM"]).is_file());
+    }
+
+    #[test]
+    fn knows_a_recording_from_levels_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shim = Shim::unpack(&folder.path().join("shim")).expect("unpacked");
+        for (detail, asks) in [(Detail::Off, false), (Detail::Light, true), (Detail::Full, true)] {
+            let place = folder.path().join(detail.word());
+            shim.enter(&place, &Instructions { detail, ..Instructions::default() }, None).expect("written");
+            assert_eq!(asks_for_recording(&place), asks, "{}", detail.word());
+        }
+        assert!(!asks_for_recording(&folder.path().join("nowhere")));
     }
 
     #[cfg(unix)]
