@@ -10,11 +10,16 @@ pub(crate) struct Guess {
     /// The name shown to the user.
     pub(crate) name: &'static str,
     encoding: &'static Encoding,
+    /// Whether a byte order mark stands before the text.
+    marked: bool,
 }
+
+/// The byte order mark in UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Guesses the encoding of a text from its first bytes.
 pub(crate) fn guess(head: &[u8]) -> Guess {
-    let named = |name, encoding| Guess { name, encoding };
+    let named = |name, encoding| Guess { name, encoding, marked: head.starts_with(MARK) };
     if head.starts_with(&[0xFF, 0xFE]) {
         return named("utf-16le", UTF_16LE);
     }
@@ -61,9 +66,9 @@ fn wide(head: &[u8]) -> Option<Guess> {
     let zero = |offset: usize| head.iter().skip(offset).step_by(2).filter(|&&b| b == 0).count();
     let (even, odd) = (zero(0), zero(1));
     if odd * 10 > pairs * 6 && even * 20 < pairs {
-        return Some(Guess { name: "utf-16le", encoding: UTF_16LE });
+        return Some(Guess { name: "utf-16le", encoding: UTF_16LE, marked: false });
     }
-    (even * 10 > pairs * 6 && odd * 20 < pairs).then_some(Guess { name: "utf-16be", encoding: UTF_16BE })
+    (even * 10 > pairs * 6 && odd * 20 < pairs).then_some(Guess { name: "utf-16be", encoding: UTF_16BE, marked: false })
 }
 
 /// Whether the bytes are UTF-8, a character cut at the end aside.
@@ -95,9 +100,9 @@ fn even_runs(head: &[u8]) -> bool {
 }
 
 impl Guess {
-    /// Whether the text needs no conversion.
+    /// Whether the text needs no conversion: a byte order mark has to go.
     pub(crate) fn is_utf8(self) -> bool {
-        self.encoding == UTF_8
+        self.encoding == UTF_8 && !self.marked
     }
 }
 

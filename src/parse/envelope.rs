@@ -24,7 +24,12 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
         } else if let Some(length) = stamp(rest).or_else(|| level(rest)).or_else(|| container(rest)) {
             logged = true;
             found.start = start + length;
-        } else if let Some(length) = logged.then(|| logger(rest)).flatten().or_else(|| tag_before_stamp(rest)) {
+        } else if let Some(length) = logged
+            .then(|| logger(rest))
+            .flatten()
+            .or_else(|| tag_before_stamp(rest))
+            .or_else(|| columns_before_stamp(rest))
+        {
             found.start = start + length;
         } else {
             break;
@@ -350,6 +355,14 @@ fn tag_before_stamp(text: &[u8]) -> Option<usize> {
     (stamp(rest).is_some() || level(rest).is_some()).then_some(close + 1)
 }
 
+/// `train\tRun training\t2026-01-02T03:04:05Z …`: job and step of a CI run, as its client prints them before each line.
+fn columns_before_stamp(text: &[u8]) -> Option<usize> {
+    let head = &text[..text.len().min(200)];
+    let first = memchr::memchr(b'\t', head)?;
+    let second = first + 1 + memchr::memchr(b'\t', &head[first + 1..])?;
+    stamp(&text[second + 1..]).map(|_| second + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,6 +378,7 @@ mod tests {
             ("I0101 00:00:00.000000 123 train.py:100] train epoch: 1", "train epoch: 1"),
             ("INFO:tensorflow:loss = 0.69, step = 0", "loss = 0.69, step = 0"),
             ("INFO:root:step 1 loss 2", "step 1 loss 2"),
+            ("train\tRun it\t2026-01-02T03:04:05.1234567Z [0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
             ("2026-01-01T00:00:00.123456789Z stdout F step 1", "step 1"),
             ("trainer-1  | step 1 loss 2", "step 1 loss 2"),
             ("2022/01/01 00:00:00 - mmengine - INFO - Epoch(train)  [1][ 10/100]", "Epoch(train)  [1][ 10/100]"),

@@ -234,6 +234,10 @@ impl Console {
         if text.is_empty() || depth > 8 {
             return;
         }
+        // A bar inside an envelope is for whoever opens the envelope.
+        if text.starts_with(b"{\"") && self.object(here, sink, depth) {
+            return;
+        }
         if let Some(bar) = bar::find(text) {
             self.bar(here, &bar, sink);
             self.text(Here { text: &text[bar.end..], ..here }, sink, depth + 1);

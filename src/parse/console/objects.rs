@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::recipe::Lesson;
-use super::{Console, Here, Said};
+use super::{Console, Here, Said, is_bar_like};
 use crate::parse::envelope;
+use crate::parse::frames::{Frame, Frames};
 use crate::parse::names::Meaning;
 use crate::parse::number;
 use crate::parse::sink::Sink;
@@ -54,13 +55,7 @@ impl Console {
             let message = leaves.iter().find(|n| n.quoted && NAMES.contains(&called(n).as_str()));
             if let Some(message) = message {
                 let inner = walk::unescape(&here.text[message.at.clone()]);
-                let inner = inner.trim_end();
-                let stripped = envelope::strip(inner.as_bytes());
-                let text = &inner.as_bytes()[stripped.start..];
-                let rank = here.rank.or(stripped.rank);
-                if text.iter().any(u8::is_ascii_digit) {
-                    self.text(Here { text, rank, cut: false, ..here }, sink, depth + 1);
-                }
+                self.message(inner.trim_end(), here, sink, depth);
                 if numbers.is_empty() {
                     return true;
                 }
@@ -68,6 +63,25 @@ impl Console {
         }
         self.object_numbers(&numbers, here, told, sink);
         true
+    }
+
+    /// Reads the text in an envelope as a terminal would have shown it: a bar drawn in place is one message with many frames.
+    fn message(&mut self, text: &str, here: Here<'_>, sink: &mut Sink, depth: u8) {
+        let mut shown: Vec<(Vec<u8>, bool)> = Vec::new();
+        let mut keep = |frame: Frame<'_>| {
+            shown.push((frame.text.to_vec(), is_bar_like(frame.redrawn, frame.end, frame.text.len())));
+        };
+        let mut frames = Frames::default();
+        frames.push(text.as_bytes(), &mut keep);
+        frames.finish(&mut keep);
+        if shown.is_empty() {
+            self.blank(sink);
+        }
+        for (text, redraw) in shown {
+            let stripped = envelope::strip(&text);
+            let (text, rank) = (&text[stripped.start.min(text.len())..], here.rank.or(stripped.rank));
+            self.text(Here { text, rank, cut: false, redraw: here.redraw || redraw, ..here }, sink, depth + 1);
+        }
     }
 
     fn object_numbers(&mut self, numbers: &[&Number], here: Here<'_>, told: bool, sink: &mut Sink) {
