@@ -15,6 +15,7 @@ pub mod environment;
 pub mod event;
 pub mod evidence;
 pub mod flight;
+mod half;
 pub mod operation_check;
 pub mod outcome;
 pub mod point;
@@ -45,6 +46,7 @@ pub use evidence::{
     Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
     Read, Seeding,
 };
+pub use half::half;
 pub use operation_check::{OperationCheck, OperationProbe, Pass, ResultSpread, UnderDeterminism};
 pub use outcome::Outcome;
 pub use point::{Point, Position};

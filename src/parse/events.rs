@@ -6,7 +6,7 @@ use super::names::{self, Meaning};
 use super::options::Options;
 use super::protobuf::{Fields, Wire};
 use super::sink::{Metric, Place, Shown, Sink, Worth};
-use crate::model::{Candidate, Source};
+use crate::model::{Candidate, Source, half};
 
 /// Records longer than this hold images or graphs, never a scalar; their bytes are checked and dropped.
 const LONGEST: usize = 4 << 20;
@@ -311,18 +311,6 @@ fn from_content(kind: u64, content: &[u8]) -> Option<f64> {
         19 => half(u16::from_le_bytes(content.try_into().ok()?)),
         _ => return None,
     })
-}
-
-fn half(bits: u16) -> f64 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from((bits >> 10) & 0x1f);
-    let fraction = f64::from(bits & 0x3ff);
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
-    }
 }
 
 #[cfg(test)]

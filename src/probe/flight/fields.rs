@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::model::SourceLine;
 use crate::model::flight::{
     Alert, AppliedLevel, DisturbedSeed, ExactNumber, FlightItem, FlightProcess, FlightStep, GivenItem, Operation,
     Overridden, SavedCheckpoint, SeedCall, TracedPlace,
 };
+use crate::model::{SourceLine, half};
 
 /// Most items, numbers or names taken of one record.
 const MOST_PARTS: usize = 8192;
@@ -193,18 +193,6 @@ fn exact(value: &Value) -> Option<ExactNumber> {
         _ => None,
     };
     Some(ExactNumber { bits, precision, value })
-}
-
-/// A half-precision float, by its parts.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    match exponent {
-        0 => sign * fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => sign * f64::INFINITY,
-        31 => f64::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
-    }
 }
 
 #[cfg(test)]

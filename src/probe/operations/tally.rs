@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use repro_audit::model::ResultSpread;
+use repro_audit::model::{ResultSpread, half};
 
 /// What the bytes of a result stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,18 +51,6 @@ impl Lane {
         let sign = 1u64 << (8 * self.width() - 1);
         let magnitude = (bits & !sign) as i64;
         if bits & sign == 0 { magnitude } else { -magnitude }
-    }
-}
-
-/// A half-precision float, by its parts.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    match exponent {
-        0 => sign * fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => sign * f64::INFINITY,
-        31 => f64::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
     }
 }
 
