@@ -304,4 +304,79 @@ del junk
 fresh = torch.empty(4096, dtype=torch.int64)
 train(data(float((fresh % 1000).sum() % 97) / 97))
 """, ["uninitialised=zero"], ["seed.torch", "deterministic_algorithms=on"], "batch"),
+    Case("threads_by_chance", "threads", """
+import os
+torch.set_num_threads(1 + os.urandom(1)[0] % 4)
+train(data(float(torch.rand(1 << 18, generator=torch.Generator().manual_seed(1)).sum()) / 1e5))
+""", ["threads=1"], ["seed.torch", "deterministic_algorithms=on"], "batch"),
+    Case("sums_in_the_order_of_threads", "op.nondeterministic", """
+torch.set_num_threads(2)
+where = torch.randint(0, 8, (1 << 18,), generator=torch.Generator().manual_seed(1))
+what = torch.rand(1 << 18, generator=torch.Generator().manual_seed(2))
+train(data(float(torch.zeros(8).index_put_((where,), what, accumulate=True).pow(2).sum()) / 1e9))
+""", ["deterministic_algorithms=on", "threads=1"], ["seed.torch", "cudnn.deterministic=on"], "batch"),
+    Case("autotuner_by_chance", "cudnn.benchmark", """
+import os
+torch.backends.cudnn.benchmark = os.urandom(1)[0] % 2 == 0
+train(data(1.0 + torch.backends.cudnn.benchmark))
+""", ["cudnn.benchmark=off"], ["cudnn.deterministic=on"], "batch"),
+    Case("deterministic_kernels_by_chance", "cudnn.deterministic", """
+import os
+torch.backends.cudnn.deterministic = os.urandom(1)[0] % 2 == 0
+train(data(1.0 + torch.backends.cudnn.deterministic))
+""", ["cudnn.deterministic=on"], ["cudnn.benchmark=off"], "batch"),
+    Case("cudnn_by_chance", "cudnn.enabled", """
+import os
+torch.backends.cudnn.enabled = os.urandom(1)[0] % 2 == 0
+train(data(1.0 + torch.backends.cudnn.enabled))
+""", ["cudnn.enabled=off"], ["cudnn.benchmark=off"], "batch"),
+    Case("tf32_by_chance", "cuda.tf32", """
+import os
+torch.backends.cuda.matmul.allow_tf32 = os.urandom(1)[0] % 2 == 0
+train(data(1.0 + torch.backends.cuda.matmul.allow_tf32))
+""", ["cuda.tf32=off"], ["deterministic_algorithms=on"], "batch"),
+    Case("attention_by_chance", "sdpa.backend", """
+import os
+torch.backends.cuda.enable_flash_sdp(os.urandom(1)[0] % 2 == 0)
+q = torch.randn(1, 2, 64, 16, generator=torch.Generator().manual_seed(1))
+train(data(float(torch.nn.functional.scaled_dot_product_attention(q, q, q).double().pow(2).sum()) / 1e3))
+""", ["sdpa.backend=math"], ["deterministic_algorithms=on"], "batch"),
+    Case("compiled_by_chance", "compile", """
+import os
+
+
+def doubling(module, examples):
+    return lambda *inputs: tuple(2 * x for x in module(*inputs))
+
+
+def work(x):
+    return x + 1
+
+
+if os.urandom(1)[0] % 2 == 0:
+    work = torch.compile(work, backend=doubling)
+train([work(x) for x in data()])
+""", ["compile=off"], ["deterministic_algorithms=on"], "batch"),
+    Case("workers_by_chance", "num_workers", """
+import os
+from torch.utils.data import DataLoader, Dataset
+
+
+class Noisy(Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return torch.rand(4)
+
+
+torch.manual_seed(0)
+train(DataLoader(Noisy(), batch_size=2, num_workers=os.urandom(1)[0] % 3))
+""", ["num_workers=0"], ["seed.worker", "seed.torch"], "batch"),
+    Case("batch_size_by_chance", "batch_size", """
+import os
+from torch.utils.data import DataLoader
+torch.manual_seed(0)
+train(DataLoader(torch.arange(64.0).reshape(16, 4) / 10, batch_size=1 + os.urandom(1)[0] % 8))
+""", ["batch_size=4"], ["num_workers=0", "seed.torch"], "batch"),
 ]
