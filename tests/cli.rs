@@ -149,6 +149,36 @@ fn a_setting_that_the_shim_would_carry_is_unresolved_where_the_job_is_no_python(
     assert!(report["reason"].as_str().unwrap().contains("did not take effect"), "{}", report["reason"]);
 }
 
+/// The report on whether recording changes a Python job, run with these options of the interpreter.
+fn observed(options: &[&str], script: &str) -> (i32, Value) {
+    let case = Case::new();
+    case.write("job.py", script);
+    let arguments = ["run", "--format", "json", "--check-observer", "--", "python3"];
+    report(&case.run(&[&arguments, options, &["job.py"]].concat()))
+}
+
+#[test]
+fn a_job_that_behaves_otherwise_when_recorded_is_unresolved() {
+    let script = "import sys\nfor step in range(3): print('step', step, 'loss', 1.5 + ('repro_audit_shim' in sys.modules))";
+    let (code, report) = observed(&[], script);
+    assert_eq!((code, report["verdict"].as_str()), (3, Some("unresolved")), "{report:#}");
+    assert!(report["reason"].as_str().unwrap().starts_with("recording changed the outcome"), "{report:#}");
+}
+
+#[test]
+fn a_job_that_is_the_same_when_recorded_is_said_to_be() {
+    let (code, report) = observed(&[], "for step in range(3): print('step', step, 'loss', 1.5)");
+    assert_eq!(code, 0, "{report:#}");
+    assert!(report["warnings"].to_string().contains("runs with the shim equal those without it"), "{report:#}");
+}
+
+#[test]
+fn a_job_that_cannot_be_entered_is_never_said_to_be_unchanged() {
+    let (code, report) = observed(&["-I"], "for step in range(3): print('step', step, 'loss', 1.5)");
+    assert_eq!(code, 3, "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("could not be entered"), "{report:#}");
+}
+
 #[test]
 fn a_result_that_depends_on_a_setting_is_an_effect_and_no_divergence() {
     let case = Case::with_job("for i in 0 1 2; do echo \"step $i loss $FLAVOUR.$i\"; done");

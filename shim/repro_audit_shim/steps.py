@@ -32,7 +32,6 @@ class Recorder:
         self.first_steps = 0
         self.losses = []
         self.batches = []
-        self.batch_number = 0
         self.inputs = None
         self.output_number = 0
         self.forwards = 0
@@ -71,8 +70,6 @@ class Recorder:
         self.batches.append(root)
         if len(self.batches) > 4096:
             del self.batches[:2048]
-        self._emit({"r": "batch", "n": self.batch_number, "d": root})
-        self.batch_number += 1
 
     # -- a step ----------------------------------------------------------------
 

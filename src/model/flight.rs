@@ -72,8 +72,6 @@ pub struct FlightProcess {
     pub loaders: Vec<Vec<(String, String)>>,
     /// What was seen when the first optimizer was built.
     pub start: Option<FlightStep>,
-    /// Digests of batches, in the order they left their loaders.
-    pub batches: Vec<String>,
     /// Optimizer steps.
     pub steps: Vec<FlightStep>,
     /// Outputs of the root module where nothing was trained.

@@ -307,7 +307,7 @@ train(data(float((fresh % 1000).sum() % 97) / 97))
     Case("threads_by_chance", "threads", """
 import os
 torch.set_num_threads(1 + os.urandom(1)[0] % 4)
-train(data(float(torch.rand(1 << 18, generator=torch.Generator().manual_seed(1)).sum()) / 1e5))
+train(data(1.0 / torch.get_num_threads()))
 """, ["threads=1"], ["seed.torch", "deterministic_algorithms=on"], "batch"),
     Case("sums_in_the_order_of_threads", "op.nondeterministic", """
 torch.set_num_threads(2)
@@ -337,9 +337,11 @@ train(data(1.0 + torch.backends.cuda.matmul.allow_tf32))
 """, ["cuda.tf32=off"], ["deterministic_algorithms=on"], "batch"),
     Case("attention_by_chance", "sdpa.backend", """
 import os
+import zlib
 torch.backends.cuda.enable_flash_sdp(os.urandom(1)[0] % 2 == 0)
 q = torch.randn(1, 2, 64, 16, generator=torch.Generator().manual_seed(1))
-train(data(float(torch.nn.functional.scaled_dot_product_attention(q, q, q).double().pow(2).sum()) / 1e3))
+seen = torch.nn.functional.scaled_dot_product_attention(q, q, q)
+train(data(zlib.crc32(seen.numpy().tobytes()) / 2**32))
 """, ["sdpa.backend=math"], ["deterministic_algorithms=on"], "batch"),
     Case("compiled_by_chance", "compile", """
 import os

@@ -162,7 +162,6 @@ impl Reader {
             "disturbed" => process.disturbed.push(fields::disturbed(record)?),
             "loader" => process.loaders.push(fields::pairs(record)),
             "start" => process.start = Some(fields::step(record)),
-            "batch" => process.batches.push(text(record, "d")?),
             "step" => process.steps.push(fields::step(record)),
             "output" => process.outputs.push(fields::step(record)),
             "alert" => process.alerts.push(fields::alert(record)?),
