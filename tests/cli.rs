@@ -159,7 +159,8 @@ fn observed(options: &[&str], script: &str) -> (i32, Value) {
 
 #[test]
 fn a_job_that_behaves_otherwise_when_recorded_is_unresolved() {
-    let script = "import sys\nfor step in range(3): print('step', step, 'loss', 1.5 + ('repro_audit_shim' in sys.modules))";
+    let script =
+        "import sys\nfor step in range(3): print('step', step, 'loss', 1.5 + ('repro_audit_shim' in sys.modules))";
     let (code, report) = observed(&[], script);
     assert_eq!((code, report["verdict"].as_str()), (3, Some("unresolved")), "{report:#}");
     assert!(report["reason"].as_str().unwrap().starts_with("recording changed the outcome"), "{report:#}");
