@@ -455,8 +455,8 @@ fn a_flood_costs_no_memory_and_loses_no_byte() {
 }
 
 #[test]
-fn no_line_end_for_400_mb_costs_no_memory() {
-    const FLOOD: u64 = 400 << 20;
+fn no_line_end_for_1_gb_costs_no_memory() {
+    const FLOOD: u64 = 1 << 30;
     let mut case = Case::new(&[&format!("head -c {FLOOD} /dev/zero")]);
     case.heard.keep_no_output = true;
     let before = peak_memory();
