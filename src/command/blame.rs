@@ -12,7 +12,8 @@ use crate::model::{
 use crate::probe::Detail;
 use crate::{compare, probe};
 
-use super::campaign::{Batch, Campaign, Order, Recording};
+use super::campaign::Campaign;
+use super::order::{Batch, Order, Recording};
 use super::request::Request;
 use super::watch::StopRule;
 use super::words;

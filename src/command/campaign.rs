@@ -19,9 +19,14 @@ use crate::{parse, probe};
 use super::executor;
 use super::findings::{self, Compared};
 use super::judge::judge;
+use super::order::{Batch, Order, Recording};
+use super::proof::proof;
 use super::ranks;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
+
+/// Lines of a crashed run's standard error that a report shows.
+const LAST_WORDS: usize = 5;
 
 /// An audit that is going on.
 pub struct Campaign<'a> {
@@ -41,52 +46,6 @@ pub struct Campaign<'a> {
     detached: bool,
     /// Where an audit was begun that is taken up elsewhere.
     begun_in: Option<PathBuf>,
-}
-
-/// What is asked of one treatment.
-pub struct Order<'o> {
-    /// The treatment.
-    pub treatment: &'o Treatment,
-    /// How often.
-    pub repeats: u32,
-    /// When a run has shown enough.
-    pub stop: StopRule,
-    /// What the shim records; `None` where it is to enter only if a level needs it.
-    pub recording: Option<Recording>,
-}
-
-/// What the shim records in a run.
-#[derive(Clone, Debug, Default)]
-pub struct Recording {
-    /// How much of each step.
-    pub detail: Detail,
-    /// Sources of variation whose lines in the user's code are wanted.
-    pub trace: Vec<String>,
-    /// The step whose operations are wanted one by one.
-    pub drill: Option<u64>,
-    /// What is kept at a checkpoint, and what is given back after one.
-    pub checkpoint: Option<Checkpoint>,
-    /// When the process is ended.
-    pub kill: Option<Kill>,
-    /// Seeds are given otherwise than asked for, and the run has shown enough once it parts from this one.
-    pub disturbed_from: Option<String>,
-}
-
-impl Recording {
-    /// What costs least: generators, batch, loss and learning rates of each step.
-    pub fn light() -> Self {
-        Self { detail: Detail::Light, ..Self::default() }
-    }
-}
-
-/// What came of the repeats of one treatment.
-pub struct Batch {
-    /// Ids of the runs.
-    pub runs: Vec<String>,
-    /// What their comparison gave.
-    pub group: Group,
-    /// Settings that did not take effect, each with the reason.
-    pub not_applied: Vec<(SettingId, String)>,
 }
 
 impl<'a> Campaign<'a> {
@@ -484,7 +443,11 @@ fn ended(trial: &Trial, ending: &Ending, points: usize) -> Run {
         duration: ending.duration,
         node: ending.node.clone(),
         attempts: ending.attempts.clone(),
-        last_words: if crashed { last_words(&log.with_file_name("stderr.log")) } else { Vec::new() },
+        last_words: if crashed {
+            record::last_lines(&log.with_file_name("stderr.log"), LAST_WORDS)
+        } else {
+            Vec::new()
+        },
         log,
     }
 }
@@ -499,42 +462,6 @@ fn finished<'r>(recorded: &'r Recorded, trial: &Trial) -> Option<&'r Run> {
     })
 }
 
-impl Batch {
-    /// Of a treatment that was not carried out, because this level means nothing here.
-    pub fn skipped(id: SettingId, why: &str) -> Self {
-        Self::not_applied(Vec::new(), vec![(id, why.to_owned())])
-    }
-
-    fn not_applied(runs: Vec<String>, not_applied: Vec<(SettingId, String)>) -> Self {
-        let mut reasons: Vec<&str> = not_applied.iter().map(|(_, reason)| reason.as_str()).collect();
-        reasons.dedup();
-        let group = Group {
-            outcome: Outcome::Unresolved(reasons.join("; ")),
-            others: Vec::new(),
-            points: 0,
-            apart: Vec::new(),
-            classes: Vec::new(),
-        };
-        Self { runs, group, not_applied }
-    }
-}
-
-/// The level in effect, as the flight record proves it, or why it is not.
-fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> std::result::Result<Level, String> {
-    let Some(flight) = flight else {
-        return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)"
-            .to_owned());
-    };
-    let told: Vec<_> = flight.read_back(setting.as_str()).collect();
-    if let Some(bad) = told.iter().find(|applied| !applied.ok) {
-        return Err(bad.note.clone().unwrap_or_else(|| "the job overrode it".to_owned()));
-    }
-    match told.first() {
-        Some(applied) => Ok(applied.read_back.as_deref().map_or_else(|| asked.clone(), Level::new)),
-        None => Err("nothing in the process uses it".to_owned()),
-    }
-}
-
 /// Reads a run's log: what its ranks kept apart, else what it wrote to standard output, or to standard error where only that holds any result.
 pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
     if let Some(reading) = ranks::read(log, options)? {
@@ -547,23 +474,6 @@ pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
     }
     let error = parse::read_path(&log.with_file_name("stderr.log"), options);
     Ok(error.ok().filter(|reading| reading.primary().is_some_and(|series| !series.points.is_empty())).unwrap_or(output))
-}
-
-/// The last lines of a log.
-fn last_words(log: &Path) -> Vec<String> {
-    use std::io::{Read, Seek, SeekFrom};
-    const TAIL: u64 = 4096;
-    let read = || -> std::io::Result<String> {
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let text = read().unwrap_or_default();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(5)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 fn header(request: &Request, environment: Environment) -> Header {

@@ -8,7 +8,8 @@ use crate::model::{Audit, Divergence, Outcome, Resolution, Source, Tolerance, Tr
 use crate::probe::Detail;
 use crate::{blame, compare};
 
-use super::campaign::{Batch, Campaign, Order, Recording};
+use super::campaign::Campaign;
+use super::order::{Batch, Order, Recording};
 use super::request::Request;
 
 /// Records two runs where that was asked for (`--level`, `--check-observer`) and the printed digits of the reference

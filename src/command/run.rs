@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use crate::model::{Audit, Blame, Divergence, Outcome, SettingId, Treatment, TreatmentResult, Verdict};
 use crate::{blame, exit, plan, probe, record, report};
 
-use super::campaign::{Batch, Campaign, Order};
+use super::campaign::Campaign;
 use super::findings;
+use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
 use super::{dry_run, nodes, project, saved, words};

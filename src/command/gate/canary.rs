@@ -8,7 +8,8 @@ use crate::model::flight::DisturbedSeed;
 use crate::model::{Audit, Outcome, Point, Run, Source, Tolerance, Treatment, TreatmentResult, Verdict};
 use crate::probe::Detail;
 
-use super::super::campaign::{Campaign, Order, Recording};
+use super::super::campaign::Campaign;
+use super::super::order::{Order, Recording};
 use super::super::watch::StopRule;
 
 /// The id of the treatment whose seeds are disturbed: it is none of the audit's.

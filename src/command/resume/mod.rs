@@ -12,8 +12,9 @@ use crate::model::{Audit, Blame, Kind, Outcome, Status, Verdict};
 use crate::probe::Kill;
 use crate::{exit, probe, report};
 
-use super::campaign::{Campaign, Recording};
+use super::campaign::Campaign;
 use super::findings;
+use super::order::Recording;
 use super::output::Output;
 use lines::Lines;
 use stages::Stages;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::blame::{self, Attempt, Forgotten, Minimal};
-use crate::command::campaign::Recording;
+use crate::command::order::Recording;
 use crate::compare;
 use crate::error::Result;
 use crate::model::flight::{FlightProcess, SavedCheckpoint};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::command::campaign::{Campaign, Order, Recording};
+use crate::command::campaign::Campaign;
 use crate::command::findings::{self, Compared};
+use crate::command::order::{Order, Recording};
 use crate::command::words;
 use crate::compare::{self, End, Group, Member, Pair};
 use crate::error::Result;
