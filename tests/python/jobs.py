@@ -1,4 +1,7 @@
 """Small jobs, one planted cause each, and the settings that must and must not cure it."""
+import unittest
+
+import support
 
 TRAIN = '''
 import torch
@@ -48,13 +51,29 @@ def ordered(order):
 
 
 class Case:
-    """A planted cause. What does not need torch is tested without it, which is far quicker."""
+    """A planted cause. What does not need torch is tested without it, which is far quicker. `stage` is the first item that
+    differs between two records; one case of each cause has it."""
 
-    def __init__(self, name, cause, text, cures, spares, stage=None, parts_often=True):
+    def __init__(self, name, cause, text, cures, spares, stage=None):
         self.name, self.cause, self.full = name, cause, TRAIN + text
         light = "torch" not in text and "seed=" not in text
         self.text = (LIGHT if light else TRAIN) + text
-        self.cures, self.spares, self.stage, self.parts_often = cures, spares, stage, parts_often
+        self.cures, self.spares, self.stage = cures, spares, stage
+
+
+def once(case, hold=None, level="off", text=None):
+    """One run of a case with one setting held, or none."""
+    settings, env = {}, {}
+    if hold:
+        name, _, level_asked = hold.partition("=")
+        settings[name] = level_asked or "0"
+        if name == "hashseed":
+            env["PYTHONHASHSEED"] = settings[name]
+    run = support.run(text or case.text, settings=settings, env=env, level=level, shim=bool(hold) or level != "off")
+    if run.err.startswith("skipped: "):
+        raise unittest.SkipTest(run.err.strip())
+    assert run.code == 0, run.err[-2000:]
+    return run
 
 
 CASES = [
@@ -67,7 +86,7 @@ import random
 random.seed(3)
 random.seed()
 train(data(random.random()))
-""", ["seed.python"], ["seed.numpy"], "batch"),
+""", ["seed.python"], ["seed.numpy"]),
     Case("numpy", "seed.numpy", """
 import numpy as np
 train(ordered(np.random.permutation(40)[:8]))
@@ -79,7 +98,7 @@ train(ordered(np.random.default_rng().permutation(40)[:8]))
     Case("random_state", "seed.numpy_generator", """
 import numpy as np
 train(data(float(np.random.RandomState().rand())))
-""", ["seed.numpy_generator"], ["seed.numpy"], "batch"),
+""", ["seed.numpy_generator"], ["seed.numpy"]),
     Case("torch", "seed.torch", """
 train(data(), seed=None)
 """, ["seed.torch"], ["seed.python", "seed.numpy"], "params_before"),
@@ -87,7 +106,7 @@ train(data(), seed=None)
 torch.manual_seed(1)
 torch.seed()
 train(data(), seed=None)
-""", ["seed.torch"], ["seed.python", "dataloader.generator"], "params_before"),
+""", ["seed.torch"], ["seed.python", "dataloader.generator"]),
     Case("worker", "seed.worker", """
 import random
 from torch.utils.data import DataLoader, Dataset
@@ -129,7 +148,7 @@ class Noisy(Dataset):
 
 torch.manual_seed(0)
 train(DataLoader(Noisy(), batch_size=2, num_workers=2, worker_init_fn=init))
-""", ["seed.worker"], ["seed.numpy"], "batch"),
+""", ["seed.worker"], ["seed.numpy"]),
     Case("loader_generator", "dataloader.generator", """
 from torch.utils.data import DataLoader
 g = torch.Generator()
@@ -145,7 +164,7 @@ g.manual_seed(time.time_ns())
 torch.manual_seed(0)
 things = torch.arange(64.0).reshape(16, 4) / 10
 train(DataLoader(things, batch_size=2, sampler=RandomSampler(things, generator=g)))
-""", ["dataloader.generator"], ["seed.torch"], "batch"),
+""", ["dataloader.generator"], ["seed.torch"]),
     Case("hash_order", "hashseed", """
 words = set("the quick brown fox jumps over a lazy dog again and once more".split())
 train(data(sum(i * len(w) for i, w in enumerate(words)) / 1000))
@@ -165,7 +184,7 @@ for i in range(8):
     with tempfile.NamedTemporaryFile("w", dir=".", suffix=".part", delete=False) as f:
         f.write(str(i))
 train(ordered(int(p.read_text()) for p in Path(".").glob("*.part")))
-""", ["order.filesystem=sorted"], ["seed.python"], "batch"),
+""", ["order.filesystem=sorted"], ["seed.python"]),
     Case("modification_times", "order.filesystem", """
 import os
 import threading
@@ -184,7 +203,7 @@ for t in threads:
 for t in threads:
     t.join()
 train(ordered(int(open(n).read()) for n in sorted(os.listdir("."), key=os.path.getmtime)))
-""", ["order.filesystem=sorted"], ["seed.python"], "batch"),
+""", ["order.filesystem=sorted"], ["seed.python"]),
     Case("rate_by_time", "clock", """
 import time
 start = time.perf_counter()
@@ -201,12 +220,12 @@ train(data(int.from_bytes(os.urandom(4), "big") / 2**32))
     Case("uuid_as_number", "entropy", """
 import uuid
 train(data((uuid.uuid4().int % 2**32) / 2**32))
-""", ["entropy=os"], ["order.filesystem=sorted", "seed.python"], "batch"),
+""", ["entropy=os"], ["order.filesystem=sorted", "seed.python"]),
     Case("process_id_and_secrets", "entropy", """
 import os
 import secrets
 train(data((os.getpid() % 1000 + secrets.randbelow(1000)) / 2000))
-""", ["entropy=os"], ["seed.python", "clock"], "batch"),
+""", ["entropy=os"], ["seed.python", "clock"]),
     Case("completed_first", "race", """
 import os
 import time
@@ -240,7 +259,7 @@ for t in threads:
 for t in threads:
     t.join()
 train(ordered(order))
-""", ["race=ordered"], ["seed.python"], "batch"),
+""", ["race=ordered"], ["seed.python"]),
     Case("producers_and_a_queue", "race", """
 import os
 import queue
@@ -260,7 +279,7 @@ for t in threads:
     t.start()
 order = [full.get() for _ in range(12)]
 train(ordered(order))
-""", ["race=ordered"], ["seed.python"], "batch"),
+""", ["race=ordered"], ["seed.python"]),
     Case("unordered_loader", "race", """
 import os
 import time
@@ -279,7 +298,7 @@ class Slow(Dataset):
 if torch.__version__ < "2.6":
     raise SystemExit("skipped: loaders of this torch are always in order")
 train(DataLoader(Slow(), batch_size=2, num_workers=2, in_order=False))
-""", ["race=ordered"], ["seed.torch"], "batch"),
+""", ["race=ordered"], ["seed.torch"]),
     Case("shared_updates", "race", """
 import threading
 weights = torch.zeros(64)
@@ -297,7 +316,7 @@ for t in threads:
 for t in threads:
     t.join()
 train(data(float(weights[0])))
-""", ["race=ordered"], ["seed.torch"], "batch"),
+""", ["race=ordered"], ["seed.torch"]),
     Case("unwritten_memory", "uninitialised", """
 junk = torch.tensor([id(object()) + k for k in range(4096)], dtype=torch.int64)
 del junk
@@ -308,33 +327,33 @@ train(data(float((fresh % 1000).sum() % 97) / 97))
 import os
 torch.set_num_threads(1 + os.urandom(1)[0] % 4)
 train(data(1.0 / torch.get_num_threads()))
-""", ["threads=1"], ["seed.torch", "deterministic_algorithms=on"], "batch"),
+""", ["threads=1"], ["seed.torch", "deterministic_algorithms=on"]),
     Case("sums_in_the_order_of_threads", "op.nondeterministic", """
 torch.set_num_threads(2)
 where = torch.randint(0, 8, (1 << 18,), generator=torch.Generator().manual_seed(1))
 what = torch.rand(1 << 18, generator=torch.Generator().manual_seed(2))
 train(data(float(torch.zeros(8).index_put_((where,), what, accumulate=True).pow(2).sum()) / 1e9))
-""", ["deterministic_algorithms=on", "threads=1"], ["seed.torch", "cudnn.deterministic=on"], "batch"),
+""", ["deterministic_algorithms=on", "threads=1"], ["seed.torch", "cudnn.deterministic=on"]),
     Case("autotuner_by_chance", "cudnn.benchmark", """
 import os
 torch.backends.cudnn.benchmark = os.urandom(1)[0] % 2 == 0
 train(data(1.0 + torch.backends.cudnn.benchmark))
-""", ["cudnn.benchmark=off"], ["cudnn.deterministic=on"], "batch"),
+""", ["cudnn.benchmark=off"], ["cudnn.deterministic=on"]),
     Case("deterministic_kernels_by_chance", "cudnn.deterministic", """
 import os
 torch.backends.cudnn.deterministic = os.urandom(1)[0] % 2 == 0
 train(data(1.0 + torch.backends.cudnn.deterministic))
-""", ["cudnn.deterministic=on"], ["cudnn.benchmark=off"], "batch"),
+""", ["cudnn.deterministic=on"], ["cudnn.benchmark=off"]),
     Case("cudnn_by_chance", "cudnn.enabled", """
 import os
 torch.backends.cudnn.enabled = os.urandom(1)[0] % 2 == 0
 train(data(1.0 + torch.backends.cudnn.enabled))
-""", ["cudnn.enabled=off"], ["cudnn.benchmark=off"], "batch"),
+""", ["cudnn.enabled=off"], ["cudnn.benchmark=off"]),
     Case("tf32_by_chance", "cuda.tf32", """
 import os
 torch.backends.cuda.matmul.allow_tf32 = os.urandom(1)[0] % 2 == 0
 train(data(1.0 + torch.backends.cuda.matmul.allow_tf32))
-""", ["cuda.tf32=off"], ["deterministic_algorithms=on"], "batch"),
+""", ["cuda.tf32=off"], ["deterministic_algorithms=on"]),
     Case("attention_by_chance", "sdpa.backend", """
 import os
 import zlib
@@ -342,7 +361,7 @@ torch.backends.cuda.enable_flash_sdp(os.urandom(1)[0] % 2 == 0)
 q = torch.randn(1, 2, 64, 16, generator=torch.Generator().manual_seed(1))
 seen = torch.nn.functional.scaled_dot_product_attention(q, q, q)
 train(data(zlib.crc32(seen.numpy().tobytes()) / 2**32))
-""", ["sdpa.backend=math"], ["deterministic_algorithms=on"], "batch"),
+""", ["sdpa.backend=math"], ["deterministic_algorithms=on"]),
     Case("compiled_by_chance", "compile", """
 import os
 
@@ -358,7 +377,7 @@ def work(x):
 if os.urandom(1)[0] % 2 == 0:
     work = torch.compile(work, backend=doubling)
 train([work(x) for x in data()])
-""", ["compile=off"], ["deterministic_algorithms=on"], "batch"),
+""", ["compile=off"], ["deterministic_algorithms=on"]),
     Case("workers_by_chance", "num_workers", """
 import os
 from torch.utils.data import DataLoader, Dataset
@@ -374,11 +393,11 @@ class Noisy(Dataset):
 
 torch.manual_seed(0)
 train(DataLoader(Noisy(), batch_size=2, num_workers=os.urandom(1)[0] % 3))
-""", ["num_workers=0"], ["seed.worker", "seed.torch"], "batch"),
+""", ["num_workers=0"], ["seed.worker", "seed.torch"]),
     Case("batch_size_by_chance", "batch_size", """
 import os
 from torch.utils.data import DataLoader
 torch.manual_seed(0)
 train(DataLoader(torch.arange(64.0).reshape(16, 4) / 10, batch_size=1 + os.urandom(1)[0] % 8))
-""", ["batch_size=4"], ["num_workers=0", "seed.torch"], "batch"),
+""", ["batch_size=4"], ["num_workers=0", "seed.torch"]),
 ]

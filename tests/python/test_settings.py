@@ -5,24 +5,9 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 import support
-from jobs import CASES, TRAIN
+from jobs import CASES, TRAIN, once
 
 ONLY = os.environ.get("ONLY", "").split()
-
-
-def once(case, hold=None, level="off", text=None):
-    """One run of a case with one setting held, or none."""
-    settings, env = {}, {}
-    if hold:
-        name, _, level_asked = hold.partition("=")
-        settings[name] = level_asked or "0"
-        if name == "hashseed":
-            env["PYTHONHASHSEED"] = settings[name]
-    run = support.run(text or case.text, settings=settings, env=env, level=level, shim=bool(hold) or level != "off")
-    if run.err.startswith("skipped: "):
-        raise unittest.SkipTest(run.err.strip())
-    assert run.code == 0, run.err[-2000:]
-    return run
 
 
 def parts(case, hold=None, at_most=12):
@@ -39,7 +24,7 @@ def make(case):
     def test(self):
         self.assertTrue(parts(case), "the planted cause does not part")
         for cure in case.cures:
-            ran = [once(case, cure) for _ in range(3)]
+            ran = [once(case, cure) for _ in range(2)]
             self.assertEqual(len({run.out for run in ran}), 1, "%s does not cure" % cure)
             setting = cure.split("=")[0]
             told = [r for r in ran[0].records("apply") if r["setting"] == setting]
@@ -54,33 +39,6 @@ def make(case):
 for _case in CASES:
     if not ONLY or _case.name in ONLY:
         setattr(Settings, "test_" + _case.name, make(_case))
-
-
-class Stages(unittest.TestCase):
-    """The first differing item of two records points at the planted cause."""
-
-
-def make_stage(case):
-    def test(self):
-        for _ in range(4):
-            ran = [once(case, level="full", text=case.full) for _ in range(2)]
-            if ran[0].out != ran[1].out:
-                break
-        a, b = (r.records("step") for r in ran[:2])
-        for one, other in zip(a, b):
-            pairs = [(x[0], x[1]) for x in one["items"]], [(x[0], x[1]) for x in other["items"]]
-            first = [x[0] for x, y in zip(*pairs) if x != y and not x[0].startswith("rng.")]
-            if first:
-                self.assertIn(first[0].replace("inputs", "batch"), (case.stage,))
-                return
-        self.fail("the records do not part")
-
-    return test
-
-
-for _case in CASES:
-    if _case.stage and (not ONLY or _case.name in ONLY):
-        setattr(Stages, "test_" + _case.name, make_stage(_case))
 
 
 class Flags(unittest.TestCase):
