@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -55,8 +55,9 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn ended(audit: &mut Child) {
+fn ended(audit: &mut Child) -> ExitStatus {
     soon("the end of the audit", || audit.try_wait().unwrap().is_some());
+    audit.wait().unwrap()
 }
 
 const STEPS: &str = "for i in 1 2 3 4 5; do echo step $i loss 0.$i; done\n";
@@ -147,7 +148,8 @@ fn an_audit_whose_terminal_goes_away_ends_its_runs_and_can_be_taken_up() {
     nix::fcntl::fcntl(&screen, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
     let _ = screen.read(&mut [0; 4096]);
     drop((screen, terminal.master));
-    ended(&mut audit);
+    let status = ended(&mut audit);
+    assert_eq!(status.code(), Some(2), "it ends by itself, and had nowhere to show its report: {status}");
     soon("the end of its processes", || job.iter().all(|id| !Path::new(&format!("/proc/{id}")).exists()));
     fs::write(case.folder.path().join("again"), "").unwrap();
     assert_eq!(case.take_up().0, 0);
