@@ -319,19 +319,40 @@ mod tests {
     fn long_logs_part_where_they_part() {
         let folder = tempfile::tempdir().unwrap();
         let paths = [folder.path().join("a"), folder.path().join("b")];
-        type Line = fn(u64, bool) -> String;
-        let kinds: [(&str, Line); 6] = [
-            ("plain", |s, b| {
+        type Line<'a> = &'a dyn Fn(u64, bool) -> String;
+        let bar = |step: u64, clock: u64, postfix: &str| {
+            format!("\r  5%|##        | {step}/9000 [00:{:02}<01:{:02}, {clock}it/s{postfix}]", clock % 60, clock % 53)
+        };
+        let moved = |s: u64, b: bool, from: u64| s as f64 / 9e3 + if b && s >= from { 0.1 } else { 0.0 };
+        let kinds: [(&str, Line); 11] = [
+            ("a bar", &|s, b| bar(s, s * 7 % 900 + u64::from(b), &format!(", loss={:.4}", moved(s, b, 6_001)))),
+            ("a bar drawn twice a step", &|s, b| {
+                let drawn = |clock| bar(s, clock, &format!(", loss={:.4}", moved(s, b, 5_432)));
+                drawn(s % 70) + &drawn(s % 31 + u64::from(b))
+            }),
+            ("a bar that lags behind", &|s, b| {
+                let before = format!(", loss={:.4}", moved(s.saturating_sub(1), b, 4_444));
+                bar(s, s % 90 + u64::from(b), &before) + &bar(s, s % 90, &format!(", loss={:.4}", moved(s, b, 4_444)))
+            }),
+            ("a bar with two values", &|s, b| {
+                let (loss, other) = (moved(s, false, 0), moved(s, b, 7_777) * 3.0);
+                bar(s, s * 7 % 900 + u64::from(b), &format!(", loss={loss:.4}, acc={other:.3}"))
+            }),
+            ("objects with a time", &|s, b| {
+                let time = s as f64 * 1.37 + f64::from(u8::from(b)) * 0.01;
+                format!("{{\"time\": {time}, \"step\": {s}, \"loss\": {}}}\n", moved(s, b, 8_000))
+            }),
+            ("plain", &|s, b| {
                 format!("step {s} loss {:.4}\n", s as f64 / 9e3 + if b && s == 7_500 { 0.1 } else { 0.0 })
             }),
-            ("clock", |s, b| {
+            ("clock", &|s, b| {
                 let clock = (s * 7 + u64::from(b)) % 1000;
                 format!(
                     "12:00:00,{clock:03} INFO step={s} loss={:.4}\n",
                     s as f64 / 9e3 + if b && s >= 6_000 { 0.1 } else { 0.0 }
                 )
             }),
-            ("a rare metric", |s, b| {
+            ("a rare metric", &|s, b| {
                 let rare = if s % 2500 == 0 {
                     format!("step {s} val_loss {}\n", if b && s == 7_500 { 2 } else { 1 })
                 } else {
@@ -339,13 +360,13 @@ mod tests {
                 };
                 format!("step {s} loss 0.5 lr 0.1\n{rare}")
             }),
-            ("a missing step", |s, b| {
+            ("a missing step", &|s, b| {
                 if b && s == 4_567 { String::new() } else { format!("{{\"step\": {s}, \"loss\": 0.25}}\n") }
             }),
-            ("epochs", |s, b| {
+            ("epochs", &|s, b| {
                 format!("epoch {} step {} loss {}\n", s / 100, s % 100, if b && s == 8_999 { 1.5 } else { 0.5 })
             }),
-            ("more noise on one side", |s, b| {
+            ("more noise on one side", &|s, b| {
                 let noise = if b { "a word about nothing\n".repeat((s % 7) as usize) } else { String::new() };
                 format!("{noise}step {s} loss {}\n", if b && s == 6_666 { 1.5 } else { 0.5 })
             }),

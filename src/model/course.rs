@@ -4,8 +4,6 @@ use super::Point;
 
 /// Points kept of the beginning of a series.
 const HEAD: usize = 13;
-/// Points kept of its end.
-const TAIL: usize = 8;
 /// Most points kept of its curve; past twice as many every other one is dropped.
 const CURVE: usize = 1000;
 
@@ -31,6 +29,9 @@ pub struct Course {
 }
 
 impl Course {
+    /// Points kept of the end of a series.
+    pub const TAIL: usize = 8;
+
     /// An empty course that keeps its latest points and its curve.
     pub fn new() -> Self {
         Self { trails: true, curved: true, every: 1, whole_curve: true, ..Self::default() }
@@ -49,9 +50,9 @@ impl Course {
         index < HEAD || self.trails || self.curved && index & (self.every - 1) == 0
     }
 
-    /// How many of the next points nobody wants to see.
+    /// How many of the next points nobody wants to see, but for the latest of them where those are kept.
     pub fn unwanted(&self) -> usize {
-        if self.count < HEAD || self.trails {
+        if self.count < HEAD {
             return 0;
         }
         if !self.curved {
@@ -61,13 +62,15 @@ impl Course {
         (self.every - (self.count & (self.every - 1))) & (self.every - 1)
     }
 
-    /// Counts so many points that nobody wanted to see.
+    /// Counts so many points that nobody wanted to see; where the latest ones are kept, those of them follow.
     pub fn skip(&mut self, count: usize, decimals: Option<u32>, length: usize) {
         self.count += count;
         self.decimals = self.decimals.max(decimals);
         self.longest = self.longest.max(length);
         self.whole_curve &= self.curved;
-        self.tail.clear();
+        if !self.trails || count >= Self::TAIL {
+            self.tail.clear();
+        }
     }
 
     /// Takes the point that was just counted.
@@ -82,15 +85,19 @@ impl Course {
                 self.curve.push(point.clone());
             }
         }
-        if !self.trails {
-            return;
+        if self.trails {
+            self.trail(point);
         }
-        if self.tail.len() < TAIL {
+    }
+
+    /// Takes the latest of the points that were counted.
+    pub fn trail(&mut self, point: Point) {
+        if self.tail.len() < Self::TAIL {
             self.tail.push(point);
             self.oldest = 0;
         } else {
             self.tail[self.oldest] = point;
-            self.oldest = (self.oldest + 1) % TAIL;
+            self.oldest = (self.oldest + 1) % Self::TAIL;
         }
     }
 
@@ -113,13 +120,17 @@ impl Course {
 
     /// The latest points, the oldest of them first; they end at the last point of the series.
     pub fn tail(&self) -> Vec<Point> {
-        let split = if self.tail.len() < TAIL { 0 } else { self.oldest };
+        let split = if self.tail.len() < Self::TAIL { 0 } else { self.oldest };
         self.tail[split..].iter().chain(&self.tail[..split]).cloned().collect()
     }
 
     /// The last point.
     pub fn last(&self) -> Option<&Point> {
-        let at = if self.tail.len() < TAIL { self.tail.len().wrapping_sub(1) } else { (self.oldest + TAIL - 1) % TAIL };
+        let at = if self.tail.len() < Self::TAIL {
+            self.tail.len().wrapping_sub(1)
+        } else {
+            (self.oldest + Self::TAIL - 1) % Self::TAIL
+        };
         self.tail.get(at).or_else(|| self.head.last().filter(|_| self.count <= HEAD))
     }
 
@@ -173,7 +184,6 @@ mod tests {
     #[test]
     fn says_how_many_points_nobody_wants_to_see() {
         let mut course = course(5000);
-        assert_eq!(course.unwanted(), 0, "the latest ones are kept");
         course.trails = false;
         let mut wanted = Vec::new();
         for _ in 0..40 {

@@ -41,6 +41,15 @@ pub trait Reader {
     fn line(&self) -> Option<u64> {
         None
     }
+    /// Reads on in two logs that have said the same so far, as far as their lines differ in nothing that is compared. Gives the
+    /// bytes read of each.
+    fn read_alike(&mut self, _logs: [&[u8]; 2], _sink: &mut Sink) -> [usize; 2] {
+        [0, 0]
+    }
+    /// Reads one whole line of two logs that have said the same so far; false, and nothing is read, where they may part in it.
+    fn line_alike(&mut self, _lines: [&[u8]; 2], _sink: &mut Sink) -> bool {
+        false
+    }
     /// What was met, in a few words.
     fn detail(&self) -> String {
         String::new()

@@ -80,27 +80,11 @@ impl Frames {
                 return;
             };
             let (raw, rest) = bytes.split_at(length);
-            let feeds = raw.ends_with(b"\n");
-            match self.beginning() {
-                // The whole frame is here, and nothing in it moves the cursor.
-                Some((line, redrawn)) if plain && (feeds || !rest.is_empty()) => {
-                    let end = if feeds { End::Line } else { End::Redraw };
-                    let text = raw.trim_ascii_end();
-                    reader.frame(Frame { text, line, end, redrawn }, sink);
-                    if feeds || !text.is_empty() {
-                        self.passed(end);
-                    }
-                    if !text.is_empty() {
-                        reader.learn(raw, text.len(), end, redrawn);
-                    }
-                }
-                _ => {
-                    self.push(raw, &mut |frame| reader.frame(frame, sink));
-                    // Another byte follows, and it is no line feed.
-                    if self.returned && !rest.is_empty() {
-                        self.returned = false;
-                        self.end_held(b'\r', &mut |frame| reader.frame(frame, sink));
-                    }
+            let whole = plain && (raw.ends_with(b"\n") || !rest.is_empty());
+            if !whole || !self.whole(raw, reader, sink) {
+                self.push(raw, &mut |frame| reader.frame(frame, sink));
+                if !rest.is_empty() {
+                    self.settle(reader, sink);
                 }
             }
             bytes = rest;
@@ -110,6 +94,29 @@ impl Frames {
     /// Says that whole lines up to this one were read by somebody else.
     pub(crate) fn go_to(&mut self, line: u64) {
         self.line = line;
+    }
+
+    /// Hands on a frame that is whole, with its end, and has no control codes in it; false within another frame.
+    pub(crate) fn whole(&mut self, raw: &[u8], reader: &mut impl Reads, sink: &mut Sink) -> bool {
+        let Some((line, redrawn)) = self.beginning() else { return false };
+        let end = if raw.ends_with(b"\n") { End::Line } else { End::Redraw };
+        let text = raw.trim_ascii_end();
+        reader.frame(Frame { text, line, end, redrawn }, sink);
+        if end == End::Line || !text.is_empty() {
+            self.passed(end);
+        }
+        if !text.is_empty() {
+            reader.learn(raw, text.len(), end, redrawn);
+        }
+        true
+    }
+
+    /// Says that another byte follows a carriage return that came last, and that it is no line feed.
+    pub(crate) fn settle(&mut self, reader: &mut impl Reads, sink: &mut Sink) {
+        if self.returned {
+            self.returned = false;
+            self.end_held(b'\r', &mut |frame| reader.frame(frame, sink));
+        }
     }
 
     /// The line that the next byte belongs to.

@@ -120,6 +120,51 @@ impl Live {
         }
     }
 
+    /// Whether a format has been chosen.
+    pub(super) fn has_begun(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// Chooses a format for this log and another one, which begin with what was pushed so far and go on as `rests` say; gives
+    /// the candidates for the other one. `None`, and nothing is chosen, where that looks like another format.
+    pub(super) fn begin(&mut self, other: &Path, rests: [&[u8]; 2]) -> Option<Vec<Candidate>> {
+        let choose = |path: Option<&Path>, rest: &[u8]| {
+            let room = open::HEAD.saturating_sub(self.head.len()).min(rest.len());
+            let head = [&self.head[..self.head.len().min(open::HEAD)], &rest[..room]].concat();
+            open::choose(&Sample { path, head: &head, whole: head.len() < open::HEAD }, &self.options)
+        };
+        let (mut reader, candidates) = choose(self.path.as_deref(), rests[0]);
+        let (_, others) = choose(Some(other), rests[1]);
+        let format = |candidates: &[Candidate]| candidates.first().map(|chosen| chosen.format.clone());
+        if format(&candidates) != format(&others) {
+            return None;
+        }
+        reader.push(&std::mem::take(&mut self.head), &mut self.sink);
+        self.candidates = candidates;
+        self.reader = Some(reader);
+        Some(others)
+    }
+
+    /// Says by what its format was chosen.
+    pub(super) fn set_candidates(&mut self, candidates: Vec<Candidate>) {
+        self.candidates = candidates;
+    }
+
+    /// Reads on in two logs as far as they say the same; gives the bytes read of each.
+    pub(super) fn read_alike(&mut self, logs: [&[u8]; 2]) -> [usize; 2] {
+        self.reader.as_mut().map_or([0, 0], |reader| reader.read_alike(logs, &mut self.sink))
+    }
+
+    /// Reads one line of two logs where it says the same in both; false, and nothing is read, where it may not.
+    pub(super) fn line_alike(&mut self, lines: [&[u8]; 2]) -> bool {
+        self.reader.as_mut().is_some_and(|reader| reader.line_alike(lines, &mut self.sink))
+    }
+
+    /// Writes down what is still counted.
+    pub(super) fn settle(&mut self) {
+        self.sink.end_run();
+    }
+
     /// The line that the next byte belongs to.
     pub(super) fn line(&self) -> Option<u64> {
         self.reader.as_ref()?.line()
@@ -130,9 +175,10 @@ impl Live {
         self.options.metric.as_deref()
     }
 
-    /// Goes on with another file that begins alike.
-    pub(super) fn set_path(&mut self, path: PathBuf) {
-        self.path = Some(path);
+    /// The reader of another log, which has said the same so far: it goes on from here under its own name.
+    pub(super) fn like(&self, other: &Self) -> Self {
+        let chosen = if other.candidates.is_empty() { &self.candidates } else { &other.candidates };
+        Self { path: other.path.clone(), candidates: chosen.clone(), ..self.clone() }
     }
 
     /// What was read, with the first points of every metric in place of all of them.

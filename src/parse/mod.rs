@@ -17,6 +17,7 @@ mod folder;
 mod format;
 mod frames;
 mod json;
+mod latest;
 mod lexicon;
 mod literal;
 mod live;

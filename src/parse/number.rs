@@ -1,6 +1,7 @@
 //! Numbers as logs print them: where one begins and ends, and its correctly rounded value.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How a number is spelled around its digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,9 +148,27 @@ fn ends_here(bytes: &[u8], at: usize, not: &[u8]) -> bool {
     }
 }
 
+/// Eight times the byte `0`.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// For each of eight bytes, with `0` taken off, whether it is above 9: then its highest bit is set. The lowest such byte is
+/// told right, those above it may not be.
+fn above_nine(bytes: u64) -> u64 {
+    (bytes.wrapping_add(u64::from_le_bytes([0x76; 8])) | bytes) & u64::from_le_bytes([0x80; 8])
+}
+
+/// Byte after the digits that begin at `at`, eight looked at together.
 fn digits(bytes: &[u8], at: usize) -> usize {
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len())
+    let mut end = at;
+    while let Some(eight) = bytes.get(end..).and_then(|rest| rest.first_chunk::<8>()) {
+        let others = above_nine(u64::from_le_bytes(*eight) ^ ZEROS);
+        if others != 0 {
+            return end + (others.trailing_zeros() / 8) as usize;
+        }
+        end += 8;
+    }
+    let rest = bytes.get(end..).unwrap_or_default();
+    end + rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len())
 }
 
 fn exponent(bytes: &[u8], at: usize) -> usize {
@@ -221,6 +240,27 @@ pub(crate) fn count(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
 }
 
+/// The same for a part of a row: up to eight digits are read at once where as many bytes stand before their end.
+pub(crate) fn count_in(row: &[u8], at: &Range<usize>) -> Option<i64> {
+    let Some(eight) = row.get(..at.end).and_then(|before| before.last_chunk::<8>()).filter(|_| at.len() <= 8) else {
+        return count(&row[at.clone()]);
+    };
+    if at.is_empty() {
+        return None;
+    }
+    // What stands before the number counts as zeros.
+    let own = u64::MAX << (64 - 8 * at.len());
+    let each = (u64::from_le_bytes(*eight) ^ ZEROS) & own;
+    if above_nine(each) != 0 {
+        return None;
+    }
+    const PAIR: u64 = 0x0000_00FF_0000_00FF;
+    let pairs = each.wrapping_mul(10).wrapping_add(each >> 8);
+    let high = (pairs & PAIR).wrapping_mul(100 + (1_000_000 << 32));
+    let low = (pairs >> 16 & PAIR).wrapping_mul(1 + (10_000 << 32));
+    Some((high.wrapping_add(low) >> 32) as i64)
+}
+
 fn usual_exponent(text: &[u8]) -> Vec<u8> {
     text.iter().map(|&b| if matches!(b, b'd' | b'D' | b'f') { b'e' } else { b }).collect()
 }
@@ -289,5 +329,18 @@ mod tests {
         assert!(lex(b"nano", 0).is_none());
         assert!(lex(b"info", 0).is_none());
         assert!(lex(b"-x", 0).is_none());
+    }
+
+    #[test]
+    fn digits_are_counted_and_read_alike_byte_by_byte_and_eight_at_once() {
+        let text = b"/0123456789:8 12345678x99999999 1 \x8012\xff00000000007.5 -77 1234567890123456789";
+        for start in 0..text.len() {
+            let simple = start + text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            assert_eq!(digits(text, start), simple, "from {start}");
+            for end in start..=text.len() {
+                assert_eq!(count_in(text, &(start..end)), count(&text[start..end]), "{start}..{end}");
+            }
+        }
+        assert_eq!(digits(text, text.len() + 3), text.len() + 3);
     }
 }

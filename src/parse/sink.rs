@@ -59,7 +59,7 @@ pub(super) struct Track {
     pub(super) pending: Option<Point>,
     pub(super) segment: u32,
     pub(super) lap: u32,
-    pending_lap: u32,
+    pub(super) pending_lap: u32,
     /// Epochs with a fraction were seen, so that an epoch does not stand for a step.
     pub(super) fractional: bool,
     gap: Option<i64>,
@@ -68,6 +68,24 @@ pub(super) struct Track {
     pub(super) course: Option<Box<Course>>,
     /// Nobody listens to the points of this metric any more.
     pub(super) mute: bool,
+}
+
+impl Track {
+    /// Whether the latest points are kept.
+    pub(super) fn trails(&self) -> bool {
+        self.course.as_ref().is_some_and(|course| course.trails)
+    }
+
+    /// How far the steps of what is drawn in place are apart, where they are on a grid.
+    pub(super) fn stride(&self) -> Option<i64> {
+        self.gap
+    }
+
+    /// Whether a redraw of this lap waits, and the point before it stands at this place of the same segment.
+    pub(super) fn is_drawn_after(&self, before: Position, lap: u32) -> bool {
+        let before = Position { segment: self.segment, ..before };
+        self.pending.is_some() && self.pending_lap == lap && self.lap == lap && self.last == Some(before)
+    }
 }
 
 /// What a reader writes to.
@@ -105,8 +123,8 @@ pub(crate) struct Shown<'a> {
 pub(crate) enum Worth {
     /// This value.
     Known(f64),
-    /// What a text of this spelling says.
-    Spelled(Spelling),
+    /// What a text of this spelling says; it shows so many decimals.
+    Spelled(Spelling, Option<u32>),
     /// This value, which was never printed.
     Exact(f64),
 }
@@ -118,10 +136,11 @@ impl From<f64> for Worth {
 }
 
 impl Shown<'_> {
-    fn point(&self, position: Position) -> Point {
+    /// The point that it makes at a position.
+    pub(super) fn point(&self, position: Position) -> Point {
         let value = match self.value {
             Worth::Known(value) | Worth::Exact(value) => value,
-            Worth::Spelled(spelling) => number::value(self.text, spelling, false),
+            Worth::Spelled(spelling, _) => number::value(self.text, spelling, false),
         };
         Point { position, value, text: Token::from_bytes(self.text), line: self.line }
     }
@@ -151,6 +170,11 @@ impl Sink {
                 course.trails = false;
             }
         }
+    }
+
+    /// Whether somebody listens to the points of a metric.
+    pub(super) fn is_loud(&self, track: &Track) -> bool {
+        !self.silent && !track.mute
     }
 
     pub(super) fn has_courses(&self) -> bool {
@@ -255,6 +279,7 @@ impl Sink {
         } else {
             let decimals = match shown.value {
                 Worth::Exact(value) => is_whole(value).then_some(0),
+                Worth::Spelled(_, decimals) => decimals,
                 _ => decimals(shown.text),
             };
             self.emit(id, position, place.lap, (decimals, shown.text.len()), |position| shown.point(position));

@@ -11,6 +11,10 @@ const MOST: usize = 256;
 /// Longer lines are not kept.
 const LONGEST: usize = 2048;
 const CHUNK: usize = 32;
+/// Lines after which the layouts are judged.
+const WINDOW: u32 = 4096;
+/// How often that may have been in vain.
+const PATIENCE: u32 = 3;
 
 /// A layout, and what is known of the lines that have it.
 #[derive(Clone, Debug)]
@@ -18,8 +22,8 @@ struct Stencil<T> {
     lowest: Box<[u8]>,
     above: Box<[u8]>,
     what: T,
-    /// The layout of the line after, the last time.
-    next: usize,
+    /// The layouts of the line after, the last time and the time before that.
+    next: [usize; 2],
 }
 
 /// The layouts seen so far.
@@ -31,13 +35,13 @@ pub(crate) struct Stencils<T> {
     /// Lines that fitted a layout and lines that did not, since the layouts were last judged.
     hits: u32,
     misses: u32,
-    /// Lines vary too much for layouts: it costs less not to look.
-    useless: bool,
+    /// How often in a row all layouts were forgotten to no avail.
+    fruitless: u32,
 }
 
 impl<T> Default for Stencils<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), by_length: Vec::new(), last: 0, hits: 0, misses: 0, useless: false }
+        Self { all: Vec::new(), by_length: Vec::new(), last: 0, hits: 0, misses: 0, fruitless: 0 }
     }
 }
 
@@ -51,7 +55,7 @@ impl<T> Stencils<T> {
 
     /// Whether more layouts can be kept.
     pub(crate) fn has_room(&self) -> bool {
-        !self.useless && self.all.len() < MOST
+        self.fruitless != PATIENCE && self.all.len() < MOST
     }
 
     /// Whether nothing is known.
@@ -68,7 +72,7 @@ impl<T> Stencils<T> {
         let lowest = line.iter().zip(&is_free).map(|(byte, free)| if *free { b'0' } else { *byte }).collect();
         let above = is_free.iter().map(|free| if *free { 9 } else { 0 }).collect();
         let here = self.all.len();
-        self.all.push(Stencil { lowest, above, what, next: here });
+        self.all.push(Stencil { lowest, above, what, next: [here, here] });
         if self.by_length.len() <= line.len() {
             self.by_length.resize(line.len() + 1, Vec::new());
         }
@@ -76,17 +80,20 @@ impl<T> Stencils<T> {
         self.follow(here);
     }
 
+    /// Whether the bytes begin with this very layout: its length, and the layout.
+    pub(crate) fn has(&self, at: usize, bytes: &[u8]) -> Option<(usize, usize)> {
+        let stencil = &self.all[at];
+        let length = stencil.lowest.len();
+        stencil.fits(bytes.get(..length)?).then_some((length, at))
+    }
+
     /// The layout that is expected next, where the bytes have it: its length, and what is known of it.
     fn expected(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
-        let next = self.all.get(self.last)?.next;
-        let stencil = &self.all[next];
-        let length = stencil.lowest.len();
-        if !stencil.fits(bytes.get(..length)?) {
-            return None;
-        }
-        self.last = next;
+        let guesses = self.all.get(self.last)?.next;
+        let (length, found) = self.has(guesses[0], bytes).or_else(|| self.has(guesses[1], bytes))?;
         self.hits += 1;
-        Some((length, next))
+        self.follow(found);
+        Some((length, found))
     }
 
     /// The layout of a whole line, its end included.
@@ -108,21 +115,25 @@ impl<T> Stencils<T> {
         Some((length, found?))
     }
 
-    /// Where every layout is taken and most lines still have another, looking for them is given up.
+    /// Where every layout is taken and many lines still have another, all are learnt anew: counters have grown. Where that does not
+    /// help, looking for layouts is given up: it costs less not to.
     fn judge(&mut self, hit: bool) {
         if hit {
             self.hits += 1;
         } else {
             self.misses += 1;
         }
-        if self.hits + self.misses < 1024 {
+        if self.hits + self.misses < WINDOW || self.fruitless == PATIENCE {
             return;
         }
-        if self.misses > self.hits && self.all.len() == MOST {
-            self.clear();
-            self.useless = true;
-        }
+        let (hits, misses) = (self.hits, self.misses);
         (self.hits, self.misses) = (0, 0);
+        if self.all.len() < MOST || misses * 8 < hits {
+            self.fruitless = 0;
+            return;
+        }
+        self.fruitless = if misses > hits { self.fruitless + 1 } else { 0 };
+        self.clear();
     }
 
     /// What is known of a layout.
@@ -136,8 +147,10 @@ impl<T> Stencils<T> {
     }
 
     fn follow(&mut self, at: usize) {
-        if let Some(last) = self.all.get_mut(self.last) {
-            last.next = at;
+        if let Some(last) = self.all.get_mut(self.last)
+            && last.next[0] != at
+        {
+            last.next = [at, last.next[0]];
         }
         self.last = at;
     }
@@ -208,15 +221,40 @@ mod tests {
     }
 
     #[test]
-    fn expects_what_came_after_the_last_time() {
-        let mut stencils = known(&["a 1\n", "bb 2\n"]);
-        for line in ["a 3\n", "bb 4\n", "a 3\n"] {
+    fn expects_what_came_after_the_last_two_times() {
+        let mut stencils = known(&["a 1\n", "bb 2\n", "ccc 3\n"]);
+        for line in ["a 3\n", "bb 4\n", "a 3\n", "bb 4\n", "bb 5\n", "a 3\n"] {
             stencils.find(line.as_bytes());
         }
-        let text = b"bb 7\na 8\nbb 9\nbb 1\n";
+        let text = b"bb 7\na 8\nbb 9\nbb 1\nccc 1\n";
         assert_eq!(stencils.expected(text), Some((5, 1)));
         assert_eq!(stencils.expected(&text[5..]), Some((4, 0)));
         assert_eq!(stencils.expected(&text[9..]), Some((5, 1)));
-        assert_eq!(stencils.expected(&text[14..]), None, "an `a` line was expected");
+        assert_eq!(stencils.expected(&text[14..]), Some((5, 1)), "either came after `bb`");
+        assert_eq!(stencils.expected(&text[19..]), None, "an `a` or a `bb` line was expected");
+    }
+
+    #[test]
+    fn layouts_are_learnt_anew_where_lines_have_changed_and_given_up_where_they_keep_changing() {
+        let line = |length: usize| format!("{} 1\n", "x".repeat(length)).into_bytes();
+        let mut stencils = Stencils::default();
+        let read = |stencils: &mut Stencils<()>, line: &[u8]| {
+            let known = stencils.of_line(line).is_some();
+            if !known {
+                stencils.learn(line, |_| true, ());
+            }
+            known
+        };
+        for length in 0..MOST {
+            read(&mut stencils, &line(length));
+        }
+        let late: Vec<bool> =
+            (0..2 * WINDOW).map(|round| read(&mut stencils, &line(1000 + round as usize % 7))).collect();
+        assert!(!late[..100].contains(&true), "there was no room for them at first");
+        assert!(!late[late.len() - 100..].contains(&false), "known once all were learnt anew");
+        for round in 0..10 * WINDOW {
+            read(&mut stencils, &line(round as usize * 31 % 2000));
+        }
+        assert!(!stencils.has_room() && stencils.is_empty(), "given up");
     }
 }

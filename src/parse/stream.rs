@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::frames::frame_length;
 use super::live::{Live, Summary};
 use super::options::Options;
 use super::sink::{Metric, Observation};
@@ -126,7 +127,11 @@ impl Stream {
 
     /// Reads the next block whole, unless the log ends in it.
     fn fill(&mut self) -> Result<()> {
-        let mut filled = 0;
+        self.fill_from(0)
+    }
+
+    fn fill_from(&mut self, kept: usize) -> Result<()> {
+        let mut filled = kept;
         while filled < BLOCK && !self.ended {
             match self.source.read(&mut self.block[filled..]) {
                 Ok(0) => self.ended = true,
@@ -159,6 +164,8 @@ impl Stream {
             length = self.unread.len();
             std::mem::swap(&mut held, &mut self.block);
         };
+        // Where both logs go on, the last line is left whole to what follows.
+        let common = whole_lines(&self.block[..common], self.block[..self.unread.end].get(common));
         held.truncate(length);
         held.extend_from_slice(&self.block[..common]);
         for course in self.live.sink.courses() {
@@ -167,16 +174,55 @@ impl Stream {
         self.push_silently(&held);
         self.unread.start = common;
         other.unread.start = common;
-        self.live.sink.silent = false;
-        let path = other.path.clone();
-        other.live = self.live.clone();
-        other.live.set_path(path);
-        other.known = self.known;
         other.offset = self.offset;
         if other.verbatim {
             other.marks = self.marks.clone();
         }
+        self.read_alike(other)?;
+        self.live.sink.silent = false;
+        other.live = self.live.like(&other.live);
+        other.known = self.known;
+        for stream in [self, other] {
+            // From here on the comparison keeps the latest points itself.
+            stream.live.sink.courses().for_each(|course| course.trails = false);
+        }
         Ok(())
+    }
+
+    /// Reads on where the bytes of two logs are not the same, but what their lines say is.
+    fn read_alike(&mut self, other: &mut Self) -> Result<()> {
+        if !self.live.has_begun() {
+            let rests = [&self.block[self.unread.clone()], &other.block[other.unread.clone()]];
+            let Some(candidates) = self.live.begin(&other.path, rests) else { return Ok(()) };
+            other.live.set_candidates(candidates);
+        }
+        loop {
+            self.fill_up()?;
+            other.fill_up()?;
+            let (a, b) = (&self.block[self.unread.clone()], &other.block[other.unread.clone()]);
+            let (read, parted) = alike(&mut self.live, [a, b]);
+            if read == [0, 0] {
+                return Ok(());
+            }
+            self.live.settle();
+            self.unread.start += read[0];
+            other.unread.start += read[1];
+            self.pushed(read[0]);
+            other.offset += read[1] as u64;
+            if let Some(line) = self.live.line().filter(|_| other.verbatim) {
+                other.marks.push((line, other.offset));
+            }
+            if parted {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads on behind what is not parsed yet, as much as there is room for.
+    fn fill_up(&mut self) -> Result<()> {
+        let kept = self.unread.len();
+        self.block.copy_within(self.unread.clone(), 0);
+        self.fill_from(kept)
     }
 
     fn skim(&mut self, bytes: &[u8]) {
@@ -215,6 +261,34 @@ impl Stream {
             course.curved = Some(index) == primary;
         }
     }
+}
+
+/// Reads what two logs say alike, and gives the bytes read of each and whether they may part behind them.
+fn alike(live: &mut Live, logs: [&[u8]; 2]) -> ([usize; 2], bool) {
+    let mut at = [0, 0];
+    loop {
+        let read = live.read_alike([&logs[0][at[0]..], &logs[1][at[1]..]]);
+        at = [at[0] + read[0], at[1] + read[1]];
+        let rest = [&logs[0][at[0]..], &logs[1][at[1]..]];
+        let (Some(a), Some(b)) = (whole_line(rest[0]), whole_line(rest[1])) else { return (at, false) };
+        if !live.line_alike([a, b]) {
+            return (at, true);
+        }
+        at = [at[0] + a.len(), at[1] + b.len()];
+    }
+}
+
+/// The line or redraw that the bytes begin with, where the byte behind it is there as well or it ends in a line feed.
+fn whole_line(bytes: &[u8]) -> Option<&[u8]> {
+    let length = frame_length(bytes)?;
+    (bytes[length - 1] == b'\n' || length < bytes.len()).then(|| &bytes[..length])
+}
+
+/// How many of the bytes are whole lines or redraws; `next` is the byte behind them.
+fn whole_lines(bytes: &[u8], next: Option<&u8>) -> usize {
+    let end = memchr::memrchr2(b'\n', b'\r', bytes).map_or(0, |at| at + 1);
+    let split = bytes[..end].ends_with(b"\r") && bytes.get(end).or(next).is_none_or(|&next| next == b'\n');
+    if split { whole_lines(&bytes[..end - 1], Some(&b'\n')) } else { end }
 }
 
 /// How many bytes two blocks have in common at their beginning.

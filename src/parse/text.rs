@@ -82,6 +82,19 @@ impl LogFormat for JsonLines {
     }
 }
 
+impl TextReader {
+    /// Reads a line of a new kind, and takes that back where the other log's line turns out to say something else.
+    fn new_line_alike(&mut self, lines: [&[u8]; 2], redrawn: bool, sink: &mut Sink) -> bool {
+        let before = (self.clone(), sink.clone());
+        self.frames.whole(lines[0], &mut self.console, sink);
+        let alike = self.console.says_the_same(lines, redrawn) == Some(true);
+        if !alike {
+            (*self, *sink) = before;
+        }
+        alike
+    }
+}
+
 /// Feeds frames to a console.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TextReader {
@@ -104,6 +117,27 @@ impl Reader for TextReader {
         console.finish(sink);
         if self.frames.dropped > 0 {
             sink.warn(format!("{} bytes of over-long lines were skipped", self.frames.dropped));
+        }
+    }
+
+    fn read_alike(&mut self, logs: [&[u8]; 2], sink: &mut Sink) -> [usize; 2] {
+        if logs.iter().all(|log| log.first().is_some_and(|&next| next != b'\n')) {
+            self.frames.settle(&mut self.console, sink);
+        }
+        self.console.skim_alike(logs, &mut self.frames, sink)
+    }
+
+    fn line_alike(&mut self, lines: [&[u8]; 2], sink: &mut Sink) -> bool {
+        if lines[0] == lines[1] {
+            self.frames.read(lines[0], &mut self.console, sink);
+            return true;
+        }
+        let controls = lines.iter().any(|line| memchr::memchr2(0x1b, 0x08, line).is_some());
+        let Some((_, redrawn)) = self.frames.beginning().filter(|_| !controls) else { return false };
+        match self.console.says_the_same(lines, redrawn) {
+            Some(true) => self.frames.whole(lines[0], &mut self.console, sink),
+            Some(false) => false,
+            None => self.new_line_alike(lines, redrawn, sink),
         }
     }
 

@@ -77,7 +77,9 @@ impl Console {
                 continue;
             }
             let shown = Shown { value: value.value.into(), text: shown.as_bytes(), line: here.line, redraw: true };
-            self.bar_value(id, &bar_said, epoch, shown, sink);
+            if let Some(place) = self.bar_place(id, &bar_said, epoch, shown.text) {
+                sink.record(id, place, shown);
+            }
         }
         sink.note_noise("elapsed");
         self.bar_end(&bar_said, found, sink);
@@ -94,29 +96,17 @@ impl Console {
         said.epoch.or(self.context.epoch)
     }
 
-    /// Records one value beside a bar.
-    pub(super) fn bar_value(
-        &mut self,
-        id: usize,
-        said: &BarSaid,
-        epoch: Option<f64>,
-        shown: Shown<'_>,
-        sink: &mut Sink,
-    ) {
-        let place = match said.step {
-            Some(step) => Some(Place { epoch, step: Some(step), lap: 0 }),
-            None => {
-                if self.lags.len() <= id {
-                    self.lags.resize_with(id + 1, Lag::default);
-                }
-                let lag = &mut self.lags[id];
-                let step = lag.step(said.done, said.total, epoch, shown.text);
-                step.map(|step| Place { epoch, step: Some(step), lap: lag.lap() })
-            }
-        };
-        if let Some(place) = place {
-            sink.record(id, place, shown);
+    /// Where a value beside a bar stands; `None` for what the bar still shows of the one before.
+    pub(super) fn bar_place(&mut self, id: usize, said: &BarSaid, epoch: Option<f64>, text: &[u8]) -> Option<Place> {
+        if said.step.is_some() {
+            return Some(Place { epoch, step: said.step, lap: 0 });
         }
+        if self.lags.len() <= id {
+            self.lags.resize_with(id + 1, Lag::default);
+        }
+        let lag = &mut self.lags[id];
+        let step = lag.step(said.done, said.total, epoch, text)?;
+        Some(Place { epoch, step: Some(step), lap: lag.lap() })
     }
 
     /// What a bar means for the lines around it.

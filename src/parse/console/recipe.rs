@@ -17,7 +17,7 @@ use crate::parse::names::Split;
 use crate::parse::number::{self, Spelling};
 use crate::parse::run::Slot;
 use crate::parse::scan::Scan;
-use crate::parse::sink::{self, Place, Shown, Sink, Worth};
+use crate::parse::sink::{self, Place, Shown, Sink};
 use crate::parse::stencil::Stencils;
 
 /// How many shapes are kept.
@@ -287,6 +287,7 @@ pub(super) struct Recipes {
     found: Found,
     layouts: Stencils<Layout>,
     row: Vec<Slot>,
+    places: Vec<Option<Place>>,
     /// The recipe that the frame just read was read by.
     followed: Option<usize>,
     /// Read everything the slow way.
@@ -306,6 +307,8 @@ struct Layout {
     /// Where the line says its place.
     positions: Vec<(Use, Slot)>,
     values: Vec<Slot>,
+    /// All bits of the bytes that say the place and the values, none of any other.
+    told: Box<[u8]>,
     /// The values with their metrics, for each kind of place.
     rows: [Vec<Slot>; 4],
 }
@@ -558,7 +561,7 @@ fn suits(purpose: Use, learnt: Spelling, now: Spelling) -> bool {
 impl Found {
     fn take(&mut self, purpose: Use, text: &[u8], at: Range<usize>, number: number::Number) {
         let decimals = match number.decimals {
-            _ if !matches!(purpose, Use::Value(_)) => None,
+            _ if !matches!(purpose, Use::Value(_) | Use::Epoch | Use::InnerEpoch) => None,
             None => sink::decimals(&text[at.clone()]),
             known => known,
         };
@@ -568,15 +571,14 @@ impl Found {
     }
 
     fn read(&mut self, purpose: Use, text: &[u8], slot: &Slot) {
-        let value = || slot.number(text);
         match purpose {
             Use::Value(index) => self.values.push(Slot { id: index, ..slot.clone() }),
-            Use::Step => self.step = Some(value() as i64),
-            Use::Epoch => self.epoch = Some(value()),
-            Use::InnerEpoch => self.inner_epoch = Some(value()),
-            Use::Total => self.total = Some(value() as i64),
-            Use::Done => self.done = value() as i64,
-            Use::BarTotal => self.bar_total = Some(value() as i64),
+            Use::Step => self.step = Some(slot.count(text)),
+            Use::Epoch => self.epoch = Some(slot.number(text)),
+            Use::InnerEpoch => self.inner_epoch = Some(slot.number(text)),
+            Use::Total => self.total = Some(slot.count(text)),
+            Use::Done => self.done = slot.count(text),
+            Use::BarTotal => self.bar_total = Some(slot.count(text)),
             Use::Nothing | Use::Named => {}
         }
     }
@@ -661,6 +663,78 @@ impl Console {
         at
     }
 
+    /// Reads frames of two logs that say the same, as long as both have a known layout. Gives the bytes read of each.
+    pub(in crate::parse) fn skim_alike(
+        &mut self,
+        logs: [&[u8]; 2],
+        frames: &mut Frames,
+        sink: &mut Sink,
+    ) -> [usize; 2] {
+        let mut at = [0, 0];
+        while let Some((line, redrawn)) = frames.beginning() {
+            if self.recipes.layouts.is_empty() || self.holds() {
+                break;
+            }
+            let rest = [&logs[0][at[0]..], &logs[1][at[1]..]];
+            let Some((length, layout)) = self.recipes.laid_out(rest[0]) else { break };
+            // Most often the two lines have the very same layout.
+            let twin = self.recipes.layouts.has(layout, rest[1]);
+            let Some((other_length, other)) = twin.or_else(|| self.recipes.laid_out(rest[1])) else { break };
+            let (known, twin) = (self.recipes.layouts.what(layout), self.recipes.layouts.what(other));
+            let drawn = is_bar_like(redrawn, known.end, known.length);
+            let next = |side: usize, length: usize| rest[side].get(length).is_none_or(|&next| next == b'\n');
+            if self.borrows(known.recipe)
+                || known.drawn != drawn
+                || twin.drawn != drawn
+                || known.end != twin.end
+                || known.recipe != twin.recipe
+                || known.end == End::Redraw && (next(0, length) || next(1, other_length))
+                || !says_the_same(known, rest[0], twin, rest[1])
+            {
+                break;
+            }
+            let end = known.end;
+            let frame = Frame { text: &rest[0][..known.length], line, end, redrawn };
+            self.apply_layout(layout, frame, sink);
+            frames.passed(end);
+            at = [at[0] + length, at[1] + other_length];
+        }
+        at
+    }
+
+    /// Whether two lines, in full and without control codes, say the same; the layout of the second is learnt where they do.
+    /// `None` where one of them is of a kind that was not read before.
+    pub(in crate::parse) fn says_the_same(&mut self, lines: [&[u8]; 2], redrawn: bool) -> Option<bool> {
+        let texts = lines.map(<[u8]>::trim_ascii_end);
+        let ends = lines.map(|line| if line.ends_with(b"\n") { End::Line } else { End::Redraw });
+        if self.holds() || ends[0] != ends[1] || texts.iter().any(|text| text.is_empty()) {
+            return Some(false);
+        }
+        let recipe = self.recipes.fit(texts[0])?;
+        let first = std::mem::take(&mut self.recipes.found.slots);
+        let other = self.recipes.fit(texts[1])?;
+        let starts = texts.map(|text| envelope::strip(text).start);
+        let plain = self.recipes.all[recipe].plain_start;
+        let told = |slots: &[(Use, Slot)], text: &[u8]| -> Vec<(Use, Vec<u8>)> {
+            let counts = slots.iter().filter(|(purpose, _)| !matches!(purpose, Use::Nothing | Use::Named));
+            counts.map(|(purpose, slot)| (*purpose, text[slot.at.clone()].to_vec())).collect()
+        };
+        // The recipe may be followed only where `follow` would do so.
+        let offset = self.recipes.all[recipe].lesson.offset;
+        let bare = |text: &[u8]| text[..offset.min(text.len())].trim_ascii().is_empty();
+        let prefixed = |side: usize| bare(texts[side]) && starts[side] > 0;
+        if recipe != other
+            || self.borrows(recipe)
+            || !plain && (starts[0] != starts[1] || prefixed(0) || prefixed(1))
+            || told(&first, texts[0]) != told(&self.recipes.found.slots, texts[1])
+        {
+            return Some(false);
+        }
+        self.recipes.followed = Some(recipe);
+        self.learn_layout(lines[1], texts[1].len(), ends[1], redrawn);
+        Some(true)
+    }
+
     fn apply_layout(&mut self, layout: usize, frame: Frame<'_>, sink: &mut Sink) {
         let known = self.recipes.layouts.what(layout);
         let (recipe, drawn) = (known.recipe, known.drawn);
@@ -670,17 +744,45 @@ impl Console {
             Kind::Pairs | Kind::Object if !drawn && !lesson.drawn && self.main_bar.is_none() => {
                 self.apply_row(layout, frame, sink);
             }
-            _ => {
+            kind => {
                 let mut found = std::mem::take(&mut self.recipes.found);
                 found.reset();
                 for (purpose, slot) in &known.positions {
                     found.read(*purpose, frame.text, slot);
                 }
-                found.values.extend_from_slice(&known.values);
-                self.apply(recipe, &found, frame, drawn, sink);
+                if kind == Kind::Bar {
+                    let row = self.bar_row(layout, sink);
+                    self.recipes.all[recipe].hits += 1;
+                    self.follow_bar(recipe, &found, &row, frame, sink);
+                    self.recipes.layouts.what_mut(layout).rows[0] = row;
+                } else {
+                    found.values.extend_from_slice(&known.values);
+                    self.apply(recipe, &found, frame, drawn, sink);
+                }
                 self.recipes.found = found;
             }
         }
+    }
+
+    /// The values of a bar of this layout, with their metrics; to be put back.
+    fn bar_row(&mut self, layout: usize, sink: &mut Sink) -> Vec<Slot> {
+        let known = self.recipes.layouts.what_mut(layout);
+        let row = std::mem::take(&mut known.rows[0]);
+        if row.len() == known.values.len() {
+            return row;
+        }
+        let (recipe, values) = (known.recipe, known.values.clone());
+        self.bar_values(recipe, &values, sink)
+    }
+
+    /// Values of a bar with their metrics.
+    fn bar_values(&mut self, recipe: usize, values: &[Slot], sink: &mut Sink) -> Vec<Slot> {
+        let lesson = &self.recipes.all[recipe].lesson;
+        let split = if lesson.split == Split::Held { Split::Held } else { Split::Unsaid };
+        let said = Said { rank: lesson.rank, split, ..Said::default() };
+        let place = Place { step: Some(0), ..Place::default() };
+        let known = values.iter().cloned();
+        known.map(|slot| Slot { id: self.known_id(recipe, slot.id, &said, place, sink), ..slot }).collect()
     }
 
     /// A line of pairs or an object in its usual place: the values go on as a row.
@@ -691,9 +793,9 @@ impl Console {
         let mut said = Said { rank: lesson.rank, split: lesson.split, ..Said::default() };
         for (purpose, slot) in &known.positions {
             match purpose {
-                Use::Step => said.step = Some(slot.number(frame.text) as i64),
+                Use::Step => said.step = Some(slot.count(frame.text)),
                 Use::Epoch => said.epoch = Some(slot.number(frame.text)),
-                Use::Total => said.total = Some(slot.number(frame.text) as i64),
+                Use::Total => said.total = Some(slot.count(frame.text)),
                 _ => {}
             }
         }
@@ -724,7 +826,10 @@ impl Console {
         self.recipes.all[recipe].hits += 1;
         match self.recipes.all[recipe].lesson.kind {
             Kind::Nothing => {}
-            Kind::Bar => self.follow_bar(recipe, found, frame, sink),
+            Kind::Bar => {
+                let row = self.bar_values(recipe, &found.values, sink);
+                self.follow_bar(recipe, found, &row, frame, sink);
+            }
             Kind::Pairs | Kind::Object => self.follow_pairs(recipe, found, frame, redraw, sink),
         }
     }
@@ -736,8 +841,12 @@ impl Console {
         let found = &self.recipes.found;
         let positions =
             found.slots.iter().filter(|(purpose, _)| !matches!(purpose, Use::Nothing | Use::Named | Use::Value(_)));
-        let (positions, values) = (positions.cloned().collect(), found.values.clone());
-        let layout = Layout { recipe, length, end, drawn, positions, values, rows: Default::default() };
+        let (positions, values): (Vec<_>, _) = (positions.cloned().collect(), found.values.clone());
+        let mut told = vec![0; length].into_boxed_slice();
+        for slot in positions.iter().map(|(_, slot)| slot).chain(&values) {
+            told[slot.at.clone()].fill(u8::MAX);
+        }
+        let layout = Layout { recipe, length, end, drawn, positions, values, told, rows: Default::default() };
         self.recipes.layouts.learn(raw, |at| found.is_free(at), layout);
     }
 
@@ -788,28 +897,20 @@ impl Console {
             self.deliver(values, &said, place, here, sink);
             return;
         }
-        if drawn {
-            for slot in &found.values {
-                let id = self.known_id(at, slot.id, &said, place, sink);
-                let text = &frame.text[slot.at.clone()];
-                sink.record(
-                    id,
-                    place,
-                    Shown { value: Worth::Spelled(slot.spelling), text, line: frame.line, redraw: true },
-                );
-            }
-            return;
-        }
         let mut row = std::mem::take(&mut self.recipes.row);
         row.clear();
         for slot in &found.values {
             row.push(Slot { id: self.known_id(at, slot.id, &said, place, sink), ..slot.clone() });
         }
-        sink.record_row(place, frame.text, &row, frame.line);
+        if drawn {
+            sink.record_drawn_row(place, frame.text, &row, frame.line);
+        } else {
+            sink.record_row(place, frame.text, &row, frame.line);
+        }
         self.recipes.row = row;
     }
 
-    fn follow_bar(&mut self, at: usize, found: &Found, frame: Frame<'_>, sink: &mut Sink) {
+    fn follow_bar(&mut self, at: usize, found: &Found, row: &[Slot], frame: Frame<'_>, sink: &mut Sink) {
         let lesson = &self.recipes.all[at].lesson;
         let bar = BarSaid {
             done: found.done,
@@ -820,17 +921,44 @@ impl Console {
             held: lesson.split == Split::Held,
             nameless: lesson.nameless,
         };
-        let split = if bar.held { Split::Held } else { Split::Unsaid };
-        let said = Said { rank: lesson.rank, split, ..Said::default() };
-        let place = Place { step: Some(0), ..Place::default() };
         let epoch = self.bar_epoch(&bar);
-        for slot in &found.values {
-            let id = self.known_id(at, slot.id, &said, place, sink);
-            let text = &frame.text[slot.at.clone()];
-            let shown = Shown { value: Worth::Spelled(slot.spelling), text, line: frame.line, redraw: true };
-            self.bar_value(id, &bar, epoch, shown, sink);
+        if let [slot] = row {
+            if let Some(place) = self.bar_place(slot.id, &bar, epoch, &frame.text[slot.at.clone()]) {
+                sink.record_drawn_row(place, frame.text, row, frame.line);
+            }
+        } else {
+            self.follow_bar_values(&bar, epoch, row, frame, sink);
         }
-        self.bar_end(&bar, !found.values.is_empty(), sink);
+        self.bar_end(&bar, !row.is_empty(), sink);
+    }
+
+    /// Several values beside a bar: together where the bar lags as far behind one as behind the other.
+    fn follow_bar_values(
+        &mut self,
+        bar: &BarSaid,
+        epoch: Option<f64>,
+        row: &[Slot],
+        frame: Frame<'_>,
+        sink: &mut Sink,
+    ) {
+        let mut places = std::mem::take(&mut self.recipes.places);
+        places.clear();
+        for slot in row {
+            places.push(self.bar_place(slot.id, bar, epoch, &frame.text[slot.at.clone()]));
+        }
+        match places.first() {
+            Some(Some(place)) if places.iter().all(|other| *other == Some(*place)) => {
+                sink.record_drawn_row(*place, frame.text, row, frame.line);
+            }
+            _ => {
+                for (slot, place) in row.iter().zip(&places) {
+                    let text = &frame.text[slot.at.clone()];
+                    let shown = Shown { value: slot.worth(), text, line: frame.line, redraw: true };
+                    place.iter().for_each(|place| sink.record(slot.id, *place, shown));
+                }
+            }
+        }
+        self.recipes.places = places;
     }
 
     /// The metric of a value, looked up by name once for each kind of place.
@@ -845,6 +973,27 @@ impl Console {
         self.recipes.all[at].lesson.names[index].ids[kind] = Some(id);
         id
     }
+}
+
+/// Whether two lines show the same place and the same values, to the last byte.
+fn says_the_same(known: &Layout, line: &[u8], other: &Layout, other_line: &[u8]) -> bool {
+    if std::ptr::eq(known, other) {
+        return agree_where(&known.told, line, other_line);
+    }
+    let position = |((purpose, a), (other, b)): (&(Use, Slot), &(Use, Slot))| {
+        purpose == other && line[a.at.clone()] == other_line[b.at.clone()]
+    };
+    let value = |(a, b): (&Slot, &Slot)| a.id == b.id && line[a.at.clone()] == other_line[b.at.clone()];
+    known.positions.len() == other.positions.len()
+        && known.values.len() == other.values.len()
+        && known.positions.iter().zip(&other.positions).all(position)
+        && known.values.iter().zip(&other.values).all(value)
+}
+
+/// Whether two lines have the same bytes wherever `told` has a bit.
+fn agree_where(told: &[u8], line: &[u8], other: &[u8]) -> bool {
+    let bytes = told.iter().zip(line).zip(other);
+    bytes.fold(0, |odd, ((told, a), b)| odd | (a ^ b) & told) == 0
 }
 
 /// Values of held-out data, and values without a step, are other metrics than those of the same name.
