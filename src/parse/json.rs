@@ -49,10 +49,11 @@ fn fit(sample: &Sample<'_>) -> (f64, &'static str) {
     {
         return (0.0, "a bracketed word, no array");
     }
-    match walk::walk(text, &mut |_, _| {}) {
+    let mut array = false;
+    match walk::walk(text, &mut |path, _| array |= path.iter().any(|part| matches!(part, Part::Index(_)))) {
         Some(end) if end == text.len() => {
             let lines = text.split(|&b| b == b'\n').count();
-            if lines == 1 && text.starts_with(b"{") && !text.contains(&b'[') {
+            if lines == 1 && text.starts_with(b"{") && !array {
                 (0.45, "one object on one line")
             } else {
                 (0.95, "one JSON document")

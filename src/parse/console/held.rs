@@ -1,9 +1,8 @@
 //! Lines that are waited with: a dict over several lines, and indented lines whose step may stand below them.
 
-use super::{Console, Here, Said};
-use crate::parse::names::{self, Meaning, Split};
-use crate::parse::number;
-use crate::parse::sink::{Shown, Sink};
+use super::rows::{Pair, position_of};
+use super::{Console, Here};
+use crate::parse::sink::Sink;
 use crate::parse::table;
 
 /// Most lines and bytes that are held.
@@ -97,23 +96,10 @@ impl Console {
         if lines.is_empty() {
             return;
         }
-        let (mut said, mut best) = (Said { rank: lines[0].rank, ..Said::default() }, 0);
-        let mut told = false;
-        let pairs: Vec<(&String, &String, u64)> =
-            lines.iter().filter_map(|held| held.pair.as_ref().map(|(n, v)| (n, v, held.line))).collect();
-        for (name, text, _) in &pairs {
-            let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
-            match names::meaning(name) {
-                Meaning::Epoch => said.epoch = Some(value),
-                Meaning::Step(rank) if rank > best => {
-                    best = rank;
-                    said.step = Some(value as i64);
-                }
-                Meaning::Loss | Meaning::Result => told = true,
-                _ => {}
-            }
-        }
-        if !told || pairs.len() < 3 || said.step.is_none() && said.epoch.is_none() {
+        let held = |held: &HeldLine| held.pair.clone().map(|(name, value)| (name, value, held.line));
+        let block: Vec<Pair> = lines.iter().filter_map(held).collect();
+        let (said, told) = position_of(&block, lines[0].rank);
+        if !told || block.len() < 3 || said.step.is_none() && said.epoch.is_none() {
             for held in &lines {
                 self.pairs(held.here(), sink);
             }
@@ -121,18 +107,7 @@ impl Console {
             return;
         }
         self.styles.rows += 1;
-        let place = self.place(&said, true);
-        for (name, text, line) in pairs {
-            match names::meaning(name) {
-                Meaning::Noise => sink.note_noise(name),
-                Meaning::Epoch | Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
-                _ => {
-                    let id = self.metric(name, "", Split::Unsaid, said.rank, place, sink);
-                    let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
-                    sink.record(id, place, Shown { value: value.into(), text: text.as_bytes(), line, redraw: false });
-                }
-            }
-        }
+        self.record_block(&said, &block, sink);
     }
 }
 

@@ -14,7 +14,7 @@ use held::{HeldLine, OpenDict};
 use recipe::{Lesson, Recipes};
 
 use crate::parse::bar::{self, Lag};
-use crate::parse::envelope;
+use crate::parse::envelope::{self, Label, Labels};
 use crate::parse::frames::{End, Frame, Frames, Reads};
 use crate::parse::lexicon::Lexicon;
 use crate::parse::names::{self, Meaning, Split};
@@ -52,7 +52,7 @@ pub(crate) struct Console {
     lexicon: Lexicon,
     context: Context,
     header: Option<Header>,
-    block: Vec<(String, String, u64)>,
+    block: Vec<rows::Pair>,
     group: String,
     /// Indented lines with one pair each, held because their step may stand below them.
     lines: Vec<HeldLine>,
@@ -67,6 +67,7 @@ pub(crate) struct Console {
     decimal_comma: bool,
     key: Vec<u8>,
     recipes: Recipes,
+    labels: Labels,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
     /// Frames in which something was read, by style.
@@ -189,18 +190,21 @@ impl Console {
         self.lesson = None;
         let unescaped = unescape_controls(text);
         let text = unescaped.as_deref().unwrap_or(text);
+        let (text, label) = self.unlabelled(text);
         let envelope = envelope::strip(text);
-        let indented = envelope.start == 0 && (text.starts_with(b"  ") || text.starts_with(b"\t"));
         let text = &text[envelope.start.min(text.len())..];
         if envelope::is_tracker_talk(text) {
             return;
         }
         let cut = frame.end == End::Cut;
-        let here = Here { text, indented, line: frame.line, redraw: bar_like, cut, rank: envelope.rank };
+        let rank = envelope.rank.or(label.and_then(|label| label.rank));
+        let here = Here { text, indented: envelope.indented, line: frame.line, redraw: bar_like, cut, rank };
         if !self.gather(here, sink) {
             self.text(here, sink, 0);
         }
-        if let Some(lesson) = self.lesson.take().filter(|_| frame.end != End::Cut && self.waiting.is_none()) {
+        let certain = label.is_none_or(|label| !label.doubtful);
+        if let Some(lesson) = self.lesson.take().filter(|_| certain && frame.end != End::Cut && self.waiting.is_none())
+        {
             self.recipes.learn(frame.text, lesson);
         }
         if let Some(waiting) = &mut self.waiting {
@@ -209,6 +213,15 @@ impl Console {
                 self.release(None, sink);
             }
         }
+    }
+
+    /// A line without the label of a task or host.
+    fn unlabelled<'t>(&mut self, text: &'t [u8]) -> (&'t [u8], Option<Label>) {
+        let Some((label, new)) = self.labels.of(text) else { return (text, None) };
+        if new {
+            self.recipes.clear();
+        }
+        (&text[label.length..], Some(label))
     }
 
     /// Whether lines before are still waited with.

@@ -80,7 +80,12 @@ impl Console {
         for (text, redraw) in shown {
             let stripped = envelope::strip(&text);
             let (text, rank) = (&text[stripped.start.min(text.len())..], here.rank.or(stripped.rank));
-            self.text(Here { text, rank, cut: false, redraw: here.redraw || redraw, ..here }, sink, depth + 1);
+            let indented = stripped.indented;
+            self.text(
+                Here { text, indented, rank, cut: false, redraw: here.redraw || redraw, ..here },
+                sink,
+                depth + 1,
+            );
         }
     }
 

@@ -108,34 +108,47 @@ impl Console {
         }
         let block = std::mem::take(&mut self.block);
         self.styles.rows += block.len() as u64;
-        let mut said = Said::default();
-        let mut best = 0;
-        for (name, text, _) in &block {
-            let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
-            match names::meaning(name) {
-                Meaning::Epoch => said.epoch = Some(value),
-                Meaning::Step(rank) if rank > best => {
-                    best = rank;
-                    said.step = Some(value as i64);
-                }
-                _ => {}
-            }
-        }
-        let place = self.place(&said, true);
-        for (name, text, line) in &block {
+        let (said, _) = position_of(&block, None);
+        self.record_block(&said, &block, sink);
+    }
+
+    /// Records pairs that share the place which some of them tell.
+    pub(super) fn record_block(&mut self, said: &Said, block: &[Pair], sink: &mut Sink) {
+        let place = self.place(said, true);
+        for (name, text, line) in block {
             match names::meaning(name) {
                 Meaning::Noise => sink.note_noise(name),
                 Meaning::Epoch | Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
                 _ => {
-                    let id = self.metric(name, "", Split::Unsaid, None, place, sink);
-                    let value = number::whole(text.as_bytes()).unwrap_or(f64::NAN);
-                    sink.record(
-                        id,
-                        place,
-                        Shown { value: value.into(), text: text.as_bytes(), line: *line, redraw: false },
-                    );
+                    let id = self.metric(name, "", Split::Unsaid, said.rank, place, sink);
+                    let (value, text) = (value_of(text), text.as_bytes());
+                    sink.record(id, place, Shown { value: value.into(), text, line: *line, redraw: false });
                 }
             }
         }
     }
+}
+
+/// A name, its number as printed, and the line of both.
+pub(super) type Pair = (String, String, u64);
+
+/// The place that pairs tell, and whether one of them is a loss or another result.
+pub(super) fn position_of(block: &[Pair], rank: Option<u32>) -> (Said, bool) {
+    let (mut said, mut best, mut told) = (Said { rank, ..Said::default() }, 0, false);
+    for (name, text, _) in block {
+        match names::meaning(name) {
+            Meaning::Epoch => said.epoch = Some(value_of(text)),
+            Meaning::Step(rank) if rank > best => {
+                best = rank;
+                said.step = Some(value_of(text) as i64);
+            }
+            Meaning::Loss | Meaning::Result => told = true,
+            _ => {}
+        }
+    }
+    (said, told)
+}
+
+fn value_of(text: &str) -> f64 {
+    number::whole(text.as_bytes()).unwrap_or(f64::NAN)
 }

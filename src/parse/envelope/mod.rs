@@ -1,5 +1,10 @@
 //! Prefixes that loggers, launchers and log collectors put before a line, taken off in layers.
 
+mod collector;
+mod label;
+
+pub(crate) use label::{Label, Labels};
+
 use super::number;
 
 /// What stood before the text of a line.
@@ -9,33 +14,54 @@ pub(crate) struct Envelope {
     pub(crate) start: usize,
     /// Rank of the process that wrote the line, where a launcher says so.
     pub(crate) rank: Option<u32>,
+    /// Whether the text is indented; what a logger pads its columns with is no indentation.
+    pub(crate) indented: bool,
 }
 
 /// Finds where the text of a line begins, behind time stamps, levels, logger names and rank labels.
 pub(crate) fn strip(line: &[u8]) -> Envelope {
     let mut found = Envelope::default();
-    let mut logged = false;
+    let (mut logged, mut padded, mut after_rank) = (false, false, false);
     for _ in 0..16 {
         let start = found.start + blanks(&line[found.start..]);
         let rest = &line[start..];
-        if let Some((length, rank)) = rank_label(rest) {
+        let label = rank_label(rest);
+        let ranked = label.is_some();
+        if let Some((length, rank)) = label {
             found.rank = Some(rank);
             found.start = start + length;
-        } else if let Some(length) = stamp(rest).or_else(|| level(rest)).or_else(|| container(rest)) {
+        } else if let Some(length) = level(rest) {
+            (logged, padded) = (true, true);
+            found.start = start + length;
+            found.start += separator(&line[found.start..]);
+            continue;
+        } else if let Some(length) = stamp(rest).or_else(|| container(rest)) {
             logged = true;
+            found.start = start + length;
+        } else if let Some(length) = collector::prefix(rest, found.start == 0) {
             found.start = start + length;
         } else if let Some(length) = logged
             .then(|| logger(rest))
             .flatten()
             .or_else(|| tag_before_stamp(rest))
             .or_else(|| columns_before_stamp(rest))
+            .or_else(|| tag_before_object(rest))
         {
             found.start = start + length;
         } else {
             break;
         }
-        found.start += separator(&line[found.start..]);
+        after_rank = ranked;
+        // The bar at the edge of a table's row belongs to the row.
+        if !is_row(&line[found.start..]) {
+            found.start += separator(&line[found.start..]);
+        }
     }
+    let text = &line[found.start..];
+    // Behind a rank's label lines begin at once, behind other prefixes after a blank.
+    let parted = found.start > 0 && line[found.start - 1] != b' ' && !after_rank;
+    let text = text.strip_prefix(b" ").filter(|_| parted).unwrap_or(text);
+    found.indented = !padded && (text.starts_with(b"  ") || text.starts_with(b"\t"));
     found
 }
 
@@ -46,6 +72,12 @@ pub(crate) fn is_tracker_talk(text: &[u8]) -> bool {
 
 fn blanks(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_whitespace()).count()
+}
+
+/// `| loss | 0.5 |`, and not `| INFO | … |`.
+fn is_row(text: &[u8]) -> bool {
+    let inner = text.trim_ascii().strip_prefix(b"|").and_then(|text| text.strip_suffix(b"|"));
+    inner.is_some_and(|inner| level(inner.trim_ascii_start()).is_none())
 }
 
 /// Length of ` - `, ` | `, `: ` after a part of a prefix.
@@ -269,6 +301,16 @@ fn logger(text: &[u8]) -> Option<usize> {
     let end = bracket + name;
     let word = &text[bracket..end];
     let own = trim_colon(word);
+    // `__main__:train:49 -`: module, function and line.
+    let line = own.iter().rposition(|&b| b == b':').map_or(&b""[..], |colon| &own[colon + 1..]);
+    let place = own.iter().filter(|&&b| b == b':').count() > 1 && number::count(line).is_some();
+    if place && bracket == 0 && text[end..].starts_with(b" -") {
+        return Some(end);
+    }
+    // `step:1 - loss:0.5` is no name.
+    if own.split(|&b| b == b':').next().is_some_and(|head| head.len() < own.len() && is_meaningful(head)) {
+        return None;
+    }
     // `tensorflow:loss = 0.5`: the name ends at its first colon.
     if let (0, Some(colon)) = (bracket, own.iter().position(|&b| b == b':')) {
         let head = &own[..colon];
@@ -363,6 +405,13 @@ fn columns_before_stamp(text: &[u8]) -> Option<usize> {
     stamp(&text[second + 1..]).map(|_| second + 1)
 }
 
+/// `docker.train\t{"log": …}`: the tag of a collector that forwards objects.
+fn tag_before_object(text: &[u8]) -> Option<usize> {
+    let tab = memchr::memchr(b'\t', &text[..text.len().min(100)])?;
+    let tag = !text[..tab].contains(&b' ') && !text[..tab].contains(&b'{');
+    (tag && text[tab + 1..].starts_with(b"{\"")).then_some(tab + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,6 +427,7 @@ mod tests {
             ("I0101 00:00:00.000000 123 train.py:100] train epoch: 1", "train epoch: 1"),
             ("INFO:tensorflow:loss = 0.69, step = 0", "loss = 0.69, step = 0"),
             ("INFO:root:step 1 loss 2", "step 1 loss 2"),
+            ("12:00:01 step:1 - loss:0.5", "step:1 - loss:0.5"),
             ("train\tRun it\t2026-01-02T03:04:05.1234567Z [0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
             ("2026-01-01T00:00:00.123456789Z stdout F step 1", "step 1"),
             ("trainer-1  | step 1 loss 2", "step 1 loss 2"),
@@ -387,6 +437,7 @@ mod tests {
             ("12:00:01 loss 0.5", "loss 0.5"),
             ("[1,0]<stdout>:step 1", "step 1"),
             ("step 1 | loss 2", "step 1 | loss 2"),
+            ("2026-01-02T03:04:05+00:00\tdocker.train\t{\"log\": \"step 1\"}", "{\"log\": \"step 1\"}"),
             ("0:00:15 left", "0:00:15 left"),
             ("Jan  2 03:04:05 node1 train[123]: step 1", "step 1"),
             (
@@ -402,5 +453,13 @@ mod tests {
             assert_eq!(rest.trim_start(), text, "{line}");
         }
         assert_eq!(strip(b"[rank3]: step 1").rank, Some(3));
+        let indented = |line: &str| strip(line.as_bytes()).indented;
+        assert!(
+            indented("  loss: 0.5") && indented("2026-01-02T03:04:05Z   loss: 0.5") && indented("[rank0]:  loss: 1")
+        );
+        let start = |line: &str| strip(line.as_bytes()).start;
+        assert_eq!(start("2026-01-02T03:04:05Z | loss | 0.5 |"), 20, "the edge of a row stays");
+        assert_eq!(start("12:00:01 | INFO     | a:b:7 - | loss | 0.5 |"), 29);
+        assert!(!indented("12:00:01 INFO     loss: 0.5") && !indented("2026-01-02T03:04:05Z loss: 0.5"));
     }
 }

@@ -1,0 +1,85 @@
+//! Prefixes of tools that bring the lines of many processes together, each known by its own spelling.
+
+use super::{blanks, stamp};
+
+/// Length of such a prefix; `first` says that nothing of the line was taken off yet.
+pub(super) fn prefix(text: &[u8], first: bool) -> Option<usize> {
+    let known = process(text).or_else(|| pod(text)).or_else(|| priority(text));
+    known.or_else(|| beginning(text).filter(|_| first))
+}
+
+/// `(RayTrainWorker pid=4242, ip=10.0.0.1)`, `(train, pid=4242)`.
+fn process(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'(') {
+        return None;
+    }
+    let close = memchr::memchr(b')', &text[..text.len().min(120)])?;
+    let inner = &text[..close];
+    let at = memchr::memmem::find(inner, b"pid=")? + b"pid=".len();
+    inner.get(at).is_some_and(u8::is_ascii_digit).then_some(close + 1)
+}
+
+/// `[pod/train-0/main]`, as kubectl writes before the lines of several pods.
+fn pod(text: &[u8]) -> Option<usize> {
+    let close = text.starts_with(b"[pod/").then(|| memchr::memchr(b']', &text[..text.len().min(300)]))??;
+    Some(close + 1)
+}
+
+/// `<14>Jan  2 03:04:05 …` and `<14>1 2026-01-02T03:04:05Z host program 42 - - …`: the priority of a system log.
+fn priority(text: &[u8]) -> Option<usize> {
+    let digits = text.get(1..)?.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    if text[0] != b'<' || !(1..=3).contains(&digits) || text.get(digits + 1) != Some(&b'>') {
+        return None;
+    }
+    let after = digits + 2;
+    let rest = &text[after..];
+    let Some(numbered) = rest.strip_prefix(b"1 ") else { return stamp(rest).map(|_| after) };
+    let mut at = after + 2 + stamp(numbered)?;
+    // Host, program, process, message and what else there may be to say.
+    for _ in 0..5 {
+        at += blanks(&text[at..]);
+        at += text[at..].iter().take_while(|byte| **byte != b' ').count();
+    }
+    Some(at)
+}
+
+/// `> `, as mail and issues quote; and `12.3s 45 `, seconds and a count, as notebooks that run in batches write.
+fn beginning(text: &[u8]) -> Option<usize> {
+    if text.starts_with(b"> ") {
+        return Some(2);
+    }
+    let digits = |at: usize| at + text[at.min(text.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let whole = digits(0);
+    let fraction = digits(whole + 1);
+    let seconds = whole > 0 && text.get(whole) == Some(&b'.') && fraction > whole + 1;
+    if !seconds || !text[fraction..].starts_with(b"s ") {
+        return None;
+    }
+    let count = fraction + 1 + blanks(&text[fraction + 1..]);
+    let end = digits(count);
+    (end > count && text.get(end) == Some(&b' ')).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_prefixes_of_collectors() {
+        for (line, text) in [
+            ("(RayTrainWorker pid=4242, ip=10.0.0.1) step 1", " step 1"),
+            ("(train, pid=4000) [0]\ttrain-rmse:0.5", " [0]\ttrain-rmse:0.5"),
+            ("[pod/train-0/main] [6] loss", " [6] loss"),
+            ("<14>1 2026-01-02T03:04:05.678Z node1 python 4242 - - step 1", " step 1"),
+            ("<14>Jan  2 03:04:05 node1 train[123]: step 1", "Jan  2 03:04:05 node1 train[123]: step 1"),
+            ("12.3s 45 step 1", " step 1"),
+            ("> step 1", "step 1"),
+        ] {
+            assert_eq!(prefix(line.as_bytes(), true).map(|length| &line[length..]), Some(text), "{line}");
+        }
+        for line in ["(pid=x) 1", "(step 1)", "[pod]", "<1> 2", "12.3s", "12.3s 45", "1.5 s 4 x", "", ">", "<"] {
+            assert_eq!(prefix(line.as_bytes(), true), None, "{line}");
+        }
+        assert_eq!(prefix(b"12.3s 45 step 1", false), None, "only at the very beginning");
+    }
+}
