@@ -177,6 +177,38 @@ def _put_states(known):
     return put
 
 
+def _rates(groups):
+    return [group.get("lr") for group in groups]
+
+
+def _schedules(torch):
+    """Each schedule with the rates in force: a schedule that is built after loading has set its own first ones."""
+    return [{"state": one.state_dict(), "rates": _rates(one.optimizer.param_groups)} for one in schedulers]
+
+
+def _put_schedules(torch, value):
+    for one, old in zip(schedulers, value):
+        if old["state"]:
+            one.load_state_dict(old["state"])
+        for group, rate in zip(one.optimizer.param_groups, old["rates"]):
+            group["lr"] = rate
+
+
+def with_set_rates(torch, old, known):
+    """Kept states of optimizers, with the rates that the job has set by itself since it restored or made them.
+
+    What sets the rate before each step has done so by the first forward pass; what was kept had the rate of the step
+    before. Where the job has restored nothing (`known` is false), a rate that is still the optimizer's own is not its doing.
+    """
+    changed = []
+    for one, state in zip(optimizers, old):
+        own = one.defaults.get("lr")
+        groups = [{**kept, "lr": group["lr"]} if "lr" in group and (known or group["lr"] != own) else kept
+                  for kept, group in zip(state["param_groups"], one.param_groups)]
+        changed.append({**state, "param_groups": groups})
+    return changed
+
+
 # -- generators ------------------------------------------------------------------
 
 
@@ -288,7 +320,7 @@ ITEMS = {
     "buffers": Item(_tensors(_named_buffers), _put_tensors(_named_buffers)),
     "averages": Item(_tensors(_named_untrained), _put_tensors(_named_untrained)),
     "optimizer": Item(_states(optimizers), _put_states(optimizers)),
-    "scheduler": Item(_states(schedulers), _put_states(schedulers)),
+    "scheduler": Item(_schedules, _put_schedules),
     "scaler": Item(_states(scalers), _put_states(scalers)),
     "gradients": Item(_gradients, _put_gradients),
     "rng.python": Item(_python, _put_python, moved=True),

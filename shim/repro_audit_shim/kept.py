@@ -32,30 +32,43 @@ def write(torch, folder, steps):
 _read = {}
 
 
-def give(torch, folder, item, put):
-    """What became of one item: does the job's differ from the kept one, and was it put back? None: nothing kept."""
-    path = _file(folder, item)
+def value(torch, folder, item):
+    """What was kept of an item; None where nothing was."""
     if item not in _read:
         try:
-            with open(path, "rb") as f:
+            with open(_file(folder, item), "rb") as f:
                 _read[item] = torch.load(f, map_location="cpu", weights_only=False)["value"]
         except Exception:
             _read[item] = None
-    old = _read[item]
+    return _read[item]
+
+
+def put(torch, item, old):
+    """Puts a copy of what was kept in the place of what the job has."""
+    import copy
+
+    with torch.no_grad():
+        ITEMS[item].put(torch, copy.deepcopy(old))
+
+
+def give(torch, folder, item, wanted, adapt=None):
+    """What became of one item: does the job's differ from the kept one, and was it put back? None: nothing kept.
+
+    `adapt` makes what was kept into what is right by now.
+    """
+    old = value(torch, folder, item)
     if old is None:
         return None
+    if adapt is not None:
+        old = adapt(torch, old)
     now = ITEMS[item].read(torch)
     if empty(old) or (empty(now) and item != "position") or (isinstance(old, dict) and not _alike(old, now)):
         return None
-    told = {"differs": not same(torch, old, now), "given": False}
+    told = {"differs": not same(torch, old, now), "given": wanted}
     if told["differs"]:
         told["rounded"] = rounded(torch, old, now)
-    if put:
-        import copy
-
-        with torch.no_grad():
-            ITEMS[item].put(torch, copy.deepcopy(old))
-        told["given"] = True
+    if wanted:
+        put(torch, item, old)
     return told
 
 

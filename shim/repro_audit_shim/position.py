@@ -9,6 +9,8 @@ from repro_audit_shim import core, hooks, items
 _loaders = []
 _now = {"loader": None, "before": None, "done": 0, "iterator": None, "forwards": 0}
 _wanted = {}
+# Called before a loader is begun, and before each of its batches with the number of the loader.
+calls = {"epoch": lambda: None, "batch": lambda loader: None}
 
 
 def watch(torch, recorder):
@@ -33,12 +35,13 @@ def _hook(torch, recorder, module):
         def __iter__(self):
             if core.state.disabled or core.worker_id() is not None:
                 return original(self)
+            calls["epoch"]()
             prepare(self)
             before = look()
             iterator = original(self)
             began(self, before)
-            _now["iterator"] = iterator
             skip(self, iterator)
+            _now["iterator"] = iterator
             return iterator
 
         return __iter__
@@ -47,6 +50,7 @@ def _hook(torch, recorder, module):
         def __next__(self):
             if self is not _now["iterator"]:
                 return original(self)
+            calls["batch"](_index(_now["loader"]))
             try:
                 batch = original(self)
             except StopIteration:

@@ -7,7 +7,7 @@ chosen ones are put in its place.
 """
 import os
 
-from repro_audit_shim import core, hooks, items, kept, position, record
+from repro_audit_shim import core, hooks, items, kept, position, record, seeds
 
 _asked = {}
 _taken = {}
@@ -20,6 +20,10 @@ def arm(torch, recorder):
     _asked.update(core.state.resume)
     items.watch(torch, recorder)
     position.watch(torch, recorder)
+    if _asked.get("from"):
+        position.calls["batch"] = core.guarded("give back", lambda loader: _before_batch(torch, loader))
+        position.calls["epoch"] = core.guarded("give back", lambda: _before_epoch(torch))
+        seeds.seeded.append(core.guarded("give back", lambda: _again(torch, _generator)))
     hooks.after_import("torch.serialization", lambda module: _serialization(torch, recorder))
     hooks.after_import("torch.nn.modules.module", lambda module: _modules(torch, module, recorder))
     hooks.after_import("torch.optim.optimizer", lambda module: _optimizers(module, recorder))
@@ -147,7 +151,11 @@ def _give(recorder, first_forward):
         for item in items.ITEMS:
             if first_forward and items.ITEMS[item].moved:
                 continue
-            told = kept.give(recorder.torch, _asked["from"], item, item in (_asked.get("give") or ()))
+            adapt = None
+            if first_forward and item == "optimizer":
+                known = item in _seen
+                adapt = lambda torch, old: items.with_set_rates(torch, old, known)
+            told = kept.give(recorder.torch, _asked["from"], item, item in (_asked.get("give") or ()), adapt)
             if told is None:
                 continue
             before = _seen.get(item)
@@ -156,6 +164,36 @@ def _give(recorder, first_forward):
             _seen[item] = told
     finally:
         _state["looking"] = False
+
+
+def _again(torch, wanted):
+    """Gives once more what was given already and what the job may have moved or set since; until training goes on."""
+    if not _state["told"] and not _state["looking"]:
+        for item in _seen:
+            if _seen[item]["given"] and wanted(item):
+                kept.put(torch, item, kept.value(torch, _asked["from"], item))
+
+
+def _generator(item):
+    return item.startswith("rng.")
+
+
+def _place(torch):
+    """The kept place in an epoch; empty at an epoch's edge."""
+    return kept.value(torch, _asked["from"], "position")
+
+
+def _before_batch(torch, loader):
+    """In the middle of an epoch: beginning a loader and passing over batches may draw as well."""
+    place = _place(torch)
+    if not items.empty(place) and place["loader"] == loader:
+        _again(torch, _generator)
+
+
+def _before_epoch(torch):
+    """At an epoch's edge: a job may seed, and count its epochs, after it has loaded."""
+    if items.empty(_place(torch)):
+        _again(torch, lambda item: _generator(item) or item in ("loader", "sampler"))
 
 
 def _first_forward(recorder):

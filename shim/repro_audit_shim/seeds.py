@@ -5,6 +5,7 @@ from repro_audit_shim import core, frames, hooks, record
 
 LIMIT = 64
 _count = [0]
+seeded = []  # called after each seeding
 
 
 def arm():
@@ -71,6 +72,8 @@ def _wrap(generator, how):
             finally:
                 if not core.state.disabled and core.worker_id() is None and _count[0] < LIMIT:
                     _remember(generator)
+                for call in seeded:
+                    call()
 
         return seed
 

@@ -108,6 +108,8 @@ pub struct Forgotten {
     pub generators_seen: bool,
     /// Whether the inside of both runs was seen at all.
     pub seen_inside: bool,
+    /// Whether a loader of the resumed run keeps its workers over epochs.
+    pub lasting_workers: bool,
     /// A step of the straight run, other than the one that the log goes on from, whose weights the checkpoint holds.
     pub weights_of: Option<(usize, usize)>,
 }
@@ -225,7 +227,15 @@ fn rest(seen: &Forgotten) -> (&'static str, Grade, Vec<String>) {
         0 => "at the first step after the resume".to_owned(),
         step => format!("{step} steps after the resume"),
     };
-    let line = format!("{given}; {at} `{}` differs first", first.item);
+    let mut lines = vec![format!("{given}; {at} `{}` differs first", first.item)];
+    if matches!(first.stage, Stage::Batch | Stage::Rng) && seen.lasting_workers {
+        lines.push(
+            "the loader's workers live on over epochs, and what their generators came to is in no checkpoint: without \
+             persistent_workers each epoch's workers are seeded from torch's generator"
+                .to_owned(),
+        );
+        return ("resume.rng", Grade::Likely, lines);
+    }
     let id = match first.stage {
         _ if first.output => "resume.state",
         // The same states, and still another draw: something else was drawn in between, such as an epoch begun anew.
@@ -236,7 +246,7 @@ fn rest(seen: &Forgotten) -> (&'static str, Grade, Vec<String>) {
         Stage::Optimizer if first.item == "optimizer" => "resume.optimizer",
         _ => "resume.state",
     };
-    (id, Grade::Likely, vec![line])
+    (id, Grade::Likely, lines)
 }
 
 #[cfg(test)]
@@ -342,6 +352,7 @@ mod tests {
         let seen = Forgotten { seen_inside: true, rest: rest(Stage::Batch, "inputs"), ..Forgotten::default() };
         let causes = forgotten(&seen);
         assert_eq!((causes[0].id.as_str(), causes[0].grade), ("resume.sampler", Grade::Likely));
+        assert_eq!(ids(&Forgotten { lasting_workers: true, ..seen }), ["resume.rng"]);
         let drawn = Forgotten { seen_inside: true, rest: rest(Stage::Rng, "rng.torch"), ..Forgotten::default() };
         assert_eq!(ids(&drawn), ["resume.rng"]);
         assert_eq!(ids(&Forgotten { generators_seen: true, ..drawn }), ["resume.sampler"]);

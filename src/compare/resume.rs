@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::flight::{FlightDivergence, FlightProcess};
-use crate::model::{Point, Reading, Role, Series};
+use crate::model::flight::{FlightDivergence, FlightProcess, FlightStep};
+use crate::model::{Point, Reading, Role, Series, Stage};
 
 /// The part of both logs that can be compared: the straight one from where the resumed one begins, and the resumed one
 /// with its places told as the straight one tells them.
 pub fn align(straight: &Reading, resumed: &Reading) -> (Reading, Reading) {
     let (mut left, mut right) = (without_points(straight), without_points(resumed));
     let told = |series: &&Series| series.role != Role::Noise && !only_of_the_part(series);
+    let leading = straight.primary().and_then(|whole| Leading::of(whole, same_metric(resumed, whole)?));
     for whole in straight.series.iter().filter(told) {
-        let Some(part) = resumed.series.iter().find(|series| series.metric == whole.metric) else { continue };
-        if let Some((tail, rebased)) = series(whole, part) {
+        let Some(part) = same_metric(resumed, whole) else { continue };
+        let led = leading.as_ref().and_then(|leading| leading.lead(whole, part));
+        if let Some((tail, rebased)) = led.or_else(|| series(whole, part)) {
             put(&mut left, whole, tail);
             put(&mut right, part, rebased);
         }
@@ -20,6 +22,37 @@ pub fn align(straight: &Reading, resumed: &Reading) -> (Reading, Reading) {
     left.primary = primary(straight, &left);
     right.primary = primary(straight, &right);
     (left, right)
+}
+
+fn same_metric<'r>(reading: &'r Reading, like: &Series) -> Option<&'r Series> {
+    reading.series.iter().find(|series| series.metric == like.metric)
+}
+
+/// The primary metric, told with steps that never come back. It leads metrics that have one value for each of its own and
+/// no steps: their epochs may be counted anew by a run that begins an interrupted epoch's data again.
+struct Leading {
+    points: (usize, usize),
+    start: usize,
+}
+
+impl Leading {
+    fn of(whole: &Series, part: &Series) -> Option<Self> {
+        let places @ Places::Steps(_) = Places::of(&whole.points)? else { return None };
+        let start = part.points.first().and_then(|point| places.find(point))?;
+        Some(Self { points: (whole.points.len(), part.points.len()), start })
+    }
+
+    fn lead(&self, whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
+        let stepless = |series: &Series| series.points.iter().all(|point| point.position.step.is_none());
+        let alike = (whole.points.len(), part.points.len()) == self.points && stepless(whole) && stepless(part);
+        let tail = whole.points.get(self.start..).filter(|_| alike)?;
+        Some((tail.to_vec(), moved(&part.points, tail)))
+    }
+}
+
+/// Points, as many as there are places for, at the places of others.
+fn moved(points: &[Point], places: &[Point]) -> Vec<Point> {
+    points.iter().zip(places).map(|(point, place)| Point { position: place.position, ..point.clone() }).collect()
 }
 
 /// Metrics that the resumed run takes over its own part alone, such as the mean loss that the Hugging Face Trainer prints
@@ -125,27 +158,26 @@ fn by_tail(whole: &Series, part: &Series) -> Option<(Vec<Point>, Vec<Point>)> {
     let last = whole.points.len().checked_sub(part.points.len())?;
     let alike = |start: &usize| whole.points[*start..].iter().zip(&part.points).all(|(a, b)| key(a).1 == key(b).1);
     let start = (0..=last).rev().find(alike).unwrap_or(last);
-    let tail = whole.points.get(start..)?.to_vec();
-    let rebased =
-        part.points.iter().zip(&tail).map(|(point, place)| Point { position: place.position, ..point.clone() });
-    let rebased = rebased.collect();
-    Some((tail, rebased))
+    let tail = whole.points.get(start..)?;
+    Some((tail.to_vec(), moved(&part.points, tail)))
 }
 
 /// How many steps the straight run had made where the resumed one begins. Both are taken to end together where they
-/// ended by themselves; else the weights before the first resumed step tell, else the file that was loaded.
+/// ended by themselves and leave no step out (`complete`); else the weights before the first resumed step tell, else the
+/// file that was loaded. Of several steps with these weights the one of the file is meant.
 pub fn offset(straight: &FlightProcess, resumed: &FlightProcess, complete: bool, saved: Option<u64>) -> Option<usize> {
+    let saved = saved.and_then(|steps| usize::try_from(steps).ok());
     let by_end = straight.steps.len().checked_sub(resumed.steps.len()).filter(|_| complete);
-    let by_weights = || steps_with_weights(straight, &weights(resumed)?).first().copied();
-    let by_file = || saved.and_then(|steps| usize::try_from(steps).ok());
-    by_end.or_else(by_weights).or_else(by_file).filter(|at| *at <= straight.steps.len())
+    let by_weights = || {
+        let held = steps_with_weights(straight, &weights(resumed)?);
+        saved.filter(|steps| held.contains(steps)).or(held.first().copied())
+    };
+    by_end.or_else(by_weights).or(saved).filter(|at| *at <= straight.steps.len())
 }
 
 /// The steps of a run before which it had these weights; one past its last step where it ended with them.
 pub fn steps_with_weights(run: &FlightProcess, digest: &str) -> Vec<usize> {
-    let has = |step: &crate::model::flight::FlightStep, name: &str| {
-        step.items.iter().any(|item| item.name == name && item.digest == digest)
-    };
+    let has = |step: &FlightStep, name: &str| step.items.iter().any(|item| item.name == name && item.digest == digest);
     let before = run.steps.iter().enumerate().filter(|(_, step)| has(step, "params_before")).map(|(at, _)| at);
     let last = run.steps.last().filter(|step| has(step, "params")).map(|_| run.steps.len());
     before.chain(last).collect()
@@ -170,14 +202,22 @@ pub fn flights(straight: &FlightProcess, resumed: &FlightProcess, offset: usize)
     for item in resumed.steps.iter_mut().chain(&mut resumed.outputs).flat_map(|step| &mut step.items) {
         item.moved = false;
     }
-    super::flight::processes(&shifted, &resumed)
+    let found = super::flight::processes(&shifted, &resumed)?;
+    let differs = |name: &str| found.differing.iter().any(|item| item == name);
+    let has_inputs = shifted.steps.get(found.index).is_some_and(|step| step.items.iter().any(|i| i.name == "inputs"));
+    if !found.output && has_inputs && differs("batch") && !differs("inputs") {
+        // Both began the step with the same inputs, and one of them left a step out that the other made: what was fed later
+        // is another batch for that reason alone, and the gradients differed before.
+        return Some(FlightDivergence { stage: Stage::Loss, item: "loss".to_owned(), ..found });
+    }
+    Some(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::compare::{End, Pair, compare};
-    use crate::model::flight::{FlightItem, FlightStep};
+    use crate::model::flight::FlightItem;
     use crate::model::{Position, Tolerance};
 
     fn point(segment: u32, epoch: Option<f64>, step: Option<i64>, text: &str) -> Point {
@@ -221,6 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn a_metric_without_steps_goes_with_the_one_that_has_them() {
+        let with = |points: &[(i64, f64, &str)]| {
+            let mut reading = reading(points.iter().map(|(step, _, text)| point(0, None, Some(*step), text)).collect());
+            let other = points.iter().map(|(_, epoch, text)| point(0, Some(*epoch), None, text)).collect();
+            reading.series.push(Series { points: other, ..Series::new("loss (2)", Role::Other) });
+            reading
+        };
+        let straight = with(&[(1, 0.5, "4"), (2, 1.0, "3"), (3, 1.5, "2"), (4, 2.0, "1")]);
+        let counted_anew = with(&[(3, 1.0, "2"), (4, 1.5, "1")]);
+        assert_eq!(parts(&straight, &counted_anew), (4, None));
+        assert_eq!(parts(&straight, &with(&[(3, 1.0, "2"), (4, 1.5, "9")])), (4, Some(1)));
+    }
+
+    #[test]
     fn a_mean_over_the_resumed_part_alone_is_not_compared() {
         let with = |mean: &str| {
             let mut reading = reading(vec![point(0, None, Some(1), "4")]);
@@ -261,6 +315,21 @@ mod tests {
         assert_eq!(flights(&straight, &resumed, 1).expect("they part").item, "batch");
         let drawing = process(&[&step("1", true, "a"), &step("2", true, "b")]);
         assert_eq!(flights(&drawing, &resumed, 1).expect("they part").item, "rng.python");
+    }
+
+    #[test]
+    fn a_step_left_out_in_one_run_is_no_other_batch() {
+        let run = |batch, inputs, loss| {
+            process(&[&[
+                ("rng.numpy", batch, true),
+                ("batch", batch, false),
+                ("inputs", inputs, false),
+                ("loss", loss, false),
+            ]])
+        };
+        let stage = |a, b| flights(&a, &b, 0).expect("they part").stage;
+        assert_eq!(stage(run("1", "1", "1"), run("2", "2", "2")), Stage::Rng);
+        assert_eq!(stage(run("1", "1", "1"), run("2", "1", "2")), Stage::Loss);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::model::{Cause, Outcome, Stage, Status};
 use crate::probe::Checkpoint;
 
 use super::Runs;
+use super::folder::PLACEHOLDER;
 use super::stages::Stages;
 
 /// What the search gave.
@@ -38,9 +39,10 @@ pub fn search(stages: &mut Stages<'_, '_>, runs: &Runs) -> Result<Found> {
     let recorded = record(stages)?;
     let mut found = Found::default();
     if stages.compare(&[runs.resumed.clone(), recorded.resumed.clone()]).outcome != Outcome::Agreed {
-        found.notes.push(
-            "the recorded resumed run is not the bare one: it does not repeat, or recording changed it".to_owned(),
-        );
+        found.notes.push(format!(
+            "the recorded resumed run is not the bare one: it does not repeat, it found what the bare one had left (where runs \
+             take the newest checkpoint of a folder, write {PLACEHOLDER} in its place), or recording changed it"
+        ));
     }
     let mut seen = look(stages, &recorded);
     found.stage = seen.rest.as_ref().map(|first| first.stage);
@@ -105,10 +107,17 @@ fn look(stages: &Stages<'_, '_>, recorded: &Recorded) -> Forgotten {
         alias,
         rest: part(stages, recorded, &recorded.resumed),
         generators_seen: resumed.given.iter().any(|given| blame::is_generator(&given.item)),
+        lasting_workers: resumed.loaders.iter().any(|loader| keeps_workers(loader)),
         seen_inside: !straight.steps.is_empty() && !resumed.steps.is_empty(),
         weights_of: offset(stages, recorded).and_then(|at| weights_of(straight, resumed, at)),
         ..Forgotten::default()
     }
+}
+
+/// Whether a loader's workers outlive an epoch, as its arguments say.
+fn keeps_workers(arguments: &[(String, String)]) -> bool {
+    let said = |name: &str| arguments.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    said("persistent_workers") == Some("true") && said("num_workers").is_some_and(|number| number != "0")
 }
 
 fn pair<'s>(
@@ -125,7 +134,10 @@ fn offset(stages: &Stages<'_, '_>, recorded: &Recorded) -> Option<usize> {
     let (straight, process) = pair(stages, recorded, resumed)?;
     let finished = |run: &str| stages.status(run) == Some(Status::Finished);
     let saved = recorded.saved.as_ref().map(|saved| saved.taken.unwrap_or(saved.steps));
-    compare::resume::offset(straight, process, finished(&recorded.straight) && finished(resumed), saved)
+    // A scaler leaves steps out whose gradients overflow, in other numbers where the runs part.
+    let leaves_out = process.given.iter().any(|given| given.item == "scaler");
+    let complete = finished(&recorded.straight) && finished(resumed) && !leaves_out;
+    compare::resume::offset(straight, process, complete, saved)
 }
 
 /// Where a resumed run parts from the straight one inside.
