@@ -4,7 +4,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -31,9 +31,29 @@ fn audit(job: &str, before: &[&str], after: &[&str]) -> Option<(i32, Value)> {
         .current_dir(scratch.path())
         .output()
         .unwrap();
-    let report =
-        serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
-    Some((done.status.code().unwrap(), report))
+    let told = report(&done);
+    assert!(told.1["environment"]["torch"].is_string(), "{:#}", told.1);
+    tells_the_same_again(scratch.path(), &told);
+    Some(told)
+}
+
+fn report(done: &Output) -> (i32, Value) {
+    let said = || String::from_utf8_lossy(&done.stderr);
+    let report = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", said()));
+    (done.status.code().unwrap(), report)
+}
+
+/// The record of an audit, rendered again, says what the audit said.
+fn tells_the_same_again(folder: &Path, (code, told): &(i32, Value)) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro-audit"));
+    command.args(["report", ".repro-audit/latest", "--format", "json"]).current_dir(folder);
+    let (again_code, again) = report(&command.output().unwrap());
+    assert_eq!(again_code, *code, "{again:#}");
+    for part in ["command", "verdict", "picture", "blame", "runs", "not_checked", "environment"] {
+        assert_eq!(again[part], told[part], "{part}");
+    }
+    let at = |report: &Value| (report["divergence"]["step"].clone(), report["divergence"]["values"].clone());
+    assert_eq!(at(&again), at(told));
 }
 
 /// The causes with their grades.
@@ -71,11 +91,16 @@ fn acquits_a_checkpoint_that_lacks_only_what_nothing_needs() {
     assert_eq!(report["runs"].as_array().map(Vec::len), Some(4));
 }
 
-/// Whether the Python of the tests has a package.
+/// Whether the Python of the tests has a package; said aloud where it has not.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn has(package: &str) -> bool {
     let question = format!("import importlib.util, sys; sys.exit(importlib.util.find_spec('{package}') is None)");
     let asked = support::python::with_torch().map(|python| Command::new(python).args(["-c", &question]).output());
-    asked.and_then(Result::ok).is_some_and(|asked| asked.status.success())
+    let has = asked.and_then(Result::ok).is_some_and(|asked| asked.status.success());
+    if !has {
+        eprintln!("skipped: the Python of the tests has no {package}");
+    }
+    has
 }
 
 #[test]
@@ -121,6 +146,20 @@ fn a_job_that_saves_everything_when_it_is_asked_to_end_is_acquitted() {
     let job = ["--ckpt", "{checkpoints}/c.pt", "--save-gradients"];
     let Some((code, report)) = audit("resume_signal.py", &first, &job) else { return };
     assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+}
+
+#[test]
+fn a_sweep_ends_the_job_at_every_point_and_acquits_it_at_each() {
+    let sweep = ["--sweep", "--signal", "TERM", "--resume-args=--resume {checkpoints}/c.pt"];
+    let job = ["--epochs", "3", "--ckpt", "{checkpoints}/c.pt"];
+    let Some((code, report)) = audit("resume_items.py", &sweep, &job) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+    let runs = report["runs"].as_array().unwrap();
+    let ended = runs.iter().filter(|run| run["signal"] == 15).map(|run| run["points"].as_u64().unwrap());
+    // After the tenth step (one before was left out), at the first epoch's end, before the next step, after the first checkpoint.
+    assert_eq!(ended.collect::<Vec<_>>(), [10, 8, 11, 8], "{report:#}");
+    assert_eq!(runs.len(), 10);
+    assert_eq!(report["not_checked"], serde_json::json!([]));
 }
 
 #[test]

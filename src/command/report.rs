@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli;
 use crate::compare::{self, End, Member};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Audit, Outcome, Reading, Run, Status, Tolerance, TreatmentResult, Verdict};
 use crate::record::{self, Recorded};
 use crate::{blame, exit, parse, probe};
@@ -15,7 +15,7 @@ use super::gate::CANARY;
 use super::judge::judge;
 use super::output::Output;
 use super::request::reading_options;
-use super::{stored, words};
+use super::{resume, stored, words};
 
 /// Reads the records, compares their runs again, and renders the result. Several records are taken as one audit.
 pub fn report(typed: &cli::Report) -> Result<u8> {
@@ -23,7 +23,15 @@ pub fn report(typed: &cli::Report) -> Result<u8> {
     let tolerance = words::tolerance(&typed.comparison.tolerance)?;
     let options = reading_options(typed.comparison.metric.as_deref(), typed.comparison.pattern.as_deref())?;
     let records = typed.records.iter().map(|path| record::open(path)).collect::<Result<Vec<_>>>()?;
-    let audit = again(&records, &options, tolerance)?;
+    let audit = match records.as_slice() {
+        [only] if resume::is_one(only) => resume::again(only, &options, tolerance)?,
+        some if some.iter().any(resume::is_one) => {
+            return Err(Error::Misuse(
+                "a record of `resume` stands for itself: it is not merged with others".to_owned(),
+            ));
+        }
+        _ => again(&records, &options, tolerance)?,
+    };
     output.audit(&audit)?;
     Ok(exit::code(audit.verdict))
 }
@@ -91,7 +99,8 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
         audit.reason = reason;
     }
     if let [only] = records {
-        (audit.blame, audit.not_checked) = stored::search(only);
+        let stored = stored::report(only);
+        (audit.blame, audit.not_checked) = (stored.blame, stored.not_checked);
     }
     audit.environment = records.first().map(|recorded| recorded.header.environment.clone());
     audit.record = records.first().map(|recorded| recorded.folder.clone());

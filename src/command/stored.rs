@@ -12,6 +12,19 @@ struct Document {
     blame: Option<StoredBlame>,
     #[serde(default)]
     not_checked: Vec<String>,
+    #[serde(default)]
+    picture: Vec<String>,
+}
+
+/// What an audit's own report says that its logs do not.
+#[derive(Default)]
+pub struct Stored {
+    /// What the search found.
+    pub blame: Option<Blame>,
+    /// What was not checked.
+    pub not_checked: Vec<String>,
+    /// The picture of an audit of resuming.
+    pub picture: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -49,12 +62,15 @@ struct StoredPrice {
     spread: (f64, f64),
 }
 
-/// What the search found, and what was not checked, as the audit's own report says; nothing where there is no such report
-/// or it makes no sense.
-pub fn search(recorded: &Recorded) -> (Option<Blame>, Vec<String>) {
+/// That part of a record's report; nothing where there is no such report or it makes no sense.
+pub fn report(recorded: &Recorded) -> Stored {
     let document = recorded.document("report.json").ok().flatten();
     let document = document.and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
-    document.map_or((None, Vec::new()), |document| (document.blame.map(blame), document.not_checked))
+    document.map_or_else(Stored::default, |document| Stored {
+        blame: document.blame.map(blame),
+        not_checked: document.not_checked,
+        picture: document.picture,
+    })
 }
 
 fn blame(stored: StoredBlame) -> Blame {

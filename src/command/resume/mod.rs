@@ -1,5 +1,7 @@
 //! `repro-audit resume`: a straight run against an interrupted and resumed one, and what the checkpoint forgot.
 
+mod again;
+mod aligned;
 mod folder;
 mod lines;
 mod picture;
@@ -8,9 +10,9 @@ mod stages;
 
 use crate::cli;
 use crate::error::Result;
-use crate::model::{Audit, Blame, Kind, Outcome, Status, Verdict};
+use crate::model::{Audit, Blame, Outcome, Verdict};
 use crate::probe::Kill;
-use crate::{exit, probe, report};
+use crate::{exit, report};
 
 use super::campaign::Campaign;
 use super::findings;
@@ -18,6 +20,13 @@ use super::order::Recording;
 use super::output::Output;
 use lines::Lines;
 use stages::Stages;
+
+pub use again::{again, is_one};
+
+/// What runs of an audit are for, as their treatments say: uninterrupted, to leave the checkpoint, to start from it.
+const STRAIGHT: &str = "straight";
+const FIRST: &str = "first";
+const RESUMED: &str = "resumed";
 
 /// Runs an audit of resuming and writes its report.
 pub fn resume(typed: &cli::Resume) -> Result<u8> {
@@ -29,7 +38,7 @@ pub fn resume(typed: &cli::Resume) -> Result<u8> {
     let mut audit = carry_out(&mut stages, &lines, request.blame)?;
     stages.show(&mut audit);
     stages.finish()?;
-    audit.environment = Some(probe::machine());
+    audit.environment = Some(campaign.surroundings().clone());
     audit.record = Some(campaign.folder().to_owned());
     campaign.finish(&report::json_document(&audit))?;
     output.audit(&audit)?;
@@ -116,59 +125,22 @@ fn blame_words(audit: &Audit) -> Vec<String> {
 fn repeats(stages: &Stages<'_, '_>, audit: &mut Audit, straight: &str, again: &str) -> bool {
     let ids = [straight.to_owned(), again.to_owned()];
     let group = stages.compare(&ids);
-    findings::conclude(audit, &group, &stages.compared(&ids));
-    match &group.outcome {
-        Outcome::Agreed => {
-            *audit = Audit::blank("resume");
-            return true;
-        }
-        Outcome::Diverged(_) => {
-            audit.reason = format!(
-                "the straight run does not repeat itself ({}): that is no fault of resuming",
-                audit.reason.replacen("it parts", &format!("{again} parts"), 1)
-            );
-            audit.next.push(format!("repro-audit run -- {}", stages.straight_line()));
-        }
-        Outcome::Unresolved(why) => audit.reason = format!("the straight run: {why}"),
+    if group.outcome == Outcome::Agreed {
+        return true;
     }
-    audit.verdict = Verdict::Unresolved;
+    findings::conclude(audit, &group, &stages.compared(&ids));
+    aligned::unrepeatable(audit, &group.outcome, again);
+    if matches!(group.outcome, Outcome::Diverged(_)) {
+        audit.next.push(format!("repro-audit run -- {}", stages.straight_line()));
+    }
     false
 }
 
 /// Verdict and divergence of the resumed run against the straight one.
 fn conclude(stages: &Stages<'_, '_>, audit: &mut Audit, runs: &Runs) {
-    let aligned = stages.aligned(&runs.straight, &runs.resumed);
-    let group = aligned.group();
-    findings::conclude(audit, &group, &aligned.compared());
-    let failed = stages.status(&runs.resumed) != Some(Status::Finished);
-    match &group.outcome {
-        Outcome::Diverged(divergence) => {
-            let how = if divergence.kind == Kind::Length && failed { " (it failed there)" } else { "" };
-            audit.reason = format!(
-                "the resumed run ({}) parts from the straight one ({}) first in {} at {}{how}",
-                runs.resumed,
-                runs.straight,
-                divergence.metric,
-                findings::place(divergence)
-            );
-        }
-        Outcome::Agreed if failed => {
-            audit.verdict = Verdict::Unresolved;
-            audit.reason = format!("the resumed run ({}) failed; the points it has agree", runs.resumed);
-        }
-        Outcome::Agreed => {
-            audit.reason =
-                format!("the resumed run is the straight one: all {} points that both show are equal", group.points);
-        }
-        Outcome::Unresolved(why) if failed => {
-            audit.reason = format!("the resumed run ({}) failed: {why}", runs.resumed);
-        }
-        Outcome::Unresolved(_) => {
-            audit.reason = format!(
-                "the straight run ({}) and the resumed one ({}) show no step in common",
-                runs.straight, runs.resumed
-            );
-        }
+    match stages.aligned(&runs.straight, &runs.resumed) {
+        Some(aligned) => aligned.conclude(audit),
+        None => audit.reason = format!("the resumed run ({}) left nothing to compare", runs.resumed),
     }
 }
 
@@ -176,12 +148,6 @@ fn conclude(stages: &Stages<'_, '_>, audit: &mut Audit, runs: &Runs) {
 fn first_parts(stages: &Stages<'_, '_>, audit: &mut Audit, runs: &Runs) -> bool {
     let Some(first) = &runs.first else { return false };
     let Some(divergence) = stages.parts_on_the_way(&runs.straight, first) else { return false };
-    audit.reason = format!(
-        "the first run ({first}) parts from the straight one ({}) before it is interrupted, in {} at {}: the checkpoint is \
-         not to blame; give both the same options (a schedule often depends on the number of epochs)",
-        runs.straight,
-        divergence.metric,
-        findings::place(&divergence)
-    );
+    audit.reason = aligned::parted_before(&runs.straight, first, &divergence);
     true
 }

@@ -7,18 +7,17 @@ use crate::command::campaign::Campaign;
 use crate::command::findings::{self, Compared};
 use crate::command::order::{Order, Recording};
 use crate::command::words;
-use crate::compare::{self, End, Group, Member, Pair};
+use crate::compare::{self, Group};
 use crate::error::Result;
 use crate::model::flight::FlightProcess;
-use crate::model::{
-    Audit, Divergence, Kind, Outcome, Point, Reading, Run, Status, Tolerance, Treatment, TreatmentResult,
-};
+use crate::model::{Audit, Divergence, Outcome, Point, Reading, Run, Status, Tolerance, Treatment, TreatmentResult};
 use crate::probe::{Detail, Kill};
 
-use super::Runs;
+use super::aligned::{self, Aligned, One};
 use super::folder::{Folder, PLACEHOLDER};
 use super::lines::Lines;
 use super::picture::{Extent, Stretch};
+use super::{FIRST, RESUMED, Runs, STRAIGHT};
 
 /// Carries the runs out, one at a time: they share the checkpoint's file.
 pub struct Stages<'c, 'r> {
@@ -28,32 +27,6 @@ pub struct Stages<'c, 'r> {
     named: Vec<(String, Vec<String>)>,
     kill: Option<Kill>,
     folder: Option<Folder>,
-}
-
-/// The straight run and a resumed one, lined up.
-pub struct Aligned {
-    names: (String, String),
-    readings: (Reading, Reading),
-    ends: (End, End),
-    logs: (PathBuf, PathBuf),
-    tolerance: Tolerance,
-}
-
-impl Aligned {
-    /// What their comparison gives.
-    pub fn group(&self) -> Group {
-        let left = Member { name: &self.names.0, reading: &self.readings.0, end: self.ends.0 };
-        let right = Member { name: &self.names.1, reading: &self.readings.1, end: self.ends.1 };
-        compare::group(&[left, right], self.tolerance, None)
-    }
-
-    /// Both, for the report.
-    pub fn compared(&self) -> Vec<Compared<'_>> {
-        vec![
-            Compared { name: &self.names.0, reading: &self.readings.0, log: &self.logs.0 },
-            Compared { name: &self.names.1, reading: &self.readings.1, log: &self.logs.1 },
-        ]
-    }
 }
 
 impl<'c, 'r> Stages<'c, 'r> {
@@ -88,7 +61,7 @@ impl<'c, 'r> Stages<'c, 'r> {
     pub fn straight(&mut self, recording: Option<Recording>) -> Result<String> {
         let lines = self.lines;
         self.folder.as_ref().map(Folder::clear).transpose()?;
-        let id = self.once("straight", &lines.straight, recording)?;
+        let id = self.once(STRAIGHT, &lines.straight, recording)?;
         if !self.leaves_first() {
             self.folder.as_ref().map(Folder::keep).transpose()?;
         }
@@ -107,7 +80,7 @@ impl<'c, 'r> Stages<'c, 'r> {
             (None, recording) => recording,
         };
         self.folder.as_ref().map(Folder::clear).transpose()?;
-        let id = self.once("first", first, recording)?;
+        let id = self.once(FIRST, first, recording)?;
         self.folder.as_ref().map(Folder::keep).transpose()?;
         Ok(id)
     }
@@ -118,7 +91,7 @@ impl<'c, 'r> Stages<'c, 'r> {
         let given = recording.as_ref().and_then(|recording| recording.checkpoint.as_ref());
         let name = match given.filter(|checkpoint| !checkpoint.give.is_empty()) {
             Some(checkpoint) => format!("resumed, given {}", checkpoint.give.join(" ")),
-            None => "resumed".to_owned(),
+            None => RESUMED.to_owned(),
         };
         self.folder.as_ref().map(Folder::restore).transpose()?;
         self.once(&name, &lines.resumed, recording)
@@ -210,26 +183,20 @@ impl<'c, 'r> Stages<'c, 'r> {
         self.campaign.runs().iter().find(|run| run.id == id)
     }
 
-    fn end(&self, id: &str) -> End {
-        if self.status(id) == Some(Status::Finished) { End::Complete } else { End::Cut }
-    }
-
     fn reading(&self, id: &str) -> Option<&Reading> {
-        self.campaign.compared(&[id.to_owned()]).first().map(|one| one.reading)
+        self.one(id).map(|one| one.reading)
     }
 
-    /// Lines a resumed run up with a straight one.
-    pub fn aligned(&self, straight: &str, resumed: &str) -> Aligned {
-        let nothing = Reading::nothing("", "it left no log");
-        let (left, right) = (self.reading(straight).unwrap_or(&nothing), self.reading(resumed).unwrap_or(&nothing));
-        let log = |id: &str| self.run(id).map(|run| run.log.clone()).unwrap_or_default();
-        Aligned {
-            names: (straight.to_owned(), resumed.to_owned()),
-            readings: compare::resume::align(left, right),
-            ends: (self.end(straight), self.end(resumed)),
-            logs: (log(straight), log(resumed)),
-            tolerance: self.tolerance,
-        }
+    /// A run as it is held against another; `None` where it was not read.
+    fn one(&self, id: &str) -> Option<One<'_>> {
+        let run = self.run(id)?;
+        let reading = self.campaign.compared(&[id.to_owned()]).first().map(|one| one.reading)?;
+        Some(One { name: &run.id, reading, status: Some(run.status), log: &run.log })
+    }
+
+    /// Lines a resumed run up with a straight one; `None` where one of them was not read.
+    pub fn aligned(&self, straight: &str, resumed: &str) -> Option<Aligned<'_>> {
+        Some(Aligned::new(self.one(straight)?, self.one(resumed)?, self.tolerance))
     }
 
     /// Metrics that are another one in a resumed run by nature.
@@ -241,16 +208,13 @@ impl<'c, 'r> Stages<'c, 'r> {
 
     /// Whether a resumed run is the straight one.
     pub fn same_as_straight(&self, straight: &str, resumed: &str) -> bool {
-        self.end(resumed) == End::Complete && self.aligned(straight, resumed).group().outcome == Outcome::Agreed
+        let agreed = |aligned: Aligned<'_>| aligned.group().outcome == Outcome::Agreed;
+        self.status(resumed) == Some(Status::Finished) && self.aligned(straight, resumed).is_some_and(agreed)
     }
 
     /// Where an interrupted run parts from the straight one in a value that both show.
     pub fn parts_on_the_way(&self, straight: &str, first: &str) -> Option<Divergence> {
-        let pair = |name, reading| Pair { name, reading, end: End::Cut };
-        let primary = self.reading(straight)?.primary()?.metric.clone();
-        let (left, right) = (pair(straight, self.reading(straight)?), pair(first, self.reading(first)?));
-        let found = compare::compare(left, right, self.tolerance, Some(&primary)).divergences;
-        found.into_iter().find(|divergence| matches!(divergence.kind, Kind::Value | Kind::Nan))
+        aligned::on_the_way(self.one(straight)?, self.one(first)?, self.tolerance)
     }
 
     /// The straight command, as it would be typed.
@@ -277,12 +241,12 @@ impl<'c, 'r> Stages<'c, 'r> {
         };
         let straight = stretch(&runs.straight, 0);
         let whole = straight.as_ref().map_or(0, |straight| straight.to);
-        let aligned = self.aligned(&runs.straight, &runs.resumed).readings;
-        let from = aligned.0.primary().map(|tail| whole.saturating_sub(tail.points.len()));
-        let resumed = from.and_then(|from| stretch(&runs.resumed, from)).map(|stretch| Stretch {
+        let aligned = self.aligned(&runs.straight, &runs.resumed);
+        let resumed = aligned.as_ref().and_then(|aligned| {
+            let (tail, part) = aligned.readings();
+            let stretch = stretch(&runs.resumed, whole.saturating_sub(tail.primary()?.points.len()))?;
             // A line before the first named epoch is told as the straight run tells it.
-            places: places(&aligned.1).unwrap_or_default(),
-            ..stretch
+            Some(Stretch { places: places(part).unwrap_or_default(), ..stretch })
         });
         let how =
             self.kill.as_ref().map_or("it ended".to_owned(), |kill| format!("{} at {}", kill.signal, kill.words()));
@@ -317,16 +281,15 @@ impl<'c, 'r> Stages<'c, 'r> {
 
     /// Whether the shim ended this run, as it was told to.
     fn ended_by_us(&self, run: &Run) -> bool {
-        self.kill.is_some() && run.treatment == "first" && run.status == Status::Crashed
+        self.kill.is_some() && run.treatment == FIRST && run.status == Status::Crashed
     }
 
     /// What a kind of run showed: whether it is the straight run, as far as both go.
     fn result(&self, name: &str, runs: &[String]) -> TreatmentResult {
         let straight = self.named.first().and_then(|(_, runs)| runs.first());
-        let outcome = straight.zip(runs.last()).map(|(straight, run)| match name {
-            "straight" => self.campaign.compare(runs).outcome,
-            "first" => self.parts_on_the_way(straight, run).map_or(Outcome::Agreed, Outcome::Diverged),
-            _ => self.aligned(straight, run).group().outcome,
+        let outcome = straight.zip(runs.last()).and_then(|(straight, run)| match name {
+            STRAIGHT => Some(self.campaign.compare(runs).outcome),
+            _ => Some(aligned::outcome(name, self.one(straight)?, self.one(run)?, self.tolerance)),
         });
         let treatment = Treatment { id: name.to_owned(), settings: BTreeMap::new() };
         TreatmentResult { treatment, outcome, notes: Vec::new(), runs: runs.to_vec() }
