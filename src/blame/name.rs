@@ -36,7 +36,8 @@ pub(super) fn name(
 ) -> Named {
     match setting {
         "entropy" => evidence.map_or(Named::sure("entropy"), |evidence| what_entropy_feeds(evidence, could_hold)),
-        "threads" | "deterministic_algorithms" | "cublas_workspace" => operation(evidence),
+        "threads" => Named::sure("op.nondeterministic"), // threads of a CPU
+        "deterministic_algorithms" | "cublas_workspace" => operation(evidence),
         "cudnn.enabled" => Named::sure("cudnn.deterministic"),
         "clock" => evidence.map_or(Named::sure("clock"), |evidence| what_the_clock_feeds(evidence, could_hold)),
         other => Named::sure(cures.iter().find(|cure| *cure == other).or(cures.first()).map_or(other, String::as_str)),
@@ -108,6 +109,9 @@ fn operation(evidence: Option<&Evidence>) -> Named {
             Named::inferred("sdpa.backend", &format!("the operation is {}, on a card", op.name))
         }
         Some(op) if op.device.starts_with("cuda") => Named::sure("cuda.atomics"),
+        None if evidence.is_some_and(|e| e.cuda) => {
+            Named::inferred("cuda.atomics", "the job computes on a card, and no operation was seen to be the one")
+        }
         _ => Named::sure("op.nondeterministic"),
     }
 }
@@ -170,6 +174,12 @@ mod tests {
         assert_eq!(on("cuda", "aten._scaled_dot_product_flash_attention_backward.default"), "sdpa.backend");
         assert_eq!(on("cuda", "aten.index_add_.default"), "cuda.atomics");
         assert_eq!(on("cpu", "aten.convolution_backward.default"), "op.nondeterministic");
+
+        let none = Evidence { cuda: true, ..Evidence::default() };
+        let unseen = name("deterministic_algorithms", &[], Some(&none), &|_| true);
+        assert_eq!(unseen.id, "cuda.atomics");
+        assert!(unseen.inferred.is_some(), "a CPU's operation of the same job is not ruled out");
+        assert_eq!(named("threads", &none), "op.nondeterministic", "threads are a CPU's");
     }
 
     #[test]
