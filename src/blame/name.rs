@@ -109,9 +109,6 @@ fn operation(evidence: Option<&Evidence>) -> Named {
             Named::inferred("sdpa.backend", &format!("the operation is {}, on a card", op.name))
         }
         Some(op) if op.device.starts_with("cuda") => Named::sure("cuda.atomics"),
-        None if evidence.is_some_and(|e| e.cuda) => {
-            Named::inferred("cuda.atomics", "the job computes on a card, and no operation was seen to be the one")
-        }
         _ => Named::sure("op.nondeterministic"),
     }
 }
@@ -175,11 +172,8 @@ mod tests {
         assert_eq!(on("cuda", "aten.index_add_.default"), "cuda.atomics");
         assert_eq!(on("cpu", "aten.convolution_backward.default"), "op.nondeterministic");
 
-        let none = Evidence { cuda: true, ..Evidence::default() };
-        let unseen = name("deterministic_algorithms", &[], Some(&none), &|_| true);
-        assert_eq!(unseen.id, "cuda.atomics");
-        assert!(unseen.inferred.is_some(), "a CPU's operation of the same job is not ruled out");
-        assert_eq!(named("threads", &none), "op.nondeterministic", "threads are a CPU's");
+        let unseen = Evidence { cuda: true, ..Evidence::default() };
+        assert_eq!(named("deterministic_algorithms", &unseen), "op.nondeterministic", "a CPU's is not ruled out");
     }
 
     #[test]
