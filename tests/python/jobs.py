@@ -76,6 +76,31 @@ def once(case, hold=None, level="off", text=None):
     return run
 
 
+
+def parts(case, hold=None, at_most=12):
+    """Whether some two of so many runs part; a toss of a coin comes out alike twelve times once in two thousand tests."""
+    first = once(case, hold).out
+    return any(once(case, hold).out != first for _ in range(at_most - 1))
+
+
+def three_parts(case):
+    """The test of one case: it parts, it repeats with each cure held, and it parts with its neighbours held."""
+
+    def test(self):
+        self.assertTrue(parts(case), "the planted cause does not part")
+        for cure in case.cures:
+            ran = [once(case, cure) for _ in range(2)]
+            self.assertEqual(len({run.out for run in ran}), 1, "%s does not cure" % cure)
+            setting = cure.split("=")[0]
+            told = [r for r in ran[0].records("apply") if r["setting"] == setting]
+            self.assertTrue(told and all(r["ok"] for r in told), told)
+            self.assertEqual(ran[0].records("fault"), [])
+        for neighbour in case.spares:
+            self.assertTrue(parts(case, neighbour), "%s cures what is not its own" % neighbour)
+
+    return test
+
+
 CASES = [
     Case("python", "seed.python", """
 import random
@@ -323,6 +348,10 @@ del junk
 fresh = torch.empty(4096, dtype=torch.int64)
 train(data(float((fresh % 1000).sum() % 97) / 97))
 """, ["uninitialised=zero"], ["seed.torch", "deterministic_algorithms=on"], "batch"),
+]
+
+# Switches of the arithmetic and of loaders.
+SWITCHES = [
     Case("threads_by_chance", "threads", """
 import os
 torch.set_num_threads(1 + os.urandom(1)[0] % 4)

@@ -1,123 +1,21 @@
-"""Each setting in three parts: without it the job parts, with it the job repeats, its neighbours change nothing."""
+"""Each source of variation in three parts: without its setting the job parts, with it it repeats, its neighbours change nothing."""
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-import support
-from jobs import CASES, TRAIN, once
+from jobs import CASES, three_parts
 
 ONLY = os.environ.get("ONLY", "").split()
-
-
-def parts(case, hold=None, at_most=12):
-    """Whether some two of so many runs part; a toss of a coin comes out alike twelve times once in two thousand tests."""
-    first = once(case, hold).out
-    return any(once(case, hold).out != first for _ in range(at_most - 1))
 
 
 class Settings(unittest.TestCase):
     """One test per planted cause, made below."""
 
 
-def make(case):
-    def test(self):
-        self.assertTrue(parts(case), "the planted cause does not part")
-        for cure in case.cures:
-            ran = [once(case, cure) for _ in range(2)]
-            self.assertEqual(len({run.out for run in ran}), 1, "%s does not cure" % cure)
-            setting = cure.split("=")[0]
-            told = [r for r in ran[0].records("apply") if r["setting"] == setting]
-            self.assertTrue(told and all(r["ok"] for r in told), told)
-            self.assertEqual(ran[0].records("fault"), [])
-        for neighbour in case.spares:
-            self.assertTrue(parts(case, neighbour), "%s cures what is not its own" % neighbour)
-
-    return test
-
-
 for _case in CASES:
     if not ONLY or _case.name in ONLY:
-        setattr(Settings, "test_" + _case.name, make(_case))
-
-
-class Flags(unittest.TestCase):
-    """Levels of torch's own switches hold against the job and are read back."""
-
-    JOB = TRAIN + """
-torch.set_num_threads(2)
-torch.backends.cudnn.benchmark = True
-torch.backends.cudnn.deterministic = False
-torch.backends.cudnn.enabled = False
-torch.use_deterministic_algorithms(False)
-torch.backends.cuda.matmul.allow_tf32 = True
-if hasattr(torch.backends, "fp32_precision"):
-    torch.backends.cuda.matmul.fp32_precision = "tf32"
-torch.backends.cuda.enable_flash_sdp(True)
-if hasattr(torch, "compile"):
-    model = torch.compile(torch.nn.Linear(2, 2))
-    assert type(model) is torch.nn.Linear
-    print("compiled")
-with torch.backends.cudnn.flags(enabled=False):
-    pass
-train(data())
-print("result", torch.get_num_threads(), torch.backends.cudnn.benchmark, torch.cuda.is_available())
-"""
-
-    def test_are_enforced_and_read_back(self):
-        asked = {"threads": "1", "cudnn.benchmark": "off", "cudnn.deterministic": "on", "cudnn.enabled": "on",
-                 "deterministic_algorithms": "on", "cuda.tf32": "off", "sdpa.backend": "math", "compile": "off",
-                 "device": "cpu", "no.such": "1", "threads.x": "2"}
-        ran = support.run(self.JOB, settings=asked)
-        self.assertEqual(ran.code, 0, ran.err)
-        self.assertIn("result 1 False False", ran.out)
-        last = {r["setting"]: r for r in ran.records("apply")}
-        for setting, level in asked.items():
-            if "no.such" in setting or setting == "threads.x":
-                self.assertFalse(last[setting]["ok"])
-                continue
-            self.assertTrue(last[setting]["ok"], last[setting])
-            self.assertEqual(last[setting]["read_back"], level)
-        overridden = {r["setting"]: r for r in ran.records("override")}
-        compiled = ["compile"] if "compiled" in ran.out else []  # torch before 2.0 has no such thing
-        for setting in ["threads", "cudnn.benchmark", "deterministic_algorithms", "cuda.tf32"] + compiled:
-            self.assertTrue(overridden[setting]["file"].endswith("job.py"), overridden)
-
-    def test_a_card_that_is_not_there_is_refused(self):
-        for level in ("cuda", "cuda:1"):
-            ran = support.run(TRAIN + "train(data())\n", settings={"device": level}, env={"CUDA_VISIBLE_DEVICES": ""})
-            self.assertEqual(ran.code, 0, ran.err)
-            told = ran.records("apply")[-1]
-            self.assertEqual((told["setting"], told["asked"], told["ok"]), ("device", level, False), told)
-
-    def test_announce_nondeterministic_operations_without_a_word_to_the_job(self):
-        job = TRAIN + """
-import warnings
-warnings.simplefilter("ignore")
-x = torch.zeros(4, requires_grad=True)
-torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2), accumulate=False)
-train(data())
-"""
-        ran = support.run(job, settings={"deterministic_algorithms": "warn"})
-        self.assertEqual(ran.code, 0, ran.err)
-        self.assertEqual(ran.err, "")
-
-    def test_force_loader_arguments(self):
-        job = TRAIN + """
-from torch.utils.data import DataLoader
-train(DataLoader(torch.arange(64.0).reshape(16, 4), batch_size=2, num_workers=2, persistent_workers=True,
-                 prefetch_factor=4, timeout=30))
-"""
-        ran = support.run(job, settings={"num_workers": "0", "batch_size": "4"})
-        self.assertEqual(ran.code, 0, ran.err)
-        self.assertEqual(len(ran.metric()), 4)
-        told = {r["setting"]: r for r in ran.records("apply") if r["phase"] == "loader"}
-        self.assertEqual((told["num_workers"]["read_back"], told["batch_size"]["read_back"]), ("0", "4"))
-        self.assertEqual([len(ran.records("loader")), ran.records("loader")[0]["num_workers"]], [1, 0])
-
-    def test_refuse_levels_they_do_not_know(self):
-        ran = support.run(TRAIN + "train(data())", settings={"threads": "many", "sdpa.backend": "best"})
-        self.assertEqual([r["ok"] for r in ran.records("apply")], [False, False])
+        setattr(Settings, "test_" + _case.name, three_parts(_case))
 
 
 if __name__ == "__main__":
