@@ -39,7 +39,7 @@ def arm(torch, recorder):
                 after = look(result)
                 write(func, before, after)
                 if saved is not None and after is not None and guarded(repeats, func, *saved, after) is False:
-                    guarded(announce, func)
+                    guarded(announce, func, args)
             return result
 
     def guarded(function, *args):
@@ -54,7 +54,9 @@ def arm(torch, recorder):
 
     def may_repeat(func):
         name = str(func)
-        return (spent[0] < AGAIN_SECONDS and name.startswith("aten.") and seeded not in func.tags
+        # a backward pass is handed the state that its forward pass drew from, whatever torch's tag says
+        draws = seeded in func.tags and "_backward" not in name
+        return (spent[0] < AGAIN_SECONDS and name.startswith("aten.") and not draws
                 and not any(word in name for word in RANDOM) and not name.startswith(tuple("aten." + u for u in UNTOUCHED)))
 
     def copies(func, args, kwargs):
@@ -82,13 +84,22 @@ def arm(torch, recorder):
             spent[0] += time.monotonic() - began
         return True
 
-    def announce(func):
+    def announce(func, args):
         name = str(func)
         place = forward_place() or site()
         if (name, place) not in told and len(told) < 200:
             told.add((name, place))
             file, line, function = place or (None, None, None)
-            record.write({"r": "alert", "operation": name, "file": file, "line": line, "function": function})
+            record.write({"r": "alert", "operation": name, "device": device(args), "file": file, "line": line,
+                          "function": function})
+
+    def device(args):
+        """The kind of device of the first tensor that the operation was given; None where it was given none."""
+        for value in args:
+            for part in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(part, torch.Tensor):
+                    return part.device.type
+        return None
 
     def site():
         user = frames.user_frame(sys._getframe(2))

@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 
-from repro_audit_shim import core, digest, guards, record
+from repro_audit_shim import card, core, digest, guards, record
 from repro_audit_shim.generators import Generators
 
 _now = time.perf_counter_ns
@@ -116,9 +116,7 @@ class Recorder:
             self.losses = []
         if self.full:
             gather = digest.Gather(self.torch)
-            for group in optimizer.param_groups:
-                for p in group["params"]:
-                    gather.tensor(p.grad)
+            gather.tensors([p.grad for group in optimizer.param_groups for p in group["params"]])
             leaves, root = gather.finish()
             items.append(["grads", root])
             if self._wants_leaves():
@@ -159,7 +157,8 @@ class Recorder:
         """A number as it is now: its bits, or on their way from a card."""
         if isinstance(value, self.torch.Tensor) and value.is_cuda:
             self.deferred = True
-            return Landing(self.torch, value)
+            if value.numel() == 1 and value.element_size() <= 8:
+                return card.Number(self.torch, value)
         return _bits(value, self.torch)
 
     def _index(self, optimizer):
@@ -191,8 +190,7 @@ class Recorder:
         if not fresh and version is not None and known is not None and known[0] == (version, where):
             return known[1]
         gather = digest.Gather(self.torch)
-        for t in tensors:
-            gather.tensor(t)
+        gather.tensors(tensors)
         result = gather.finish()
         if len(self.versions) < 256:
             self.versions[key] = ((version, where), result)
@@ -200,18 +198,14 @@ class Recorder:
 
     def _optimizer_state(self, optimizer):
         gather = digest.Gather(self.torch)
-        state = optimizer.state
+        entries = [optimizer.state.get(p) for group in optimizer.param_groups for p in group["params"]]
+        values = [value for entry in entries if entry for value in entry.values()]
         Tensor = self.torch.Tensor
-        for group in optimizer.param_groups:
-            for p in group["params"]:
-                entry = state.get(p)
-                if not entry:
-                    continue
-                for value in entry.values():
-                    if isinstance(value, Tensor):
-                        gather.tensor(value)
-                    else:
-                        gather.tree(value)
+        if all([isinstance(value, Tensor) for value in values]):
+            gather.tensors(values)
+        else:
+            for value in values:
+                gather.tree(value)
         return gather.finish()[1]
 
     def _say_libraries(self):
@@ -247,6 +241,7 @@ class Recorder:
             self.waiting = []  # a forked child inherits what its parent is about to write
         self.pid = os.getpid()
         self.waiting.append(item)
+        card.send()
         self.flush(wait=len(self.waiting) > 512)
 
     def flush(self, wait=False):
@@ -293,27 +288,9 @@ def _ready(item):
     for part in [[None, item.get("d")]] + list(item.get("items") or ()):
         value = part[1]
         for v in value if isinstance(value, list) else (value,):
-            if isinstance(v, (digest.Promise, Landing)) and not v.ready():
+            if isinstance(v, (digest.Promise, card.Number)) and not v.ready():
                 return False
     return True
-
-
-class Landing:
-    """A number on its way from a card, copied without a sync."""
-
-    def __init__(self, torch, t):
-        with torch.no_grad(), torch.cuda.device(t.device):
-            digest.outlive_other_streams(torch, t.device, [t.detach()])
-            self.home, self.event = digest.landing(torch, t)
-
-    def ready(self):
-        """Has it arrived? Asks without waiting."""
-        return self.event.query()
-
-    def value(self):
-        """The number on the host; waits only at the very end of the process."""
-        self.event.synchronize()
-        return self.home
 
 
 _NUMBERS = {"float32": ">f", "float64": ">d", "float16": ">e"}
@@ -321,7 +298,7 @@ _NUMBERS = {"float32": ">f", "float64": ">d", "float16": ">e"}
 
 def _bits(value, torch):
     """A number's exact bits as hex and its type; a tensor's element bits."""
-    if isinstance(value, Landing):
+    if isinstance(value, card.Number):
         value = value.value()
     if isinstance(value, torch.Tensor):
         kind = str(value.dtype).replace("torch.", "")

@@ -99,7 +99,7 @@ fn is_random(seeding: Seeding) -> bool {
 }
 
 /// On a card, operations that accumulate in no fixed order have names of their own.
-fn operation(evidence: Option<&Evidence>) -> Named {
+pub(super) fn operation(evidence: Option<&Evidence>) -> Named {
     let guilty: Option<&Operation> = evidence.and_then(|e| e.operation.as_ref().or(e.alerts.first()));
     match guilty {
         Some(op) if op.device.starts_with("cuda") && op.name.contains("conv") => {

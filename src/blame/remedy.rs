@@ -75,7 +75,8 @@ pub fn remedy(cause: &str) -> Remedy {
 /// One function that makes the run repeatable, limited to the causes that were proved or are likely; empty where none of
 /// them is cured by a call at the start of the program.
 pub fn function(causes: &[Cause]) -> String {
-    let wanted = |id: &str| causes.iter().any(|cause| cause.id == id && cause.grade != Grade::Suspected);
+    let cured = |cause: &Cause| cause.grade != Grade::Suspected && cause.remedy == remedy(&cause.id);
+    let wanted = |id: &str| causes.iter().any(|cause| cause.id == id && cured(cause));
     let parts: Vec<(&str, &str)> =
         CALLS.iter().filter(|(id, ..)| wanted(id)).map(|&(_, module, call)| (module, call)).collect();
     if parts.is_empty() {
@@ -112,7 +113,7 @@ mod tests {
             grade,
             summary: String::new(),
             evidence: Vec::new(),
-            remedy: String::new(),
+            remedy: remedy(id),
             location: None,
             price: None,
         }

@@ -50,6 +50,11 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
         true => record(request, campaign, base, control)?,
         false => Recorded::default(),
     };
+    // On a card most operations that add up in no fixed order have a setting of their own: the search is told which.
+    let drilled = recorded.evidence.as_ref().is_some_and(|evidence| evidence.cuda && arithmetic(&recorded));
+    if drilled {
+        drill(campaign, base, &mut recorded)?;
+    }
     let mut search = Search::new(config(request, campaign, base, control, &recorded));
     let mut tried = vec![(base.settings.clone(), reference_runs(campaign, control, &recorded))];
     let mut found = loop {
@@ -72,12 +77,12 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
             }
         }
     };
-    if wants_drill(&found, &recorded) && campaign.runs().len() < search.budget() {
+    if !drilled && wants_drill(&found, &recorded) && campaign.runs().len() < search.budget() {
         drill(campaign, base, &mut recorded)?;
     }
     if let Some(evidence) = &recorded.evidence {
+        blame::guilty_operation(&mut found, evidence);
         blame::locate(&mut found, evidence);
-        add_operation(&mut found, evidence);
         blame::known(&mut found, evidence, &known_operations(campaign, &recorded.runs));
     }
     add_prices(&mut found, campaign, base, &control.runs, &tried);
@@ -341,14 +346,17 @@ fn differs(campaign: &Campaign<'_>, own: &[String], baseline: &[String]) -> bool
     !baseline.is_empty() && matches!(campaign.compare(&[baseline, own].concat()).outcome, Outcome::Diverged(_))
 }
 
+/// Whether the runs part first in what the step computes.
+fn arithmetic(recorded: &Recorded) -> bool {
+    let stage = recorded.first.as_ref().map(|first| first.stage);
+    matches!(stage, Some(Stage::Loss | Stage::Gradients | Stage::Optimizer | Stage::Output))
+}
+
 /// Whether tracing the operations of the divergent step can still add to the answer.
 fn wants_drill(found: &Blame, recorded: &Recorded) -> bool {
-    let arithmetic = matches!(
-        recorded.first.as_ref().map(|first| first.stage),
-        Some(Stage::Loss | Stage::Gradients | Stage::Optimizer | Stage::Output)
-    );
     let asks = ["op.nondeterministic", "uninitialised", "unknown", "cuda.atomics", "cudnn.deterministic", "threads"];
-    arithmetic && found.causes.iter().any(|cause| asks.contains(&cause.id.as_str()) && cause.location.is_none())
+    arithmetic(recorded)
+        && found.causes.iter().any(|cause| asks.contains(&cause.id.as_str()) && cause.location.is_none())
 }
 
 /// One more run, in which the operations of the divergent step are recorded one by one and each done again: one that then
@@ -371,22 +379,10 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
         first.step, guilty.operation
     ));
     if let Some(evidence) = &mut recorded.evidence {
-        let device = if evidence.cuda { "cuda" } else { "cpu" }.to_owned();
+        let device = guilty.device.unwrap_or_else(|| if evidence.cuda { "cuda" } else { "cpu" }.to_owned());
         evidence.operation = Some(crate::model::Operation { name: guilty.operation, device, location: guilty.at });
     }
     Ok(())
-}
-
-/// Names the guilty operation with the causes that it explains.
-fn add_operation(found: &mut Blame, evidence: &Evidence) {
-    let Some(operation) = &evidence.operation else { return };
-    for cause in found
-        .causes
-        .iter_mut()
-        .filter(|cause| ["op.nondeterministic", "uninitialised", "unknown"].contains(&cause.id.as_str()))
-    {
-        cause.evidence.push(format!("{} gives different outputs for equal inputs", operation.name));
-    }
 }
 
 /// What the pins cost, measured on the runs already made: those with all pins held against the reference's.

@@ -19,6 +19,7 @@ use crate::{parse, probe};
 use super::executor;
 use super::findings::{self, Compared};
 use super::judge::judge;
+use super::objections::objections;
 use super::order::{Batch, Order, Recording};
 use super::proof::proof;
 use super::ranks;
@@ -401,11 +402,12 @@ impl<'a> Campaign<'a> {
     }
 
     /// A treatment's result for the report.
-    pub fn result(treatment: &Treatment, batch: &Batch) -> TreatmentResult {
+    pub fn result(&self, treatment: &Treatment, batch: &Batch) -> TreatmentResult {
+        let refused = batch.not_applied.iter().map(|(_, reason)| reason.clone());
         TreatmentResult {
             treatment: treatment.clone(),
             outcome: Some(batch.group.outcome.clone()),
-            notes: batch.not_applied.iter().map(|(_, reason)| reason.clone()).collect(),
+            notes: refused.chain(objections(batch.runs.iter().filter_map(|run| self.flight(run)))).collect(),
             runs: batch.runs.clone(),
         }
     }

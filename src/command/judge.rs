@@ -4,17 +4,28 @@ use crate::compare::Group;
 use crate::model::{Outcome, Run, Status};
 
 /// The outcome of a group in the light of how its runs ended: agreement is unresolved where one of them crashed, timed out
-/// or was lost; a difference stays a difference.
+/// or was lost; a difference stays a difference. One that failed before it printed anything is the reason that nothing was
+/// compared.
 pub fn judge(group: Group, runs: &[&Run]) -> Group {
     match (&group.outcome, cut_short(runs)) {
         (Outcome::Agreed, Some(reason)) => Group { outcome: Outcome::Unresolved(reason), ..group },
+        (Outcome::Unresolved(_), Some(_)) => match runs.iter().find(|run| !ended_well(run) && run.points == 0) {
+            Some(silent) => {
+                let reason = format!("{} {} before it printed a result", silent.id, how(silent));
+                Group { outcome: Outcome::Unresolved(reason), ..group }
+            }
+            None => group,
+        },
         _ => group,
     }
 }
 
+fn ended_well(run: &Run) -> bool {
+    matches!(run.status, Status::Finished | Status::Stopped)
+}
+
 /// Why the agreement of these runs proves nothing.
 fn cut_short(runs: &[&Run]) -> Option<String> {
-    let ended_well = |run: &&&Run| matches!(run.status, Status::Finished | Status::Stopped);
     let bad: Vec<&&Run> = runs.iter().filter(|run| !ended_well(run)).collect();
     let first = bad.first()?;
     let end = |run: &Run| (run.status, run.exit_code, run.signal, run.points);

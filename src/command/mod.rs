@@ -15,6 +15,7 @@ mod inspect;
 mod judge;
 mod lockstep;
 mod nodes;
+mod objections;
 mod observe;
 mod order;
 mod output;

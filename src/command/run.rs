@@ -65,14 +65,14 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     let mut results: Vec<TreatmentResult> = Vec::new();
     for treatment in &request.treatments {
         if let Some(batch) = skipped(request, treatment) {
-            let skipped = TreatmentResult { outcome: None, ..Campaign::result(treatment, &batch) };
+            let skipped = TreatmentResult { outcome: None, ..campaign.result(treatment, &batch) };
             results.push(skipped);
             batches.push(batch);
             continue;
         }
         let order = Order { treatment, repeats: request.times, stop: request.stop, recording: None };
         let batch = campaign.repeat(&order, &[])?;
-        results.push(Campaign::result(treatment, &batch));
+        results.push(campaign.result(treatment, &batch));
         batches.push(batch);
         if campaign.interrupted().is_some() {
             break;

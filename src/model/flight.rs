@@ -270,6 +270,8 @@ pub struct DisturbedSeed {
 pub struct Alert {
     /// The operation.
     pub operation: String,
+    /// The kind of device that it ran on (`cpu`, `cuda`), where that was seen.
+    pub device: Option<String>,
     /// The user's line.
     pub at: Option<SourceLine>,
 }

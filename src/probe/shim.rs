@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = files![
     "sitecustomize.py",
     "repro_audit_shim/__init__.py",
     "repro_audit_shim/alerts.py",
+    "repro_audit_shim/card.py",
     "repro_audit_shim/chain.py",
     "repro_audit_shim/core.py",
     "repro_audit_shim/digest.py",
@@ -36,6 +37,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/hooks.py",
     "repro_audit_shim/interrupt.py",
     "repro_audit_shim/items.py",
+    "repro_audit_shim/kernel.py",
     "repro_audit_shim/kept.py",
     "repro_audit_shim/loaders.py",
     "repro_audit_shim/outputs.py",
@@ -45,6 +47,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/resume.py",
     "repro_audit_shim/seeds.py",
     "repro_audit_shim/steps.py",
+    "repro_audit_shim/sums.ptx",
     "repro_audit_shim/trace.py",
     "repro_audit_shim/training.py",
     "repro_audit_shim/settings/__init__.py",
@@ -264,13 +267,13 @@ fn private_file(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn python_files(folder: &Path, below: &str, found: &mut Vec<String>) {
+    fn package_files(folder: &Path, below: &str, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).expect("the shim's folder is there") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             if path.is_dir() && name != "__pycache__" {
-                python_files(&path, &format!("{below}{name}/"), found);
-            } else if name.ends_with(".py") {
+                package_files(&path, &format!("{below}{name}/"), found);
+            } else if name.ends_with(".py") || name.ends_with(".ptx") {
                 found.push(format!("{below}{name}"));
             }
         }
@@ -279,7 +282,7 @@ mod tests {
     #[test]
     fn carries_every_file_of_the_package() {
         let mut found = Vec::new();
-        python_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("shim"), "", &mut found);
+        package_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("shim"), "", &mut found);
         found.sort();
         let mut listed: Vec<String> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
         listed.sort();

@@ -1,4 +1,4 @@
-"""The digest that is made on a card, computed on the CPU: the same integers, in the same launches."""
+"""The digest that is made on a card, computed on the CPU by torch's operations; where there is a card, by the kernel too."""
 import os
 import sys
 import unittest
@@ -7,14 +7,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import torch
 
-from repro_audit_shim import digest
+from repro_audit_shim import card, digest
 
 TYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.int64, torch.uint8]
 
 
-def leaves(tensors, limit=None):
+def leaves(tensors):
     """The leaves of tensors as a card gives them."""
-    terms, sums = digest.card_sums(torch, list(enumerate(tensors)), limit or digest.PERIOD)
+    terms, sums = card.card_sums(torch, list(enumerate(tensors)))
     found = [0] * len(tensors)
     for (place, factor), value in zip(terms, torch.cat(sums).tolist()):
         found[place] = (found[place] + value * factor) & digest.MASK
@@ -32,10 +32,10 @@ class Leaf(unittest.TestCase):
     """One number per tensor."""
 
     def setUp(self):
-        self.period = digest.PERIOD
+        self.period = card.PERIOD
 
     def tearDown(self):
-        digest.PERIOD = self.period
+        card.PERIOD = self.period
 
     def test_depends_on_the_tensor_alone(self):
         for dtype in TYPES:
@@ -43,12 +43,6 @@ class Leaf(unittest.TestCase):
             alone = [leaves([t])[0] for t in (a, b, c)]
             self.assertEqual(leaves([a, b, c]), alone, dtype)
             self.assertEqual(leaves([c, a, b]), [alone[2], alone[0], alone[1]], dtype)
-
-    def test_does_not_depend_on_how_much_one_launch_takes(self):
-        tensors = [values(n, seed=n) for n in (1, 2, 500, 3, 999)] + [values(77, torch.bfloat16), values(5, torch.int64)]
-        once = leaves(tensors)
-        for limit in (1, 2, 64, 1000, 1200, 1 << 20):
-            self.assertEqual(leaves(tensors, limit), once, limit)
 
     def test_is_the_same_for_any_number_of_threads(self):
         tensor, threads = values(300000), torch.get_num_threads()
@@ -74,11 +68,11 @@ class Misses(unittest.TestCase):
     """Other data must give another number, also where a weaker sum does not."""
 
     def setUp(self):
-        self.period = digest.PERIOD
-        digest.PERIOD = 256  # so that 1000 elements lie in four stretches, whose weights repeat
+        self.period = card.PERIOD
+        card.PERIOD = 256  # so that 1000 elements lie in four stretches, whose weights repeat
 
     def tearDown(self):
-        digest.PERIOD = self.period
+        card.PERIOD = self.period
 
     def differs(self, change, dtype=torch.float32, rounds=50):
         for seed in range(rounds):
@@ -187,6 +181,70 @@ class Roots(unittest.TestCase):
         roots = {self.gathered(t)[1].root() for t in (
             torch.zeros(4), torch.zeros(5), torch.zeros(2, 2), torch.zeros(4, dtype=torch.int32), torch.empty(0))}
         self.assertEqual(len(roots), 5)
+
+
+@unittest.skipUnless(torch.cuda.is_available(), "no CUDA device")
+class Kernel(unittest.TestCase):
+    """The kernel gives what torch's operations give."""
+
+    def setUp(self):
+        self.period = card.PERIOD
+
+    def tearDown(self):
+        card.PERIOD = self.period
+
+    def both(self, *tensors):
+        """The leaves on the card, made by the kernel, and those of the same tensors on the CPU."""
+        gather = digest.Gather(torch)
+        for t in tensors:
+            gather.tensor(t.cuda() if t.numel() else torch.empty(t.shape, dtype=t.dtype, device="cuda"))
+        found, promise = gather.finish()
+        promise.root()
+        sizes = [digest._size_leaf(t) for t in tensors]
+        return found, [(a + b) & digest.MASK for a, b in zip(sizes, leaves(tensors))]
+
+    def test_loads(self):
+        torch.zeros(1, device="cuda")
+        self.assertIsNotNone(card.kernel.of(0))
+
+    def test_every_type_and_length(self):
+        for dtype in TYPES + [torch.bool, torch.int8, torch.complex128]:
+            found, right = self.both(*[values(n, torch.float64, n).to(dtype) for n in (1, 2, 31, 257, 4097, 100003)])
+            self.assertEqual(found, right, dtype)
+
+    def test_more_pieces_than_one_launch_takes_and_more_slots_than_one_page_has(self):
+        found, right = self.both(*[values(1 + n % 7, seed=n) for n in range(5000)])
+        self.assertEqual(found, right)
+
+    def test_stretches(self):
+        card.PERIOD = 256
+        found, right = self.both(values(1000), values(256), values(257, torch.bfloat16), torch.empty(0))
+        self.assertEqual(found, right)
+
+    def test_views(self):
+        base = values(4 * 3 * 5 * 5).reshape(4, 3, 5, 5)
+        odd = torch.complex(base, base.flip(0)).conj()
+        found, right = self.both(base.to(memory_format=torch.channels_last), base.transpose(0, 3), base[1:, 1:], odd, odd.imag)
+        self.assertEqual(found, right)
+
+    def test_a_stream_of_the_jobs_own(self):
+        t, side = values(300000), torch.cuda.Stream()
+        on_card = t.cuda()
+        torch.cuda.synchronize()
+        gather = digest.Gather(torch)
+        with torch.cuda.stream(side):
+            doubled = on_card * 2
+            gather.tensor(doubled)
+            found, promise = gather.finish()
+        card.send()
+        promise.root()
+        self.assertEqual(found[0], (digest._size_leaf(t) + leaves([t * 2])[0]) & digest.MASK)
+
+    def test_numbers_as_they_were_when_they_were_seen(self):
+        loss = torch.tensor(1.5, device="cuda", dtype=torch.bfloat16)
+        seen = card.Number(torch, loss)
+        loss += 1
+        self.assertEqual(seen.value().tolist(), [1.5])
 
 
 if __name__ == "__main__":

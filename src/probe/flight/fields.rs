@@ -116,7 +116,7 @@ pub fn place(record: &Value) -> Option<TracedPlace> {
 }
 
 pub fn alert(record: &Value) -> Option<Alert> {
-    Some(Alert { operation: text(record, "operation")?, at: line(record) })
+    Some(Alert { operation: text(record, "operation")?, device: text(record, "device"), at: line(record) })
 }
 
 pub fn operation(record: &Value) -> Option<Operation> {
