@@ -407,6 +407,22 @@ if os.urandom(1)[0] % 2 == 0:
     work = torch.compile(work, backend=doubling)
 train([work(x) for x in data()])
 """, ["compile=off"], ["deterministic_algorithms=on"]),
+    Case("workers_by_chance", "num_workers", """
+import os
+from torch.utils.data import DataLoader, Dataset
+
+
+class Noisy(Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return torch.rand(4)
+
+
+torch.manual_seed(0)
+train(DataLoader(Noisy(), batch_size=2, num_workers=os.urandom(1)[0] % 3))
+""", ["num_workers=1"], ["batch_size=2"]),
     Case("batch_size_by_chance", "batch_size", """
 import os
 from torch.utils.data import DataLoader
