@@ -6,6 +6,8 @@ the order of additions. One launch takes many tensors (`kernel`; torch's own
 operations where the kernel cannot be had), and what one step gave comes home
 in one copy: a page.
 """
+import os
+
 from repro_audit_shim import kernel
 from repro_audit_shim.digest import MASK
 
@@ -64,7 +66,7 @@ class Page:
         self.torch, self.device, self.size = torch, device, size
         self.there = torch.zeros(size, dtype=torch.int64, device=device)
         self.address = self.there.data_ptr()
-        self.used = 0
+        self.used, self.pid = 0, os.getpid()
         self.home = self.event = self.values = None
 
     def send(self):
@@ -115,8 +117,10 @@ def send():
         return
     streams = list(_open.items())
     _open.clear()
-    for (index, stream), page in streams:
+    for (_, stream), page in streams:
         torch = page.torch
+        if page.pid != os.getpid():
+            continue  # a forked child inherits what its parent is about to send, and has no card
         if torch.cuda.current_stream(page.device).cuda_stream == stream:
             page.send()
         else:
