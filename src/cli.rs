@@ -142,6 +142,10 @@ pub struct Run {
     /// Which combinations of varied levels to run
     #[arg(long, value_name = "DESIGN", default_value = "one-at-a-time")]
     pub design: Design,
+    /// With {checkpoints} in the command, a folder that each run has for itself: also compare what replicates saved there
+    /// under names that match, such as '*.safetensors' or '**/*.pt'
+    #[arg(long, value_name = "PATTERN", conflicts_with = "steps")]
+    pub checkpoints: Option<String>,
     /// What makes the audit fail: runs that do not repeat, or also a varied setting that changes the result
     #[arg(long, value_name = "POLICY", default_value = "repeatable")]
     pub policy: Policy,
@@ -227,6 +231,7 @@ Examples:
   repro-audit run --vary num_workers=0,4 -- python train.py --num-workers {num_workers}
   repro-audit run --vary hashseed=0,1 --vary threads=1,2 --design full -- python train.py
   repro-audit run --confidence 0.95 --detect 0.1 -- ./train --seed 1
+  repro-audit run --checkpoints '*.pt' -- python train.py --out {checkpoints}
   repro-audit run --dry-run --vary arg.lr=0.1,0.01 -- python train.py --lr {lr}
   repro-audit run --job cnn    # a job of repro-audit.toml, which may hold any of these options";
 

@@ -16,6 +16,7 @@ use crate::record::{self, Header, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 use crate::{parse, probe};
 
+use super::checkpoint::runs as checkpoints;
 use super::executor;
 use super::findings::{self, Compared};
 use super::judge::judge;
@@ -177,6 +178,9 @@ impl<'a> Campaign<'a> {
         };
         let mut trials = plan::trials(&job, order.treatment, &applied, order.repeats, self.runs.len() + 1);
         trials.iter_mut().for_each(|trial| trial.launch.folder = self.begun_in.clone());
+        if self.request.checkpoints.is_some() {
+            checkpoints::fill(&mut trials)?;
+        }
         let entered = order.recording.is_some() || !applied.shim.is_empty();
         if entered {
             self.enter(&mut trials, &applied, order.recording.clone().unwrap_or_default())?;
@@ -287,6 +291,9 @@ impl<'a> Campaign<'a> {
         self.record.plan(std::slice::from_ref(order.treatment), &open)?;
         for trial in open.iter().filter(|trial| !self.executor.holds(trial)) {
             self.record.begin(trial)?;
+            if self.request.checkpoints.is_some() {
+                checkpoints::make(trial)?;
+            }
         }
         let sharing = self.executor.side_by_side(&open, self.request.jobs);
         self.notes.extend(sharing.filter(|note| !self.notes.contains(note)));
@@ -484,6 +491,7 @@ fn header(request: &Request, environment: Environment) -> Header {
         job: request.command.clone(),
         folder: std::env::current_dir().unwrap_or_default(),
         metric: request.metric.clone(),
+        checkpoints: request.checkpoints.clone(),
         inherited: record::fingerprint(std::env::vars_os()),
         environment,
         ..Header::default()

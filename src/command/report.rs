@@ -15,7 +15,7 @@ use super::gate::CANARY;
 use super::judge::judge;
 use super::output::Output;
 use super::request::reading_options;
-use super::{resume, stored, words};
+use super::{checkpoint, resume, stored, words};
 
 /// Reads the records, compares their runs again, and renders the result. Several records are taken as one audit.
 pub fn report(typed: &cli::Report) -> Result<u8> {
@@ -105,7 +105,24 @@ fn again(records: &[Recorded], options: &parse::Options, tolerance: Tolerance) -
     audit.environment = records.first().map(|recorded| recorded.header.environment.clone());
     audit.record = records.first().map(|recorded| recorded.folder.clone());
     audit.runs = replayed.into_iter().map(|one| one.run).collect();
+    checkpoints(&mut audit, records, tolerance);
     Ok(audit)
+}
+
+/// Compares the checkpoints of the runs again, where the audit did.
+fn checkpoints(audit: &mut Audit, records: &[Recorded], tolerance: Tolerance) {
+    let asked = |recorded: &Recorded| recorded.header.checkpoints.clone();
+    match records {
+        [only] => {
+            if let Some(pattern) = asked(only) {
+                checkpoint::runs::judge(audit, &only.folder, &pattern, tolerance);
+            }
+        }
+        several if several.iter().any(|recorded| asked(recorded).is_some()) => {
+            audit.not_checked.push("checkpoints: they are compared in the report of one record alone".to_owned());
+        }
+        _ => {}
+    }
 }
 
 /// Whether a treatment is one of the audit's own, and not one of the search for the cause or of a gate's proof.

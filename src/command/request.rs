@@ -11,6 +11,7 @@ use crate::model::{Environment, Level, Setting, SettingId, Tolerance, Treatment}
 use crate::plan::{self, Catalogue, Design};
 use crate::{blame, parse, probe};
 
+use super::checkpoint::runs;
 use super::executor;
 use super::watch::StopRule;
 use super::words;
@@ -63,6 +64,8 @@ pub struct Request {
     pub level: Option<cli::RecordLevel>,
     /// Whether to prove that recording does not change the job.
     pub check_observer: bool,
+    /// Which of the checkpoints that each run saves in its own folder are compared, where that was asked for.
+    pub checkpoints: Option<String>,
 }
 
 /// Where runs are carried out.
@@ -97,6 +100,9 @@ impl Request {
             cli::Design::OneAtATime => Design::OneAtATime,
             cli::Design::Full => Design::Full,
         };
+        if let Some(pattern) = &typed.checkpoints {
+            runs::check(pattern, &typed.command)?;
+        }
         let tolerance = words::tolerance(&typed.comparison.tolerance)?;
         let slurm = typed.executor == "slurm";
         executor::check(slurm, &typed.slurm_arg, typed.detach)?;
@@ -127,6 +133,7 @@ impl Request {
             max_runs: typed.max_runs,
             level: typed.level,
             check_observer: typed.check_observer,
+            checkpoints: typed.checkpoints.clone(),
             catalogue,
             place: Place::Here,
         };

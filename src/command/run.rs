@@ -14,7 +14,7 @@ use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
-use super::{dry_run, nodes, project, saved, words};
+use super::{checkpoint, dry_run, nodes, project, saved, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
@@ -93,6 +93,9 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     audit.not_checked.extend(without_card(request, &results));
     audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
     audit.treatments = results;
+    if let Some(pattern) = request.checkpoints.as_ref().filter(|_| !campaign.detached()) {
+        checkpoint::runs::judge(&mut audit, campaign.folder(), pattern, request.tolerance);
+    }
     audit.warnings.extend(campaign.notes().iter().cloned());
     audit.environment = Some(campaign.surroundings().clone());
     Ok(audit)

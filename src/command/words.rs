@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::model::{Level, Setting, Tolerance};
 use crate::plan::Catalogue;
 
+/// What stands for a folder of checkpoints in a command line.
+pub const CHECKPOINTS: &str = "{checkpoints}";
+
 /// `exact`, `ulps=N`, `rel=X` or `abs=X`.
 ///
 /// # Errors

@@ -21,6 +21,8 @@ pub struct Header {
     pub folder: PathBuf,
     /// The metric asked for, where one was.
     pub metric: Option<String>,
+    /// Which of the checkpoints that each run saved are compared, where that was asked for.
+    pub checkpoints: Option<String>,
     /// Digest of the variables that the runs inherit; see [`fingerprint`](fn@super::fingerprint).
     pub inherited: String,
     /// Machine and software, where they were probed.

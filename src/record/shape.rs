@@ -38,6 +38,8 @@ pub struct AuditFile {
     folder: String,
     #[serde(default)]
     metric: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoints: Option<String>,
     #[serde(default)]
     inherited: String,
     #[serde(default)]
@@ -55,6 +57,7 @@ impl From<&Header> for AuditFile {
             job: header.job.clone(),
             folder: header.folder.to_string_lossy().into_owned(),
             metric: header.metric.clone(),
+            checkpoints: header.checkpoints.clone(),
             inherited: header.inherited.clone(),
             environment: header.environment.facts.clone(),
         }
@@ -71,6 +74,7 @@ impl From<AuditFile> for Header {
             job: file.job,
             folder: PathBuf::from(file.folder),
             metric: file.metric,
+            checkpoints: file.checkpoints,
             inherited: file.inherited,
             environment: Environment { facts: file.environment },
         }

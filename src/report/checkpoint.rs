@@ -26,9 +26,9 @@ pub fn sections(audit: &Audit, shown: Shown) -> Vec<Section> {
     audit.checkpoints.iter().map(|one| section(one, shown)).collect()
 }
 
-/// The same for a data file; `None` where no checkpoints were compared.
+/// The same for a data file; `None` where no checkpoints were compared, or runs were, whose values it holds instead.
 pub fn listing(audit: &Audit) -> Option<Listing> {
-    (!audit.checkpoints.is_empty()).then(|| Listing {
+    (audit.runs.is_empty() && !audit.checkpoints.is_empty()).then(|| Listing {
         title: "a comparison of checkpoints",
         key: Some("checkpoint"),
         sections: sections(audit, Shown::All),
@@ -53,7 +53,7 @@ fn section(one: &CheckpointDifference, shown: Shown) -> Section {
         notes.push("Values are the first ones that differ; ulps are the median and the largest.".to_owned());
     }
     if shown == Shown::Differing && rows.len() > ROWS {
-        notes.push(format!("{} more are in --format csv and json.", rows.len() - ROWS));
+        notes.push(format!("{} more are in --format json.", rows.len() - ROWS));
         rows.truncate(ROWS);
     }
     let count = |kind: Match| one.tensors.iter().filter(|tensor| tensor.kind == kind).count();
@@ -150,6 +150,7 @@ pub fn document(audit: &Audit) -> Option<Value> {
 
 fn comparison(one: &CheckpointDifference) -> Value {
     json!({
+        "reference": one.reference,
         "file": one.other,
         "formats": [one.formats.0, one.formats.1],
         "tensors": one.tensors.iter().map(tensor).collect::<Vec<_>>(),

@@ -26,7 +26,7 @@ pub fn verdict(verdict: Verdict) -> &'static str {
 /// first treatment's that parts.
 pub fn shown_divergence(audit: &Audit) -> Option<(&Divergence, Option<&TreatmentResult>)> {
     // A tensor has no steps: the reason and the rows of its checkpoint say where it parts.
-    if !audit.checkpoints.is_empty() {
+    if audit.runs.is_empty() && !audit.checkpoints.is_empty() {
         return None;
     }
     if let Some(divergence) = &audit.divergence {

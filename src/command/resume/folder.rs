@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// What stands for the folder in a command line.
-pub const PLACEHOLDER: &str = "{checkpoints}";
+use super::super::words::CHECKPOINTS;
 
 /// The folder, and a copy of it as the run that leaves the checkpoint left it.
 pub struct Folder {
@@ -25,7 +24,7 @@ impl Folder {
 
     /// A command line with the folder in its place.
     pub fn fill(&self, command: &[String]) -> Vec<String> {
-        command.iter().map(|word| word.replace(PLACEHOLDER, &self.live.display().to_string())).collect()
+        command.iter().map(|word| word.replace(CHECKPOINTS, &self.live.display().to_string())).collect()
     }
 
     /// Empties it, for a run that starts from nothing.

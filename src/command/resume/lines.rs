@@ -157,6 +157,7 @@ pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
         max_runs: None,
         level: None,
         check_observer: false,
+        checkpoints: None,
     })
 }
 

@@ -10,8 +10,8 @@ use crate::model::flight::{FlightProcess, SavedCheckpoint};
 use crate::model::{Cause, Outcome, Stage, Status};
 use crate::probe::Checkpoint;
 
+use super::super::words::CHECKPOINTS;
 use super::Runs;
-use super::folder::PLACEHOLDER;
 use super::stages::Stages;
 
 /// What the search gave.
@@ -41,7 +41,7 @@ pub fn search(stages: &mut Stages<'_, '_>, runs: &Runs) -> Result<Found> {
     if stages.compare(&[runs.resumed.clone(), recorded.resumed.clone()]).outcome != Outcome::Agreed {
         found.notes.push(format!(
             "the recorded resumed run is not the bare one: it does not repeat, it found what the bare one had left (where runs \
-             take the newest checkpoint of a folder, write {PLACEHOLDER} in its place), or recording changed it"
+             take the newest checkpoint of a folder, write {CHECKPOINTS} in its place), or recording changed it"
         ));
     }
     let mut seen = look(stages, &recorded);

@@ -13,8 +13,9 @@ use crate::model::flight::FlightProcess;
 use crate::model::{Audit, Divergence, Outcome, Point, Reading, Run, Status, Tolerance, Treatment, TreatmentResult};
 use crate::probe::{Detail, Kill};
 
+use super::super::words::CHECKPOINTS;
 use super::aligned::{self, Aligned, One};
-use super::folder::{Folder, PLACEHOLDER};
+use super::folder::Folder;
 use super::lines::Lines;
 use super::picture::{Extent, Stretch};
 use super::{FIRST, RESUMED, Runs, STRAIGHT};
@@ -32,7 +33,7 @@ pub struct Stages<'c, 'r> {
 impl<'c, 'r> Stages<'c, 'r> {
     /// Stands ready.
     pub fn new(campaign: &'c mut Campaign<'r>, lines: &'c Lines, tolerance: Tolerance) -> Self {
-        let folder = lines.name(PLACEHOLDER).then(|| Folder::below(campaign.folder()));
+        let folder = lines.name(CHECKPOINTS).then(|| Folder::below(campaign.folder()));
         Self { campaign, lines, tolerance, named: Vec::new(), kill: None, folder }
     }
 

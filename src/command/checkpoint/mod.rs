@@ -1,4 +1,7 @@
-//! `repro-audit diff` of checkpoints: read, compared with the first one, put together as an audit.
+//! `repro-audit diff` of checkpoints: read, compared with the first one, put together as an audit; what
+//! runs of an audit saved in [`runs`].
+
+pub mod runs;
 
 use std::path::PathBuf;
 
@@ -83,6 +86,11 @@ fn unread(one: &CheckpointDifference) -> impl Iterator<Item = String> {
 
 fn parts(tensor: &TensorMatch) -> bool {
     !matches!(tensor.kind, Match::Equal | Match::Unread)
+}
+
+/// Whether a tensor or an entry of other state parts.
+fn differs(one: &CheckpointDifference) -> bool {
+    one.tensors.iter().any(parts) || !one.state.is_empty()
 }
 
 /// The first tensor, else the first entry of other state, that parts.
