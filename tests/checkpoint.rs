@@ -129,3 +129,65 @@ fn damaged_headers_are_errors() {
         assert!(said.contains("safetensors"), "{said}");
     }
 }
+
+/// A copy of one of the folders that `fixtures/checkpoints/make.py` saved, with some bytes of a file replaced.
+fn distributed(folder: &Folder, of: &str, changed: Option<(&str, &[u8], &[u8])>) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checkpoints").join(of);
+    let to = folder.0.path().join(format!("{of}-copy"));
+    let _ = fs::remove_dir_all(&to);
+    fs::create_dir(&to).unwrap();
+    for name in [".metadata", "__0_0.distcp"] {
+        let mut bytes = fs::read(from.join(name)).unwrap();
+        if let Some((_, old, new)) = changed.filter(|(file, ..)| *file == name) {
+            let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+            bytes.splice(at..at + old.len(), new.iter().copied());
+        }
+        fs::write(to.join(name), bytes).unwrap();
+    }
+    to
+}
+
+#[test]
+fn a_distributed_checkpoint_is_compared_whatever_pieces_its_tensors_lie_in() {
+    let folder = Folder::new();
+    let (whole, pieces) = (distributed(&folder, "whole", None), distributed(&folder, "pieces", None));
+    assert_eq!(diff("json", &[&whole, &whole]).0, 0);
+    let (code, out, said) = diff("json", &[&whole, &pieces]);
+    assert_eq!(code, 1, "{said}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let compared = &report["checkpoint"]["comparisons"][0];
+    assert_eq!(compared["formats"], json!(["torch distributed", "torch distributed"]));
+    assert_eq!((&compared["state_compared"], &compared["state"]), (&json!(1), &json!([])));
+    let tensors = compared["tensors"].as_array().unwrap();
+    let kinds: Vec<_> = tensors.iter().map(|one| (&one["name"], &one["kind"], &one["elements"])).collect();
+    let (w, b) = (json!("model.w"), json!("model.b"));
+    assert_eq!(kinds, [(&w, &json!("value"), &json!(15)), (&b, &json!("equal"), &json!(3))]);
+    assert_eq!(tensors[0]["differing"], 1);
+    assert_eq!(tensors[0]["spread"]["first"]["index"], json!([3, 1]));
+    assert_eq!(tensors[0]["spread"]["first"]["values"], json!([10.0, 11.0]));
+}
+
+#[test]
+fn a_distributed_checkpoint_that_claims_too_much_is_refused() {
+    let folder = Folder::new();
+    let good = distributed(&folder, "whole", None);
+    let cases: [(&[u8], &[u8], &str); 4] = [
+        (b"__0_0.distcp", b"../_0.distcp", "does not lie in the folder"),
+        // The tensor of 5 rows gets 6, which its piece does not hold.
+        (b"K\x05K\x03\x86", b"K\x06K\x03\x86", "do not make up the whole"),
+        (b"storage_data", b"storage_dada", "names no files"),
+        (b"\x80\x04\x95", b"\x80\x04\xff", "damaged"),
+    ];
+    for (old, new, why) in cases {
+        let bad = distributed(&folder, "pieces", Some((".metadata", old, new)));
+        let (code, out, said) = diff("json", &[&good, &bad]);
+        assert_eq!((code, out.as_str()), (2, ""), "{why}: {said}");
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    let cut = distributed(&folder, "pieces", None);
+    let file = fs::OpenOptions::new().write(true).open(cut.join("__0_0.distcp")).unwrap();
+    file.set_len(5000).unwrap();
+    let (code, _, said) = diff("json", &[&good, &cut]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("outside of the file"), "{said}");
+}

@@ -125,8 +125,21 @@ pub enum Place {
         /// Bytes to pass over once decompressed.
         skip: u64,
     },
+    /// In several stretches, one after the other.
+    Pieces(Vec<Piece>),
     /// In memory: they stood among the small state.
     Held(Arc<[u8]>),
+}
+
+/// A stretch of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Which of the checkpoint's files.
+    pub file: usize,
+    /// Its first byte.
+    pub at: u64,
+    /// How many bytes there are.
+    pub length: u64,
 }
 
 /// The bytes that one tensor, or several that share them, are views of.

@@ -32,7 +32,7 @@ pub mod verdict;
 
 pub use audit::{Audit, Comparison, Curve, RawLine};
 pub use cause::{Blame, Cause, Grade, Price, Remedy, SourceLine};
-pub use checkpoint::{Checkpoint, Dtype, Number, Place, State, StateValue, Storage, Tensor, row_major};
+pub use checkpoint::{Checkpoint, Dtype, Number, Piece, Place, State, StateValue, Storage, Tensor, row_major};
 pub use checkpoint_difference::{
     CheckpointDifference, ElementPair, ElementSpread, Match, Part, StateMatch, TensorMatch,
 };

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use flate2::read::DeflateDecoder;
 
 use super::Side;
-use crate::model::{Place, Storage};
+use crate::model::{Piece, Place, Storage};
 
 /// A compressed storage up to this size may be read in any order.
 const HELD: u64 = 16 << 20;
@@ -16,6 +16,8 @@ const HELD: u64 = 16 << 20;
 pub enum Bytes<'a> {
     /// In a file.
     File(&'a File, u64),
+    /// In several stretches of files: where each ends in the storage, its file, and its first byte there.
+    Pieces(Vec<(u64, &'a File, u64)>),
     /// In memory.
     Held(&'a [u8]),
     /// In memory, once decompressed.
@@ -36,6 +38,14 @@ impl<'a> Bytes<'a> {
         let file = |number: usize| side.files.get(number).ok_or_else(|| io::Error::other("a file is not there"));
         match &storage.place {
             Place::File { file: number, at } => Ok(Self::File(file(*number)?, *at)),
+            Place::Pieces(pieces) => {
+                let mut end = 0;
+                let place = |piece: &Piece| {
+                    end += piece.length;
+                    Ok((end, file(piece.file)?, piece.at))
+                };
+                Ok(Self::Pieces(pieces.iter().map(place).collect::<io::Result<_>>()?))
+            }
             Place::Held(bytes) => Ok(Self::Held(bytes)),
             Place::Deflated { file: number, at, packed, skip } => {
                 let section = Section { file: file(*number)?, at: *at, left: *packed };
@@ -58,6 +68,7 @@ impl<'a> Bytes<'a> {
     pub fn read(&mut self, at: u64, out: &mut [u8]) -> io::Result<()> {
         match self {
             Self::File(file, start) => file.read_exact_at(out, *start + at),
+            Self::Pieces(pieces) => gather(pieces, at, out),
             Self::Held(bytes) => copy(bytes, at, out),
             Self::Inflated(bytes) => copy(bytes, at, out),
             Self::Stream(stream) => {
@@ -69,6 +80,21 @@ impl<'a> Bytes<'a> {
             }
         }
     }
+}
+
+fn gather(pieces: &[(u64, &File, u64)], mut at: u64, mut out: &mut [u8]) -> io::Result<()> {
+    let first = pieces.partition_point(|(end, ..)| *end <= at);
+    let mut begin = first.checked_sub(1).map_or(0, |before| pieces[before].0);
+    for (end, file, start) in &pieces[first..] {
+        let here = usize::try_from(end - at).unwrap_or(usize::MAX).min(out.len());
+        let (now, rest) = out.split_at_mut(here);
+        file.read_exact_at(now, start + (at - begin))?;
+        (out, at, begin) = (rest, at + here as u64, *end);
+        if out.is_empty() {
+            return Ok(());
+        }
+    }
+    if out.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn copy(bytes: &[u8], at: u64, out: &mut [u8]) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! A zip archive as a list of entries and where their bytes lie; nothing is extracted.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -41,12 +41,20 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Reads the directory.
+    /// Reads the directory of a file that is an archive.
     pub fn open(path: &Path, file: File) -> Result<Self> {
         let size = file.metadata().map_err(Error::file("read", path))?.len();
+        Self::within(path, file, 0, size)
+    }
+
+    /// Reads the directory of an archive that takes `size` bytes of a file, from `start` on.
+    pub fn within(path: &Path, file: File, start: u64, size: u64) -> Result<Self> {
+        let whole = file.metadata().map_err(Error::file("read", path))?.len();
+        let end = start.checked_add(size).filter(|end| *end <= whole);
+        let end = end.ok_or_else(|| malformed(path, "a piece reaches outside of the file"))?;
         let damaged = |error: zip::result::ZipError| malformed(path, format!("the zip archive is damaged: {error}"));
         let reader = file.try_clone().map_err(Error::file("read", path))?;
-        let mut zip = ZipArchive::new(reader).map_err(damaged)?;
+        let mut zip = ZipArchive::new(Window { file: reader, start, end, at: start }).map_err(damaged)?;
         let mut entries = Vec::new();
         for index in 0..zip.len() {
             let inside = zip.by_index_raw(index).map_err(damaged)?;
@@ -65,9 +73,10 @@ impl Archive {
             if inside.encrypted() {
                 return Err(malformed(path, format!("the entry `{name}` is encrypted")));
             }
-            let at = inside.data_start().ok_or_else(|| malformed(path, "an entry of the zip archive has no place"))?;
+            let at = inside.data_start().and_then(|at| at.checked_add(start));
+            let at = at.ok_or_else(|| malformed(path, "an entry of the zip archive has no place"))?;
             let (packed, length) = (inside.compressed_size(), inside.size());
-            if at.checked_add(packed).is_none_or(|end| end > size) || (!deflated && packed != length) {
+            if at.checked_add(packed).is_none_or(|beyond| beyond > end) || (!deflated && packed != length) {
                 return Err(malformed(path, format!("the entry `{name}` reaches outside of the file")));
             }
             entries.push(Entry { name, at, packed, length, deflated });
@@ -117,11 +126,41 @@ struct Section<'a> {
 }
 
 impl Read for Section<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(out.len());
         let read = self.file.read_at(&mut out[..most], self.at)?;
         self.at += read as u64;
         self.left -= read as u64;
         Ok(read)
+    }
+}
+
+/// A stretch of a file as if it were a file of its own.
+struct Window {
+    file: File,
+    start: u64,
+    end: u64,
+    at: u64,
+}
+
+impl Read for Window {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = left.min(out.len());
+        let read = self.file.read_at(&mut out[..most], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Window {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => self.start.checked_add(at),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.filter(|at| *at >= self.start).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at - self.start)
     }
 }

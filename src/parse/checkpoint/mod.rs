@@ -1,9 +1,10 @@
 //! A checkpoint's file to its description: which tensors, where their bytes lie, and what else there is.
 //!
-//! Input: a path. Output: a [`Checkpoint`]. Only headers and the small state are read here; nothing in a file is run or
+//! Input: a path, of a file or, for a distributed one, of a folder. Output: a [`Checkpoint`]. Only headers and the small state are read here; nothing in a file is run or
 //! extracted. To add a format: one file here, and its line in [`read`].
 
 mod archive;
+mod distributed;
 mod globals;
 mod literal;
 mod npy;
@@ -29,6 +30,9 @@ const OLD_TORCH: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\
 /// # Errors
 /// Where it is a checkpoint and is damaged, or cannot be read.
 pub fn read(path: &Path) -> Result<Option<Checkpoint>> {
+    if path.is_dir() {
+        return distributed::read(path);
+    }
     if !path.is_file() {
         return Ok(None);
     }
@@ -54,7 +58,7 @@ pub fn read(path: &Path) -> Result<Option<Checkpoint>> {
     }
     let archive = archive::Archive::open(path, file)?;
     if let Some(folder) = torch_zip::folder(&archive) {
-        return torch_zip::read(path, &archive, &folder).map(Some);
+        return torch_zip::read(path, &archive, &folder, "").map(Some);
     }
     if npz::is_one(&archive) { npz::read(path, &archive).map(Some) } else { Ok(None) }
 }

@@ -28,8 +28,8 @@ pub fn folder(archive: &Archive) -> Option<String> {
         .map(Into::into)
 }
 
-/// Reads the pickle and finds each tensor's storage.
-pub fn read(path: &Path, archive: &Archive, folder: &str) -> Result<Checkpoint> {
+/// Reads the pickle and finds each tensor's storage; all paths stand below `root`.
+pub fn read(path: &Path, archive: &Archive, folder: &str, root: &str) -> Result<Checkpoint> {
     let entries: HashMap<&str, &Entry> =
         archive.entries.iter().filter_map(|entry| Some((entry.name.strip_prefix(folder)?, entry))).collect();
     let Some(main) = entries.get("data.pkl") else { return Err(malformed(path, "it has no data.pkl")) };
@@ -38,7 +38,7 @@ pub fn read(path: &Path, archive: &Archive, folder: &str) -> Result<Checkpoint> 
     }
     let text = archive.beginning(main, LONGEST_PICKLE)?;
     let mut tree = Tree::default();
-    let root = pickle::read(&text, &mut tree).map_err(|what| malformed(path, what))?;
+    let value = pickle::read(&text, &mut tree).map_err(|what| malformed(path, what))?;
     drop(text);
     let order = entries.get("byteorder").map(|entry| archive.beginning(entry, 16)).transpose()?;
     let swapped = order.is_some_and(|order| order.trim_ascii() == b"big");
@@ -49,7 +49,7 @@ pub fn read(path: &Path, archive: &Archive, folder: &str) -> Result<Checkpoint> 
     }
     let mut walk =
         Walk { tree: &tree, entries: &entries, swapped, paths: 0, above: Vec::new(), checkpoint: &mut checkpoint };
-    walk.visit("", root, 0).map_err(|what| malformed(path, what))?;
+    walk.visit(root, value, 0).map_err(|what| malformed(path, what))?;
     Ok(checkpoint)
 }
 
