@@ -8,7 +8,6 @@ where it belongs to a backward one.
 """
 import re
 import sys
-import time
 
 from repro_audit_shim import core, digest, frames, record
 
@@ -72,16 +71,16 @@ def arm(torch, recorder):
 
     def repeats(func, args, kwargs, after):
         """Does the operation, done again, give the same each time? `args` are copies made before it was done."""
-        began = time.monotonic()
+        began = record.monotonic()
         try:
             for _ in range(AGAIN):
                 once = copies(func, args, kwargs)
                 if look(func(*once[0], **once[1])) != after:
                     return False
-                if time.monotonic() - began > 1.0:
+                if record.monotonic() - began > 1.0:
                     break
         finally:
-            spent[0] += time.monotonic() - began
+            spent[0] += record.monotonic() - began
         return True
 
     def announce(func, args):

@@ -1,7 +1,5 @@
 """Inputs of the root module for every step; its outputs where nothing is trained."""
-import time
-
-from repro_audit_shim import core, digest
+from repro_audit_shim import core, digest, record
 
 LIMIT = 100000
 
@@ -68,6 +66,6 @@ def _outputs(recorder, module, args, kwargs, result):
     items.append(["output", gather.finish()[1]])
     recorder._say_libraries()
     recorder._emit({"r": "output", "n": recorder.output_number, "after_step": recorder.step,
-                    "t": time.perf_counter_ns(), "module": type(module).__name__, "training": module.training,
+                    "t": record.now(), "module": type(module).__name__, "training": module.training,
                     "items": items})
     recorder.output_number += 1

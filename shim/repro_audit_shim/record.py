@@ -7,6 +7,7 @@ record ends silently: the job comes first.
 """
 import os
 import sys
+import time
 
 from repro_audit_shim import core
 
@@ -15,6 +16,7 @@ LIMIT = 256 * 1024 * 1024
 
 # Taken before anything is replaced: what we do ourselves is not the job's doing.
 _open, _write, _close, _getpid, _getppid = os.open, os.write, os.close, os.getpid, os.getppid
+now, monotonic = time.perf_counter_ns, time.monotonic
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 

@@ -8,12 +8,11 @@ their version counters tell.
 import os
 import struct
 import sys
-import time
 
 from repro_audit_shim import card, core, digest, guards, record
 from repro_audit_shim.generators import Generators
 
-_now = time.perf_counter_ns
+_now = record.now
 
 
 class Recorder:

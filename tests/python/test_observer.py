@@ -159,6 +159,19 @@ for step in range(4):
         self.assertEqual((len(ran.records("step")), len(ran.metric())), (3, 3))
         self.assertTrue(all(any(x[0] == "grads" for x in r["items"]) for r in ran.records("step")))
 
+    def test_a_clock_that_the_job_puts_in_place_is_not_read_by_us(self):
+        clock = """import time
+ticks = [0]
+def tick():
+    ticks[0] += 1
+    return ticks[0]
+time.time = time.monotonic = time.perf_counter = time.perf_counter_ns = tick
+"""
+        text = clock + self.TRAIN + "with torch.no_grad(): model(xs)\nprint('result', ticks)\n"
+        ran = support.run(text)
+        self.assertTrue(ran.records("step") and ran.records("output"))
+        self.assertEqual(ran.out, support.run(text, shim=False).out)
+
     def test_light_looks_at_no_weights(self):
         ran = support.run(self.TRAIN, level="light")
         names = {x[0] for r in ran.records("step") for x in r["items"]}

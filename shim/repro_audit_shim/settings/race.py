@@ -7,7 +7,7 @@ the other, until one of them waits for another or joins a process group.
 """
 import sys
 
-from repro_audit_shim import core, frames, hooks, settings
+from repro_audit_shim import core, frames, hooks, record, settings
 
 _forced = [0]
 _sequence = [0]
@@ -91,11 +91,9 @@ def _futures(module):
                 yield from original(fs, timeout)
                 return
             _counted(None)
-            import time
-
-            end = None if timeout is None else time.monotonic() + timeout
+            end = None if timeout is None else record.monotonic() + timeout
             for future in _in_order(fs):
-                left = None if end is None else max(0.0, end - time.monotonic())
+                left = None if end is None else max(0.0, end - record.monotonic())
                 module.wait.__wrapped__([future], left)
                 if not future.done():
                     raise module.TimeoutError("futures unfinished")

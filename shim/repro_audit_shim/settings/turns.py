@@ -7,7 +7,7 @@ Threads of libraries are left alone.
 """
 import time
 
-from repro_audit_shim import core, frames
+from repro_audit_shim import core, frames, record
 
 _real_sleep = time.sleep
 _POLL = 0.001
@@ -67,9 +67,9 @@ class _Baton:
 
     def until(self, ready, timeout):
         """Waits, in turns, until `ready()`; False where the time ran out."""
-        end = None if timeout is None or timeout < 0 else time.monotonic() + timeout
+        end = None if timeout is None or timeout < 0 else record.monotonic() + timeout
         while not ready():
-            if end is not None and time.monotonic() >= end:
+            if end is not None and record.monotonic() >= end:
                 return False
             self.hand_on()
             self.wait_turn()
