@@ -1,39 +1,10 @@
 //! How far apart two values are, and whether that counts as equal.
 
-use crate::model::{Point, Source, Tolerance};
+use crate::model::{Point, Precision, Source, Tolerance};
 
-/// The floating-point format that a value came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// IEEE 754 binary32, what a loss usually is.
-    Single,
-    /// IEEE 754 binary64.
-    Double,
-}
-
-/// The precision two points came from: single, unless their digits say more than single precision can hold.
-///
-/// Nine significant digits identify every binary32 value (IEEE 754-2019, §5.12.2); longer text that no binary32 value
-/// rounds to can only have come from a binary64 one.
+/// The precision that two points came from.
 pub fn precision(a: &Point, b: &Point) -> Precision {
-    let wide = |point: &Point| significant_digits(point.text.as_str()) > 9 && !rounded_single(point);
-    if wide(a) || wide(b) { Precision::Double } else { Precision::Single }
-}
-
-fn significant_digits(text: &str) -> usize {
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count()
-}
-
-/// Whether a binary32 value, written with as many decimals as the text has, gives that text.
-fn rounded_single(point: &Point) -> bool {
-    let text = point.text.as_str();
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let decimals = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    let last = i32::try_from(decimals).ok().zip(exponent.parse::<i32>().ok());
-    let half = last.map_or(0.0, |(decimals, exponent)| 0.5 * 10_f64.powi(exponent.saturating_sub(decimals)));
-    // Both are given as binary64, which is coarser than the text where that has very many digits.
-    (f64::from(point.value as f32) - point.value).abs() <= half.max(point.value.abs() * f64::EPSILON)
+    Precision::of([a, b].map(|point| (point.text.as_str(), point.value)))
 }
 
 /// Representable values between `a` and `b` in `precision`, monotone across zero; `None` where one is NaN.

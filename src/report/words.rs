@@ -3,7 +3,9 @@
 //! What comes out may hold text of the job's (names of metrics, values): a format still has to escape it.
 
 use super::Spread;
-use crate::model::{Audit, Divergence, Effect, Kind, Outcome, Position, Run, Stage, Status, TreatmentResult, Verdict};
+use crate::model::{
+    Audit, Divergence, Effect, Kind, Outcome, Position, Precision, Run, Stage, Status, TreatmentResult, Verdict,
+};
 
 /// The verdict and its reason in one sentence.
 pub fn headline(audit: &Audit) -> String {
@@ -97,10 +99,12 @@ pub fn sentence_with(
 
 /// "0.0039 absolute, 0.0017 relative, 16384 ULP (f32)", as far as known.
 pub fn sizes(divergence: &Divergence) -> Option<String> {
+    let values = divergence.values.iter().filter_map(|one| Some((one.text.as_ref()?.as_str(), one.value?)));
+    let precision = Precision::of(values).short();
     let sizes: Vec<String> = [
         divergence.absolute.map(|size| format!("{} absolute", short(size))),
         divergence.relative.map(|size| format!("{} relative", short(size))),
-        divergence.ulps.map(|ulps| format!("{ulps} ULP (f32)")),
+        divergence.ulps.map(|ulps| format!("{ulps} ULP ({precision})")),
     ]
     .into_iter()
     .flatten()

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::part;
-use crate::compare::distance::{self, Precision};
-use crate::model::{Match, Number, State, StateMatch, StateValue, Tolerance};
+use crate::compare::distance;
+use crate::model::{Match, Number, Precision, State, StateMatch, StateValue, Tolerance};
 
 /// Letters of a text that are shown.
 const SHOWN: usize = 60;
