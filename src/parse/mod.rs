@@ -13,6 +13,7 @@ mod csv;
 mod encoding;
 mod envelope;
 mod events;
+mod expression;
 mod folder;
 mod format;
 mod frames;

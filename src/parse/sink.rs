@@ -266,7 +266,9 @@ impl Sink {
         });
         let position = Position { segment: 0, epoch: place.epoch, step };
         if let Some(pending) = &mut track.pending {
-            if pending.position == position && track.pending_lap == place.lap {
+            // What says no place is drawn again on its own line only.
+            let same = position.step.is_some() || position.epoch.is_some() || pending.line == shown.line;
+            if same && pending.position == position && track.pending_lap == place.lap {
                 *pending = shown.point(position);
                 return;
             }

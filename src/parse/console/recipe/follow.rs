@@ -2,7 +2,7 @@
 
 use super::Layout;
 use super::lesson::{Kind, Mark, MarkKind, Use};
-use super::shape::Found;
+use super::shape::{Found, Told};
 use crate::parse::console::bars::BarSaid;
 use crate::parse::console::{Console, Here, Said, is_bar_like};
 use crate::parse::envelope;
@@ -89,20 +89,22 @@ impl Console {
                 self.apply_row(layout, frame, sink);
             }
             kind => {
-                let mut found = std::mem::take(&mut self.recipes.found);
-                found.reset();
+                let mut told = Told::default();
                 for (purpose, slot) in &known.positions {
-                    found.read(*purpose, frame.text, slot);
+                    told.read(*purpose, frame.text, slot);
                 }
                 if kind == Kind::Bar {
                     let row = self.bar_row(layout, sink);
                     self.recipes.all[recipe].hits += 1;
-                    self.follow_bar(recipe, &found, &row, frame, sink);
+                    self.follow_bar(recipe, told, &row, frame, sink);
                     self.recipes.layouts.what_mut(layout).rows[0] = row;
-                } else {
-                    found.values.extend_from_slice(&known.values);
-                    self.apply(recipe, &found, frame, drawn, sink);
+                    return;
                 }
+                let mut found = std::mem::take(&mut self.recipes.found);
+                found.reset();
+                found.told = told;
+                found.values.extend_from_slice(&self.recipes.layouts.what(layout).values);
+                self.apply(recipe, &found, frame, drawn, sink);
                 self.recipes.found = found;
             }
         }
@@ -172,7 +174,7 @@ impl Console {
             Kind::Nothing => {}
             Kind::Bar => {
                 let row = self.bar_values(recipe, &found.values, sink);
-                self.follow_bar(recipe, found, &row, frame, sink);
+                self.follow_bar(recipe, found.told, &row, frame, sink);
             }
             Kind::Pairs | Kind::Object => self.follow_pairs(recipe, found, frame, redraw, sink),
         }
@@ -198,13 +200,13 @@ impl Console {
         let lesson = &self.recipes.all[at].lesson;
         let pairs = lesson.kind == Kind::Pairs;
         let drawn = redraw || lesson.drawn;
-        let complete = lesson.counter && found.total == found.step;
+        let complete = lesson.counter && found.told.total == found.told.step;
         let mut said = Said {
-            epoch: found.epoch,
-            step: found.step,
+            epoch: found.told.epoch,
+            step: found.told.step,
             rank: lesson.rank,
             split: lesson.split,
-            total: found.total,
+            total: found.told.total,
             ..Said::default()
         };
         let any = !found.values.is_empty();
@@ -254,14 +256,14 @@ impl Console {
         self.recipes.row = row;
     }
 
-    fn follow_bar(&mut self, at: usize, found: &Found, row: &[Slot], frame: Frame<'_>, sink: &mut Sink) {
+    fn follow_bar(&mut self, at: usize, told: Told, row: &[Slot], frame: Frame<'_>, sink: &mut Sink) {
         let lesson = &self.recipes.all[at].lesson;
         let bar = BarSaid {
-            done: found.done,
-            total: found.bar_total,
-            epoch: found.epoch.or(found.inner_epoch),
-            outer_epoch: found.epoch,
-            step: found.step,
+            done: told.done,
+            total: told.bar_total,
+            epoch: told.epoch.or(told.inner_epoch),
+            outer_epoch: told.epoch,
+            step: told.step,
             held: lesson.split == Split::Held,
             nameless: lesson.nameless,
         };

@@ -25,17 +25,37 @@ pub(super) enum Piece {
 /// The numbers of a line that fitted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
+    pub(super) told: Told,
+    pub(super) values: Vec<Slot>,
+    /// Every number of the shape, with what it is for.
+    pub(super) slots: Vec<(Use, Slot)>,
+    /// Where else digits may change.
+    pub(super) digits: Vec<Range<usize>>,
+}
+
+/// Where a line says it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
     pub(super) step: Option<i64>,
     pub(super) epoch: Option<f64>,
     pub(super) inner_epoch: Option<f64>,
     pub(super) total: Option<i64>,
     pub(super) done: i64,
     pub(super) bar_total: Option<i64>,
-    pub(super) values: Vec<Slot>,
-    /// Every number of the shape, with what it is for.
-    pub(super) slots: Vec<(Use, Slot)>,
-    /// Where else digits may change.
-    pub(super) digits: Vec<Range<usize>>,
+}
+
+impl Told {
+    pub(super) fn read(&mut self, purpose: Use, text: &[u8], slot: &Slot) {
+        match purpose {
+            Use::Step => self.step = Some(slot.count(text)),
+            Use::Epoch => self.epoch = Some(slot.number(text)),
+            Use::InnerEpoch => self.inner_epoch = Some(slot.number(text)),
+            Use::Total => self.total = Some(slot.count(text)),
+            Use::Done => self.done = slot.count(text),
+            Use::BarTotal => self.bar_total = Some(slot.count(text)),
+            Use::Value(_) | Use::Nothing | Use::Named => {}
+        }
+    }
 }
 
 /// Cuts a line into the pieces that lines of its shape share.
@@ -191,30 +211,15 @@ impl Found {
             known => known,
         };
         let slot = Slot { id: 0, at, spelling: number.spelling, decimals };
-        self.read(purpose, text, &slot);
+        match purpose {
+            Use::Value(index) => self.values.push(Slot { id: index, ..slot.clone() }),
+            _ => self.told.read(purpose, text, &slot),
+        }
         self.slots.push((purpose, slot));
     }
 
-    pub(super) fn read(&mut self, purpose: Use, text: &[u8], slot: &Slot) {
-        match purpose {
-            Use::Value(index) => self.values.push(Slot { id: index, ..slot.clone() }),
-            Use::Step => self.step = Some(slot.count(text)),
-            Use::Epoch => self.epoch = Some(slot.number(text)),
-            Use::InnerEpoch => self.inner_epoch = Some(slot.number(text)),
-            Use::Total => self.total = Some(slot.count(text)),
-            Use::Done => self.done = slot.count(text),
-            Use::BarTotal => self.bar_total = Some(slot.count(text)),
-            Use::Nothing | Use::Named => {}
-        }
-    }
-
     pub(super) fn reset(&mut self) {
-        self.step = None;
-        self.epoch = None;
-        self.inner_epoch = None;
-        self.total = None;
-        self.bar_total = None;
-        self.done = 0;
+        self.told = Told::default();
         self.values.clear();
         self.slots.clear();
         self.digits.clear();
