@@ -99,14 +99,12 @@ fn first(one: &CheckpointDifference) -> Option<Divergence> {
     tensor.map(|(index, tensor)| of_tensor(one, index, tensor)).or_else(|| Some(of_state(one, one.state.first()?)))
 }
 
+fn value(run: &str, text: Option<&String>, value: Option<f64>) -> RunValue {
+    RunValue { run: run.to_owned(), text: text.map(|text| Token::new(text)), value, line: None }
+}
+
 fn of_tensor(one: &CheckpointDifference, index: usize, tensor: &TensorMatch) -> Divergence {
     let values = tensor.spread.first.as_ref();
-    let value = |run: &str, text: Option<&String>, value: Option<f64>| RunValue {
-        run: run.to_owned(),
-        text: text.map(|text| Token::new(text)),
-        value,
-        line: None,
-    };
     Divergence {
         rank: None,
         position: Position::default(),
@@ -125,12 +123,6 @@ fn of_tensor(one: &CheckpointDifference, index: usize, tensor: &TensorMatch) -> 
 }
 
 fn of_state(one: &CheckpointDifference, state: &StateMatch) -> Divergence {
-    let value = |run: &str, text: Option<&String>, value: Option<f64>| RunValue {
-        run: run.to_owned(),
-        text: text.map(|text| Token::new(text)),
-        value,
-        line: None,
-    };
     Divergence {
         rank: None,
         position: Position::default(),
