@@ -112,6 +112,13 @@ fn the_same_crash_in_every_run_is_unresolved_and_said() {
 }
 
 #[test]
+fn runs_that_crash_before_they_print_anything_are_the_reason() {
+    let (code, report) = Case::with_job("exit 7").audit(&[]);
+    assert_eq!(code, 3);
+    assert_eq!(report["reason"], "r1 ended with exit code 7 before it printed a result");
+}
+
+#[test]
 fn a_crash_after_the_runs_parted_is_a_divergence() {
     let (code, _) = Case::with_job("echo step 0 loss 1.$N; echo step 1 loss 2.5; exit 9").audit(&["--no-blame"]);
     assert_eq!(code, 1);
