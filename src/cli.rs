@@ -205,7 +205,7 @@ pub struct Run {
     /// Prove that recording does not change the job: one run with the shim against one without, bit for bit
     #[arg(long, help_heading = "Blame")]
     pub check_observer: bool,
-    /// Most runs in all, the search for the cause included [default: 60, or 120 where the job parts only sometimes]
+    /// Most runs in all, the search for the cause included [default: 60, or 160 where the job parts only sometimes]
     #[arg(long, value_name = "N", help_heading = "Blame")]
     pub max_runs: Option<usize>,
 

@@ -75,9 +75,9 @@ impl Memory {
         self.0.get(held).filter(|seen| !seen.parted).map_or(0, |seen| seen.at_full_length)
     }
 
-    /// How many sets were seen to agree.
-    pub fn agreeing_sets(&self) -> usize {
-        self.0.values().filter(|seen| seen.agreed > 0 && !seen.parted).count()
+    /// How many sets were seen to agree or to part, the reference left out.
+    pub fn judged_sets(&self) -> usize {
+        self.0.iter().filter(|(held, seen)| !held.is_empty() && (seen.agreed > 0 || seen.parted)).count()
     }
 
     /// How many sets were seen to part.

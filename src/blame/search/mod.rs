@@ -56,7 +56,7 @@ impl Config {
     pub const MAX_RUNS: usize = 60;
     /// The budget where nobody gave one and the job parts only sometimes: enough for one cause that shows in one run of
     /// four and that the record does not show.
-    pub const MAX_RUNS_SOMETIMES: usize = 120;
+    pub const MAX_RUNS_SOMETIMES: usize = 160;
     /// The confidence where nobody asked for one.
     pub const CONFIDENCE: f64 = 0.95;
 }
@@ -390,10 +390,10 @@ impl Search {
         self.memory.agreed(held) >= if self.rate.is_some() { self.demand } else { 1 }
     }
 
-    /// Repeats behind the final set: N, or more where the job parts only sometimes. Each set that was seen to agree had its
-    /// chance of doing so by luck, so they share the risk.
+    /// Repeats behind the final set: N, or more where the job parts only sometimes. Each set that was ever asked about had
+    /// its chance of agreeing by luck, those that then parted too, so all of them share the risk (Bonferroni).
     fn final_repeats(&self) -> usize {
-        let chances = self.memory.agreeing_sets().max(1) as f64;
+        let chances = self.memory.judged_sets().max(1) as f64;
         let least = self.config.repeats.max(2);
         match self.rate {
             Some(rate) => rate.repeats_for(self.risk() / chances).max(least),
