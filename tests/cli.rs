@@ -113,9 +113,12 @@ fn the_same_crash_in_every_run_is_unresolved_and_said() {
 
 #[test]
 fn runs_that_crash_before_they_print_anything_are_the_reason() {
-    let (code, report) = Case::with_job("exit 7").audit(&[]);
+    let (code, report) = Case::with_job("echo no such file: data.csv >&2; exit 7").audit(&[]);
     assert_eq!(code, 3);
-    assert_eq!(report["reason"], "r1 ended with exit code 7 before it printed a result");
+    assert_eq!(
+        report["reason"],
+        "before it printed a result, r1 ended with exit code 7, saying “no such file: data.csv”"
+    );
 }
 
 #[test]

@@ -3,9 +3,10 @@
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use repro_audit::model::{Audit, Candidate, Environment, Levels, Need, Point, Reach, ReadBack, Reading, Role, Series};
-use repro_audit::model::{Level, Setting, SettingId, Verdict};
+use repro_audit::model::{Level, Run, Setting, SettingId, Verdict};
 use repro_audit::report::{self, FORMATS, Listing, Style};
 use serde_json::Value;
 use support::redact::redact;
@@ -447,6 +448,19 @@ fn listings_say_which_forms_they_take() {
     let junit = report::format("junit").expect("listed");
     let error = report::write_listing(junit, &listing, PLAIN, &mut Vec::new()).expect_err("junit has no listings");
     assert_eq!(error.to_string(), "an environment cannot be written as junit; use table, json, csv, markdown or html");
+}
+
+#[test]
+fn runs_that_ended_alike_are_told_together() {
+    let mut audit = samples::crashed();
+    audit.runs[2] = Run { id: "r3".to_owned(), duration: Duration::from_millis(4_700), ..audit.runs[1].clone() };
+    for format in ["table", "markdown", "html"] {
+        let told = write(format, &audit, Style::default());
+        assert!(told.contains("r2, r3 (reference): crashed, signal 9 after 17 points, 3.2 to 4.7 s"), "{told}");
+        assert_eq!(told.matches("RuntimeError").count(), 1, "{told}");
+    }
+    audit.runs[2].last_words.push("and something else".to_owned());
+    assert_eq!(write("table", &audit, Style::default()).matches("RuntimeError").count(), 2);
 }
 
 #[test]

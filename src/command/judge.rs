@@ -11,7 +11,7 @@ pub fn judge(group: Group, runs: &[&Run]) -> Group {
         (Outcome::Agreed, Some(reason)) => Group { outcome: Outcome::Unresolved(reason), ..group },
         (Outcome::Unresolved(_), Some(_)) => match runs.iter().find(|run| !ended_well(run) && run.points == 0) {
             Some(silent) => {
-                let reason = format!("{} {} before it printed a result", silent.id, how(silent));
+                let reason = format!("before it printed a result, {} {}", silent.id, how(silent));
                 Group { outcome: Outcome::Unresolved(reason), ..group }
             }
             None => group,
@@ -33,10 +33,10 @@ fn cut_short(runs: &[&Run]) -> Option<String> {
     let how = how(first);
     Some(match (bad.len() == runs.len(), alike) {
         (true, true) => {
-            format!("every run {how} in the same way after {} points; they agree as far as they got", first.points)
+            format!("every run {how}, in the same way after {} points; they agree as far as they got", first.points)
         }
         (true, false) => {
-            format!("every run failed, not in the same way ({} {how}); they agree as far as they got", first.id)
+            format!("every run failed, each in its own way ({} {how}); they agree as far as they got", first.id)
         }
         (false, _) => format!(
             "{} of {} runs failed ({} {how} after {} points); the points they share agree",
@@ -53,8 +53,23 @@ fn how(run: &Run) -> String {
         (Status::TimedOut, ..) => "ran into its time limit".to_owned(),
         (Status::Lost, ..) => "was lost".to_owned(),
         (Status::Skipped, ..) => "was never started".to_owned(),
-        (_, Some(code), _) => format!("ended with exit code {code}"),
+        (_, Some(code), _) => format!("ended with exit code {code}{}", saying(run)),
         (_, None, Some(signal)) => format!("was killed by signal {signal}"),
         _ => "failed".to_owned(),
     }
+}
+
+/// The longest sentence of a job that is quoted, in characters.
+const LONGEST: usize = 160;
+
+/// The last line of its standard error: where an exception ended a Python program, the exception.
+fn saying(run: &Run) -> String {
+    let Some(last) = run.last_words.iter().map(|line| line.trim()).rfind(|line| !line.is_empty()) else {
+        return String::new();
+    };
+    let mut said: String = last.chars().take(LONGEST).collect();
+    if said.len() < last.len() {
+        said.push('…');
+    }
+    format!(", saying “{said}”")
 }

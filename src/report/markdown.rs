@@ -6,8 +6,9 @@ use super::checkpoint;
 use super::listing::Section;
 use super::raw::{Mark, RawDiff, Tag};
 use super::rows::labels;
+use super::troubled::Troubled;
 use super::{Listing, ReportFormat, Rows, Style, untrusted, words};
-use crate::model::{Audit, Cause, Status, Verdict};
+use crate::model::{Audit, Cause, Verdict};
 
 /// A comment for a pull request.
 pub struct Markdown;
@@ -174,14 +175,10 @@ fn treatments(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn runs(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    for run in &audit.runs {
-        if matches!(run.status, Status::Finished | Status::Stopped) {
-            continue;
-        }
-        let text = format!("{} ({}): {}", run.id, run.treatment, words::status(run));
-        writeln!(out, "{}\n", untrusted::markdown(&text))?;
-        if !run.last_words.is_empty() {
-            writeln!(out, "{}", untrusted::markdown_block("text", &quoted(&run.last_words)))?;
+    for group in Troubled::of(&audit.runs) {
+        writeln!(out, "{}\n", untrusted::markdown(&group.headline()))?;
+        if !group.last_words().is_empty() {
+            writeln!(out, "{}", untrusted::markdown_block("text", &quoted(group.last_words())))?;
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ mod sarif;
 mod settings;
 mod table;
 mod text;
+mod troubled;
 mod words;
 
 pub mod untrusted;

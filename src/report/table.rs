@@ -9,8 +9,9 @@ use super::listing::Section;
 use super::raw::{DiffLine, Mark, RawDiff, Tag};
 use super::rows::labels;
 use super::text::{Ink, Page};
+use super::troubled::Troubled;
 use super::{Listing, ReportFormat, Row, Rows, Spread, Style, untrusted, words};
-use crate::model::{Audit, Cause, Run, Status, Verdict};
+use crate::model::{Audit, Cause, Verdict};
 
 /// Rows shown ahead of the first divergent one, and behind it.
 const AROUND: (usize, usize) = (3, 4);
@@ -321,20 +322,14 @@ fn window(line: &DiffLine, from: usize, room: usize) -> (String, String) {
 
 /// Runs that did not end well, with the last they said.
 fn troubled_runs(audit: &Audit, page: &mut Page) -> io::Result<()> {
-    let trouble = |run: &&Run| !matches!(run.status, Status::Finished | Status::Stopped);
-    let troubled: Vec<&Run> = audit.runs.iter().filter(trouble).collect();
-    if troubled.is_empty() {
+    let groups = Troubled::of(&audit.runs);
+    if groups.is_empty() {
         return Ok(());
     }
     page.heading("Runs that did not end well")?;
-    for run in troubled {
-        let after = words::count(run.points, "point");
-        let seconds = run.duration.as_secs_f64();
-        page.paragraph(
-            "  ",
-            &format!("{} ({}): {} after {seconds:.1} s and {after}", run.id, run.treatment, words::status(run)),
-        )?;
-        page.code("    ", &run.last_words.join("\n"))?;
+    for group in groups {
+        page.paragraph("  ", &group.headline())?;
+        page.code("    ", &group.last_words().join("\n"))?;
     }
     Ok(())
 }

@@ -10,9 +10,10 @@ use super::environment::differences;
 use super::listing::{Listing, Section};
 use super::raw::{Mark, RawDiff, Tag};
 use super::rows::labels;
+use super::troubled::Troubled;
 use super::untrusted::{html, html_lines};
 use super::{ReportFormat, Row, Rows, Style, words};
-use crate::model::{Audit, Cause, Environment, Status};
+use crate::model::{Audit, Cause, Environment};
 
 /// One self-contained page.
 pub struct Html;
@@ -374,10 +375,10 @@ fn runs(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let head = "<tr><th>run</th><th>treatment</th><th>ended</th><th class=\"number\">points</th><th class=\"number\">time</th><th>on</th></tr>";
     let mut body = format!("<details><summary>{}</summary>\n", words::count(audit.runs.len(), "run"));
     body += &format!("<div class=\"scroll\"><table>\n{head}\n{rows}</table></div></details>\n");
-    for run in audit.runs.iter().filter(|run| !matches!(run.status, Status::Finished | Status::Stopped)) {
-        body += &format!("<p>{}</p>\n", html(&format!("{}: {}", run.id, words::status(run))));
-        if !run.last_words.is_empty() {
-            body += &format!("<pre>{}</pre>\n", html_lines(&run.last_words.join("\n")));
+    for group in Troubled::of(&audit.runs) {
+        body += &format!("<p>{}</p>\n", html(&group.headline()));
+        if !group.last_words().is_empty() {
+            body += &format!("<pre>{}</pre>\n", html_lines(&group.last_words().join("\n")));
         }
     }
     section("runs", "Runs", &body, out)
