@@ -225,11 +225,14 @@ for step in range(4):
     bent = weight.tanh()
     bent.square().sum().backward()
     optimizer.step()
+print("knows", hasattr(torch._C, "_current_autograd_node"))
 """
         ran = support.run(text, drill={"step": 2})
         self.assertEqual(ran.records("fault"), [], ran.err)
+        # An older torch does not tell which backward node is at work: the line of the backward call is told then.
+        line = 11 if "knows True" in ran.out else 12
         self.assertEqual([(r["operation"], r["line"]) for r in ran.records("alert")],
-                         [("aten.tanh_backward.default", 11)], ran.err)
+                         [("aten.tanh_backward.default", line)], ran.err)
 
     def test_traces_the_users_lines_and_none_of_its_own(self):
         text = "import os, time\nstart = time.time()\nos.listdir('.')\nprint('result')\n"
