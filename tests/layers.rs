@@ -74,7 +74,7 @@ fn only_the_command_line_lives_above_the_stages() {
 fn clap_is_named_on_the_command_line_only_and_tokio_in_execute_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (dependency, homes) in [
-        ("clap", &["cli.rs", "command"][..]),
+        ("clap", &["cli", "command"][..]),
         ("tokio", &["execute"]),
         ("comfy_table", &["report"]),
         (" tch", &["probe/operations"]),
