@@ -18,15 +18,6 @@ pub(super) struct Candidate {
     pub why: Option<String>,
 }
 
-/// Settings that are held only to see whether they matter, since forcing them can bring a cause in as well as take one
-/// away: another number of workers is another job.
-const PROBES: [&str; 3] = ["num_workers", "batch_size", "device"];
-
-/// Whether the setting is a probe rather than a cure.
-pub(super) fn is_probe(id: &SettingId) -> bool {
-    PROBES.contains(&id.as_str())
-}
-
 /// How bluntly a setting works: a blunt one also holds what a more specific one holds, and is let go of first so that the
 /// specific one is named. The bluntest comes first.
 const BLUNT: [&str; 5] = ["entropy", "threads", "cublas_workspace", "deterministic_algorithms", "cudnn.enabled"];
@@ -74,8 +65,7 @@ fn keeping(id: &SettingId) -> usize {
 
 /// The candidates among `settings`, first those to let go of first: the blunt, then those the record does not point to.
 pub(super) fn candidates(settings: &[Setting], nominations: &[Nomination]) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> =
-        settings.iter().filter(|setting| !is_probe(&setting.id)).filter_map(|s| candidate(s, nominations)).collect();
+    let mut found: Vec<Candidate> = settings.iter().filter_map(|setting| candidate(setting, nominations)).collect();
     found.sort_by_key(|c| (bluntness(&c.id), c.strength, keeping(&c.id), c.id.clone()));
     found.dedup_by(|a, b| a.id == b.id);
     found
@@ -99,13 +89,12 @@ mod tests {
     use super::*;
 
     fn ids(nominations: &[Nomination]) -> Vec<String> {
-        let settings =
-            settings(&["seed.torch", "entropy", "race", "deterministic_algorithms", "threads", "num_workers"]);
+        let settings = settings(&["seed.torch", "entropy", "race", "deterministic_algorithms", "threads"]);
         candidates(&settings, nominations).into_iter().map(|c| c.id.to_string()).collect()
     }
 
     #[test]
-    fn blunt_settings_are_let_go_of_first_and_probes_are_never_held() {
+    fn blunt_settings_are_let_go_of_first() {
         assert_eq!(ids(&[]), ["entropy", "threads", "deterministic_algorithms", "race", "seed.torch"]);
     }
 

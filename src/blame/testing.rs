@@ -13,6 +13,7 @@ pub(super) fn setting(id: &str) -> Setting {
         reach: Vec::new(),
         read_back: ReadBack::Shim,
         hold: Some(Level::new("on")),
+        probe: None,
         cures: vec![id.to_owned()],
         cost: String::new(),
     }

@@ -6,8 +6,8 @@ use crate::blame::{self, Answer, Ask, Config, Control, Rate, Search, Seen};
 use crate::error::Result;
 use crate::model::flight::FlightDivergence;
 use crate::model::{
-    Blame, Divergence, Evidence, Grade, Kind, Level, Need, OperationProbe, Outcome, Setting, SettingId, Stage, Status,
-    Treatment,
+    Blame, Divergence, Evidence, Grade, Kind, Level, Need, OperationProbe, Outcome, Reach, Setting, SettingId, Stage,
+    Status, Treatment,
 };
 use crate::probe::Detail;
 use crate::{compare, probe};
@@ -259,9 +259,15 @@ fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -
         Need::Python | Need::Torch => true,
     };
     let reachable = |setting: &&Setting| {
-        let Some(level) = &setting.hold else { return false };
+        let Some(level) = setting.hold.as_ref().or(setting.probe.as_ref()) else { return false };
         let applied = crate::plan::apply(&request.command, &[((*setting).clone(), level.clone())], recorded.entered);
-        applied.unapplied.is_empty() && setting.needs.iter().all(there)
+        let started = |way: &Reach| match way {
+            Reach::Wrapper(levels) => {
+                levels.iter().filter_map(|(_, words)| words.first()).all(|program| probe::program(program).is_some())
+            }
+            _ => true,
+        };
+        applied.unapplied.is_empty() && setting.reach.iter().all(started) && setting.needs.iter().all(there)
     };
     request.catalogue.settings().iter().filter(reachable).cloned().collect()
 }

@@ -103,6 +103,9 @@ pub enum Reach {
     Flag(Vec<String>),
     /// Environment variables, for the levels listed: (level or `*`, [(name, value)]). `{level}` in a value is replaced.
     Environment(Vec<(String, Vec<(String, String)>)>),
+    /// Words in front of the command, such as `setarch -R`, for the levels listed: (level or `*`, words). `{level}` in a word
+    /// is replaced.
+    Wrapper(Vec<(String, Vec<String>)>),
     /// An instruction to the Python shim.
     Shim,
 }
@@ -137,6 +140,8 @@ pub struct Setting {
     pub read_back: ReadBack,
     /// The level that holds this source of variation still, where there is one: what blame tries.
     pub hold: Option<Level>,
+    /// The level that only tells where to look, since it makes another job of it: what blame tries last.
+    pub probe: Option<Level>,
     /// Cause ids that holding it can cure.
     pub cures: Vec<String>,
     /// One line: what it may cost.

@@ -7,7 +7,7 @@ use crate::model::{Level, Reach, ReadBack, Setting, SettingId};
 /// By which way a level reached the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// A placeholder or an option of the command was replaced.
+    /// A placeholder or an option of the command was replaced, or words were put in front of it.
     Command,
     /// Environment variables were set.
     Environment,
@@ -75,6 +75,12 @@ fn reach(applied: &mut Applied, setting: &Setting, level: &Level, shim: bool) ->
                 if let Some(variables) = variables(levels, level) {
                     applied.environment.extend(variables);
                     routes.push(Route::Environment);
+                }
+            }
+            Reach::Wrapper(levels) if !by_command => {
+                if let Some(words) = words(levels, level) {
+                    applied.command.splice(0..0, words);
+                    routes.push(Route::Command);
                 }
             }
             Reach::Shim if shim && !by_command => {
@@ -146,6 +152,11 @@ fn variables(levels: &[(String, Vec<(String, String)>)], level: &Level) -> Optio
     Some(assignments.iter().map(|(name, value)| (name.clone(), value.replace("{level}", level.as_str()))).collect())
 }
 
+fn words(levels: &[(String, Vec<String>)], level: &Level) -> Option<Vec<String>> {
+    let (_, words) = levels.iter().find(|(name, _)| name == level.as_str() || name == "*")?;
+    Some(words.iter().map(|word| word.replace("{level}", level.as_str())).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +182,13 @@ mod tests {
             applied("t --num-workers=2 -v", "num_workers", "0", false).command.join(" "),
             "t --num-workers=0 -v"
         );
+    }
+
+    #[test]
+    fn puts_words_in_front_of_the_command_for_the_level_that_has_some() {
+        assert_eq!(applied("./train -v", "aslr", "off", false).command.join(" "), "setarch -R ./train -v");
+        assert_eq!(applied("./train -v", "aslr", "off", false).read_back.len(), 1);
+        assert_eq!(applied("./train -v", "aslr", "as-is", false).command.join(" "), "./train -v");
     }
 
     #[test]

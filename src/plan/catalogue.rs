@@ -1,5 +1,6 @@
 //! The catalogue of settings: one JSON file each, built in or the user's, all loaded the same way.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -31,6 +32,7 @@ built_in![
     "entropy",
     "uninitialised",
     "race",
+    "aslr",
     "cudnn.enabled",
     "cudnn.benchmark",
     "cudnn.deterministic",
@@ -151,6 +153,7 @@ fn family(name: &str) -> Option<Setting> {
         reach: vec![reach],
         read_back,
         hold: None,
+        probe: None,
         cures: Vec::new(),
         cost: "none".to_owned(),
     })
@@ -178,6 +181,7 @@ struct File {
     reach: Vec<FileReach>,
     read_back: FileReadBack,
     hold: Option<String>,
+    probe: Option<String>,
     #[serde(default)]
     cures: Vec<String>,
     cost: String,
@@ -208,6 +212,7 @@ enum FileReach {
     Placeholder(String),
     Flag(Vec<String>),
     Environment(serde_json::Map<String, serde_json::Value>),
+    Wrapper(BTreeMap<String, Vec<String>>),
     Shim,
 }
 
@@ -251,6 +256,7 @@ fn parse(text: &str, file: &Path) -> Result<Setting> {
             FileReadBack::Shim => ReadBack::Shim,
         },
         hold: file_shape.hold.map(Level::new),
+        probe: file_shape.probe.map(Level::new),
         cures: file_shape.cures,
         cost: file_shape.cost,
     })
@@ -260,6 +266,7 @@ fn reach(shape: FileReach) -> Option<Reach> {
     Some(match shape {
         FileReach::Placeholder(name) => Reach::Placeholder(name),
         FileReach::Flag(names) => Reach::Flag(names),
+        FileReach::Wrapper(levels) => Reach::Wrapper(levels.into_iter().collect()),
         FileReach::Shim => Reach::Shim,
         FileReach::Environment(levels) => Reach::Environment(
             levels

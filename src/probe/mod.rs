@@ -10,4 +10,4 @@ mod software;
 
 pub use machine::machine;
 pub use shim::{Checkpoint, Detail, Instructions, Kill, Shim, asks_for_recording};
-pub use software::software;
+pub use software::{program, software};

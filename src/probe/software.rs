@@ -83,7 +83,7 @@ fn interpreter(command: &[String]) -> Option<PathBuf> {
     if is_python(Path::new(program)) {
         return Some(PathBuf::from(program));
     }
-    let file = if program.contains('/') { PathBuf::from(program) } else { find(program)? };
+    let file = if program.contains('/') { PathBuf::from(program) } else { self::program(program)? };
     let mut first = String::new();
     BufReader::new(std::fs::File::open(file).ok()?.take(512)).read_line(&mut first).ok()?;
     let mut words = first.strip_prefix("#!")?.split_whitespace();
@@ -97,9 +97,10 @@ fn is_python(program: &Path) -> bool {
     version.is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// The file that a program's name stands for, where there is one on the path.
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub fn settings<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Listing 
             "applied": setting.reach.iter().map(reach_words).collect::<Vec<_>>(),
             "read_back": read_back_words(setting.read_back),
             "hold": setting.hold.as_ref().map(|level| level.as_str()),
+            "probe": setting.probe.as_ref().map(|level| level.as_str()),
             "cures": setting.cures,
             "cost": setting.cost,
         })
@@ -34,6 +35,7 @@ pub fn settings<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Listing 
             "read back from",
             "needs",
             "held at",
+            "probed at",
             "cures",
             "cost",
         ],
@@ -60,6 +62,7 @@ fn row(setting: &Setting) -> Vec<String> {
         read_back_words(setting.read_back).to_owned(),
         needs.join(", "),
         setting.hold.as_ref().map_or(String::new(), |level| level.to_string()),
+        setting.probe.as_ref().map_or(String::new(), |level| level.to_string()),
         setting.cures.join(", "),
         setting.cost.clone(),
     ]
@@ -99,6 +102,10 @@ fn reach_words(reach: &Reach) -> String {
                 0..=3 => names.join(", "),
                 more => format!("{} and {} more variables", names[0], more - 1),
             }
+        }
+        Reach::Wrapper(levels) => {
+            let words: Vec<String> = levels.iter().map(|(_, words)| words.join(" ")).collect();
+            format!("{} in front of the command", words.join(" or "))
         }
         Reach::Shim => "inside the process".to_owned(),
     }

@@ -1,6 +1,6 @@
 //! What the search says where it cannot prove.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repro_audit::blame::{Answer, Ask, Config, Search, Seen};
 use repro_audit::model::{Evidence, Grade, Level, Loader, Setting, SettingId};
@@ -29,7 +29,7 @@ fn a_job_that_nothing_reaches_is_said_plainly() {
 
 fn without_workers_it_agrees(evidence: Option<Evidence>) -> Vec<(String, Grade)> {
     let mut config = config(vec![1, 1, 1], evidence);
-    config.settings.push(Setting { hold: Some(Level::new("0")), ..setting("num_workers") });
+    config.settings.push(Setting { hold: None, probe: Some(Level::new("0")), ..setting("num_workers") });
     let workers = SettingId::new("num_workers");
     let blame = answering(config, |treatment| if treatment.contains_key(&workers) { Seen::Agreed } else { parted() });
     blame.causes.into_iter().map(|cause| (cause.id, cause.grade)).collect()
@@ -46,6 +46,23 @@ fn workers_that_hand_out_batches_as_they_are_ready_are_likely_to_race() {
     let loader = Loader { workers: 2, in_order: false, generator: None, location: None };
     let found = without_workers_it_agrees(Some(Evidence { loaders: vec![loader], ..Evidence::default() }));
     assert_eq!(found[0], ("race".to_owned(), Grade::Likely));
+}
+
+#[test]
+fn an_order_by_address_is_told_where_nothing_else_helps() {
+    let mut config = config(vec![1, 1, 1], None);
+    let probe = |id: &str, level: &str| Setting { hold: None, probe: Some(Level::new(level)), ..setting(id) };
+    config.settings.extend([probe("num_workers", "0"), probe("aslr", "off")]);
+    let aslr = SettingId::new("aslr");
+    let agreeing = |treatment: &BTreeMap<SettingId, Level>| {
+        if treatment.contains_key(&aslr) { Seen::Agreed } else { parted() }
+    };
+    let blame = answering(config.clone(), agreeing);
+    let cause = &blame.causes[0];
+    assert_eq!((cause.id.as_str(), cause.grade), ("unknown", Grade::Suspected));
+    assert!(cause.summary.contains("addresses of objects"), "{}", cause.summary);
+    let nothing = answering(config, |_| parted());
+    assert!(nothing.causes[0].summary.contains("nothing in the catalogue"), "{}", nothing.causes[0].summary);
 }
 
 #[test]

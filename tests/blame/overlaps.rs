@@ -8,7 +8,7 @@ use repro_audit::model::{Grade, Operation, Outside, Read};
 use super::records::{honest, line, read};
 use super::world::{Audit, World, answering, audit, config, parted, search, setting};
 use repro_audit::blame::Seen;
-use repro_audit::model::SettingId;
+use repro_audit::model::{Level, Setting, SettingId};
 
 #[test]
 fn entropy_is_not_blamed_where_a_more_specific_setting_cures_alone() {
@@ -115,7 +115,7 @@ fn another_number_of_workers_is_never_held_as_a_cure() {
     let mut audit = Audit::new(&world, 13);
     let groups = audit.control(3);
     let mut config = config(groups, None);
-    config.settings.push(setting("num_workers"));
+    config.settings.push(Setting { hold: None, probe: Some(Level::new("0")), ..setting("num_workers") });
     let found = search(&mut audit, config);
     assert!(found.asked.iter().all(|held| !held.contains("num_workers")));
     assert_eq!(found.proved(), BTreeSet::from(["hashseed"]));

@@ -55,6 +55,7 @@ pub fn setting(id: &str) -> Setting {
         reach: Vec::new(),
         read_back: ReadBack::Shim,
         hold: Some(Level::new("on")),
+        probe: None,
         cures: vec![id.to_owned()],
         cost: String::new(),
     }

@@ -3,8 +3,7 @@
 use super::super::nominate::Strength;
 use super::memory::Held;
 use super::{Ending, Kept, Phase, Question, Search, Step, less};
-use crate::blame::candidate::is_probe;
-use crate::model::{Level, SettingId};
+use crate::model::{Level, Setting, SettingId};
 
 /// So many of the settings that fit are tried one at a time before all of them are held together.
 const ALONE: usize = 2;
@@ -99,25 +98,32 @@ impl Search {
         }
     }
 
-    /// Everything held did not help: asks whether the loader's workers matter, then ends.
+    /// Everything held did not help: asks what only tells where to look, one probe after another, then ends.
     pub(super) fn probe(&mut self) -> Step {
-        let workers = SettingId::new("num_workers");
-        if self.probe_level(&workers).is_none() || !self.may_have_workers() {
+        let open = |setting: &&Setting| {
+            let id = &setting.id;
+            self.probe_level(id).is_some()
+                && !self.probed.contains(id)
+                && (id.as_str() != "num_workers" || self.may_have_workers())
+        };
+        let Some(id) = self.config.settings.iter().find(open).map(|setting| setting.id.clone()) else {
             return Step::Go(Phase::End(Ending::Outside));
-        }
-        let why = "nothing that can be held makes the runs agree; do they without loader workers?".to_owned();
-        Step::Ask(Question { probe: Some(workers), ..self.proving(self.playing(), why) })
+        };
+        self.probed.push(id.clone());
+        let level = self.probe_level(&id).map(|(_, level)| format!("={level}")).unwrap_or_default();
+        let why = format!("nothing that can be held makes the runs agree; do they with {id}{level} as well?");
+        Step::Ask(Question { probe: Some(id), ..self.proving(self.playing(), why) })
     }
 
     /// The level at which a probe is tried, where the job can be given it and does not have it already.
     pub(super) fn probe_level(&self, probe: &SettingId) -> Option<(SettingId, Level)> {
-        let setting = self.config.settings.iter().find(|setting| setting.id == *probe && is_probe(&setting.id))?;
-        let level = setting.hold.clone().unwrap_or_else(|| Level::new("0"));
+        let setting = self.config.settings.iter().find(|setting| setting.id == *probe)?;
+        let level = setting.probe.clone()?;
         (self.config.reference.get(probe) != Some(&level)).then(|| (setting.id.clone(), level))
     }
 
     fn may_have_workers(&self) -> bool {
         let Some(evidence) = &self.config.evidence else { return true };
-        evidence.loaders.is_empty() || evidence.loaders.iter().any(|loader| loader.workers > 0)
+        evidence.loaders.iter().any(|loader| loader.workers > 0)
     }
 }

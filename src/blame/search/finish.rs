@@ -8,14 +8,14 @@ use super::super::remedy::remedy;
 use super::super::summary::summary;
 use super::memory::Held;
 use super::{EXPLORING, Ending, Kept, Search, at, less};
-use crate::model::{Blame, Cause, Grade, Stage};
+use crate::model::{Blame, Cause, Grade, SettingId, Stage};
 
 impl Search {
     pub(super) fn finish(&self, ending: &Ending) -> Blame {
         let (causes, pins) = match ending {
             Ending::Found { kept, settled, shortfall } => (self.found(kept, *settled, *shortfall), kept.held.clone()),
             Ending::Outside => (vec![self.unknown()], Held::new()),
-            Ending::Probed(_) => (self.behind_the_workers(), Held::new()),
+            Ending::Probed(probe) => (self.where_to_look(probe), Held::new()),
             Ending::Exhausted => (self.out_of_budget(), Held::new()),
             Ending::Contradicted => (vec![self.contradicted()], Held::new()),
             Ending::NothingToHold => (vec![self.unknown()], Held::new()),
@@ -186,6 +186,35 @@ impl Search {
     }
 
     /// Without loader workers the runs agree: the cause is in the workers, and only the record can tell which.
+    /// What a probe told, with which the runs agree.
+    fn where_to_look(&self, probe: &SettingId) -> Vec<Cause> {
+        match probe.as_str() {
+            "num_workers" => self.behind_the_workers(),
+            "aslr" => vec![self.by_address()],
+            other => vec![self.only_with(other)],
+        }
+    }
+
+    fn only_with(&self, probe: &str) -> Cause {
+        let mut unknown = self.unknown();
+        unknown.summary = format!("nothing that can be held makes the runs agree, but {probe} does");
+        unknown.evidence.insert(0, format!("with {probe} set as well, the runs agree"));
+        unknown
+    }
+
+    /// Objects lie elsewhere in each process, and so does what is ordered by where they lie.
+    fn by_address(&self) -> Cause {
+        let mut unknown = self.only_with("aslr=off");
+        unknown.summary =
+            "an order follows the addresses of objects: id(), or a set of objects without a hash of their own"
+                .to_owned();
+        unknown.remedy =
+            "sorted(items, key=lambda item: item.name)  # or a list or a dict in place of the set".to_owned();
+        unknown.location =
+            self.config.evidence.as_ref().and_then(|evidence| location("hashseed", evidence)).or(unknown.location);
+        unknown
+    }
+
     fn behind_the_workers(&self) -> Vec<Cause> {
         let seen = "with num_workers=0 the runs agree, so the cause is in the loader's workers".to_owned();
         let unordered = self.points_to("race");

@@ -36,7 +36,7 @@ pub struct Config {
     pub max_runs: Option<usize>,
     /// With which confidence repeats acquit where the job parts only sometimes: 0.95.
     pub confidence: f64,
-    /// The settings that can reach this job; those without a level to hold, and probes, are told apart here.
+    /// The settings that can reach this job, to be held or to be probed.
     pub settings: Vec<Setting>,
     /// The levels of the reference treatment; every treatment asked for starts from them.
     pub reference: BTreeMap<SettingId, Level>,
@@ -98,7 +98,7 @@ enum Phase {
     Climb,
     /// A set agrees; letting go of what is not needed.
     Prune(Kept),
-    /// Nothing that can be held cures it; one probe may still tell where to look.
+    /// Nothing that can be held cures it; a probe may still tell where to look.
     Probe,
     /// Over.
     End(Ending),
@@ -154,6 +154,8 @@ pub struct Search {
     memory: Memory,
     phase: Phase,
     pending: Option<Question>,
+    /// Probes that were asked.
+    probed: Vec<SettingId>,
     rate: Option<Rate>,
     /// Whether one run that differs from those with more held is taken for a parting until the proof.
     trusting: bool,
@@ -182,6 +184,7 @@ impl Search {
             memory,
             phase: Phase::Watch,
             pending: None,
+            probed: Vec::new(),
             trusting: true,
             demand: 1,
             restarts: 0,
@@ -320,7 +323,6 @@ impl Search {
 
     fn on_parted(&mut self, question: &Question, groups: &[usize]) {
         if question.probe.is_some() {
-            self.phase = Phase::End(Ending::Outside);
             return;
         }
         if question.held.is_empty() {
@@ -342,7 +344,6 @@ impl Search {
 
     fn on_unresolved(&mut self, question: &Question, reason: &str, not_applied: &[SettingId]) {
         if question.probe.is_some() {
-            self.phase = Phase::End(Ending::Outside);
             return;
         }
         let named: Vec<usize> =
