@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use repro_audit::model::{Audit, Candidate, Environment, Levels, Need, Point, Reach, ReadBack, Reading, Role, Series};
-use repro_audit::model::{Level, Run, Setting, SettingId, Verdict};
+use repro_audit::model::{Level, Run, Setting, SettingId, Status, Verdict};
 use repro_audit::report::{self, FORMATS, Listing, Style};
 use serde_json::Value;
 use support::redact::redact;
@@ -461,6 +461,8 @@ fn runs_that_ended_alike_are_told_together() {
         assert!(told.contains("r2, r3 (reference): crashed, signal 9 after 17 points, 3.2 to 4.7 s"), "{told}");
         assert_eq!(told.matches("RuntimeError").count(), 1, "{told}");
     }
+    audit.runs[0].status = Status::Skipped;
+    assert!(!write("table", &audit, Style::default()).contains("skipped"), "a run that was not needed is no trouble");
     audit.runs[2].last_words.push("and something else".to_owned());
     assert_eq!(write("table", &audit, Style::default()).matches("RuntimeError").count(), 2);
 }

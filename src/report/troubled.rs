@@ -11,10 +11,12 @@ pub struct Troubled<'a> {
 }
 
 impl<'a> Troubled<'a> {
-    /// All groups, in the order of their first runs.
+    /// All groups, in the order of their first runs. A run that was never started, since it could show nothing more, has no
+    /// end to tell of.
     pub fn of(runs: &'a [Run]) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
-        for run in runs.iter().filter(|run| !matches!(run.status, Status::Finished | Status::Stopped)) {
+        let well = |run: &&Run| matches!(run.status, Status::Finished | Status::Stopped | Status::Skipped);
+        for run in runs.iter().filter(|run| !well(run)) {
             match groups.iter_mut().find(|group| alike(group.runs[0], run)) {
                 Some(group) => group.runs.push(run),
                 None => groups.push(Self { runs: vec![run] }),
