@@ -7,6 +7,7 @@ use super::names::{self, Meaning};
 use super::number;
 use super::options::Options;
 use super::sink::{Place, Shown, Sink};
+use super::transcript::Transcript;
 use super::walk::{self, Leaf, Part};
 use crate::model::Candidate;
 
@@ -22,7 +23,7 @@ impl LogFormat for Json {
     }
 
     fn describe(&self) -> &'static str {
-        "one JSON document: arrays of objects or of numbers (trainer_state.json, a saved history)"
+        "one JSON document: arrays of objects or of numbers (trainer_state.json, a saved history), or what a notebook printed"
     }
 
     fn score(&self, sample: &Sample<'_>) -> Candidate {
@@ -91,24 +92,28 @@ impl Reader for JsonReader {
     }
 
     fn finish(&mut self, sink: &mut Sink) {
-        let mut found = Found::default();
+        let (mut found, mut printed) = (Found::default(), Transcript::default());
         let text = self.text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.text);
         let start = text.as_ptr() as usize;
         let mut line = Lines { text, at: 0, line: 1 };
         let end = walk::walk(text, &mut |path, leaf| {
-            let shown = match leaf {
-                Leaf::Number(shown) | Leaf::Text(shown) => shown,
+            let (shown, words) = match leaf {
+                Leaf::Number(shown) => (shown, false),
+                Leaf::Text(shown) => (shown, true),
                 Leaf::Word => return,
             };
+            let at = shown.as_ptr() as usize - start;
             if let Some(value) = number::whole(shown) {
-                let at = shown.as_ptr() as usize - start;
                 found.leaf(path, value, String::from_utf8_lossy(shown).into_owned(), line.of(at));
+            } else if words {
+                printed.take(path, walk::unescape(shown), line.of(at));
             }
         });
         if end.is_none() || self.dropped {
             sink.warn("the JSON document is not complete".into());
         }
-        found.record(sink);
+        // What a program printed counts where the document itself has no results.
+        if printed.is_empty() || found.tells() { found.record(sink) } else { printed.read(sink) }
     }
 
     fn detail(&self) -> String {
@@ -187,7 +192,33 @@ impl Found {
         }
     }
 
-    fn record(self, sink: &mut Sink) {
+    /// Whether a number of the document is a loss or another result by its name.
+    fn tells(&self) -> bool {
+        let placed = self.rows.values().chain(self.columns.values()).chain(self.keyed.values());
+        placed
+            .chain([&self.alone])
+            .flatten()
+            .any(|cell| matches!(names::meaning(&cell.name), Meaning::Loss | Meaning::Result))
+    }
+
+    /// `[[wall time, step, value], …]`: what TensorBoard hands out for one curve.
+    fn name_triples(&mut self) {
+        let triple = |cells: &Vec<Cell>| {
+            let named = cells.iter().map(|cell| cell.name.as_str()).eq(["0", "1", "2"]);
+            named && cells[0].value > 1e9 && cells[1].value.fract() == 0.0
+        };
+        if !self.rows.values().all(triple) {
+            return;
+        }
+        for cells in self.rows.values_mut() {
+            for (cell, name) in cells.iter_mut().zip(["wall time", "step", "value"]) {
+                cell.name = name.into();
+            }
+        }
+    }
+
+    fn record(mut self, sink: &mut Sink) {
+        self.name_triples();
         let several = self.arrays.len() > 1;
         for ((array, _), cells) in self.rows {
             let prefix = if several { format!("{}.", self.arrays[array]) } else { String::new() };

@@ -37,6 +37,7 @@ mod stencil;
 mod stream;
 mod table;
 mod text;
+mod transcript;
 mod walk;
 mod wandb;
 

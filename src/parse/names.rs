@@ -93,6 +93,7 @@ const STEPS: &[(&str, u8)] = &[
     ("iteration", 4),
     ("iterations", 3),
     ("it", 4),
+    ("itn", 4),
     ("itr", 4),
     ("update", 4),
     ("updates", 4),
@@ -183,8 +184,15 @@ const MINIMISED: &[&str] = &[
     "quantile",
     "bpd",
     "inertia",
+    "ll",
+    "loglik",
+    "loglikelihood",
+    "likelihood",
     "distortion",
 ];
+
+/// Two words that name what is minimised or maximised only together.
+const PAIRS: [[&str; 2]; 4] = [["cross", "entropy"], ["log", "prob"], ["log", "likelihood"], ["function", "value"]];
 
 /// The loss, in many languages.
 const LOSSES: &[&str] = &[
@@ -291,6 +299,8 @@ const RESULTS: &[&str] = &[
     "hit",
     "hits",
     "em",
+    "f",
+    "obj",
     "pearson",
     "spearman",
     "corr",
@@ -357,6 +367,7 @@ const NOISE: &[&str] = &[
     "eta",
     "remaining",
     "dt",
+    "bt",
     "seconds",
     "secs",
     "sec",
@@ -375,6 +386,7 @@ const NOISE: &[&str] = &[
     "ups",
     "tps",
     "tgs",
+    "kteps",
     "toks",
     "qps",
     "sps",
@@ -565,7 +577,7 @@ pub(crate) fn is_position_word(word: &[u8]) -> bool {
 
 /// Whether the tokens name a loss or what stands for one.
 pub(crate) fn has_loss(tokens: &[String]) -> bool {
-    tokens.windows(2).any(|pair| pair[0] == "cross" && pair[1] == "entropy")
+    tokens.windows(2).any(|pair| PAIRS.iter().any(|known| pair[0] == known[0] && pair[1] == known[1]))
         || tokens.iter().any(|t| {
             LOSSES.contains(&t.as_str())
                 || MINIMISED.contains(&t.as_str())
@@ -581,7 +593,15 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
 
 /// What the name of a table's column means: spaCy heads its epochs with a lone `E`.
 pub(crate) fn column(name: &str) -> Meaning {
-    if name == "E" { Meaning::Epoch } else { meaning(name) }
+    if name == "E" {
+        return Meaning::Epoch;
+    }
+    // `number_of_trees` heads the step of a boosted model, and Vowpal Wabbit's `example counter` that of a stream.
+    match tokens(name).iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["number", "of", "trees" | "iterations" | "internal"] => Meaning::Step(3),
+        [counted, "counter"] => meaning(counted),
+        _ => meaning(name),
+    }
 }
 
 /// A loss without the aside behind it: `Training loss (for one batch)` gives `Training loss`. Other names are left whole,
@@ -663,7 +683,7 @@ fn special(name: &str) -> Meaning {
 }
 
 fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
-    lower == "data"
+    matches!(lower, "data" | "data (t)" | "batch (t)")
         || lower == "lr_time"
         || any(tokens, NOISE) && !any(tokens, &["norm"])
         || last.ends_with("time")
@@ -703,6 +723,7 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
             "early",
             "remaining",
             "accumulation",
+            "this",
             "save",
             "eval",
             "logging",
@@ -766,6 +787,9 @@ fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
             "delta",
             "improvement",
             "improved",
+            "change",
+            "std",
+            "stddev",
             "min",
             "minimum",
             "lowest",
@@ -786,23 +810,26 @@ pub(crate) fn loss_rank(name: &str) -> Option<LossRank> {
     if meaning(name) != Meaning::Loss {
         return None;
     }
-    let smoothed = any(
-        &tokens,
-        &[
-            "avg",
-            "average",
-            "mean",
-            "running",
-            "smooth",
-            "smoothed",
-            "ema",
-            "median",
-            "tot",
-            "moving",
-            "avr",
-            "平均损失",
-        ],
-    );
+    // `SmoothL1Loss` is no mean.
+    let kind = tokens.windows(2).any(|pair| pair[0] == "smooth" && pair[1].starts_with("l1"));
+    let smoothed = !kind
+        && any(
+            &tokens,
+            &[
+                "avg",
+                "average",
+                "mean",
+                "running",
+                "smooth",
+                "smoothed",
+                "ema",
+                "median",
+                "tot",
+                "moving",
+                "avr",
+                "平均损失",
+            ],
+        );
     let strength = strength(&tokens, smoothed);
     Some(LossRank { strength, split: split(&tokens), smoothed })
 }
@@ -872,7 +899,9 @@ fn strength(tokens: &[String], smoothed: bool) -> u8 {
     let total = any(tokens, &["total"]) && word_loss;
     let epoch = tokens.len() > 1 && tokens.last().is_some_and(|t| t == "epoch");
     // A term beside the loss proper.
-    let base = if base == 60 && any(tokens, &["entropy", "ent", "kl", "aux", "reg", "commit"]) { 57 } else { base };
+    let term = any(tokens, &["entropy", "ent", "kl", "aux", "reg", "commit", "z", "regloss", "balance", "balancing"])
+        && !any(tokens, &["cross"]);
+    let base = if base == 60 && term { 57 } else { base };
     base + u8::from(total) * 4 - if smoothed { 20 } else { 0 } - u8::from(epoch) * 5
 }
 

@@ -100,6 +100,10 @@ impl Scan {
             b'"' | b'`' => at + 1,
             b'/' if !line.get(at + 1).is_some_and(|&b| is_word(b)) => at + 1,
             b'\'' if !inside_word(line, at) => at + 1,
+            b'|' if state.words.is_some() && number_follows(line, at + 1) && is_lone_pipe(line) => {
+                self.mark(state);
+                at + 1
+            }
             b',' | b';' | b'|' | b'{' | b'}' | b'\\' => {
                 self.drop_words(state);
                 state.after_number = false;
@@ -375,6 +379,11 @@ fn number_follows(line: &[u8], at: usize) -> bool {
     next.is_some_and(|at| line[at].is_ascii_digit() || starts_atom(line, at) || special_starts(line, at))
 }
 
+/// `train CrossEntropy |  0.5`: one pipe parts a name from its number, several part columns.
+fn is_lone_pipe(line: &[u8]) -> bool {
+    memchr::memchr_iter(b'|', line).nth(1).is_none()
+}
+
 fn mark_follows(line: &[u8], at: usize) -> bool {
     matches!(line.get(at), Some(b':' | b'='))
 }
@@ -502,7 +511,9 @@ fn clock_or_date(line: &[u8], at: usize) -> Option<usize> {
         }
         b'-' | b'/' if matches!(first, 2 | 4) && matches!(second, 1 | 2) && line.get(after) == Some(&mark) => {
             let third = run(after + 1);
-            (third > 0 && third != 3).then_some(after + 1 + third)
+            let end = after + 1 + third;
+            // `2026-01-02T03:04:05.678Z`
+            (third > 0 && third != 3).then_some(end + time_of_day(&line[end.min(line.len())..]))
         }
         b'.' if second > 0 && line.get(after) == Some(&b'.') && run(after + 1) > 0 => {
             let mut end = after + 1;
@@ -513,6 +524,16 @@ fn clock_or_date(line: &[u8], at: usize) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+/// Length of `T03:04:05.678Z` behind a date, or 0.
+fn time_of_day(text: &[u8]) -> usize {
+    let clock = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b',');
+    if text.first() != Some(&b'T') || text.get(3) != Some(&b':') {
+        return 0;
+    }
+    let end = 1 + text[1..].iter().take_while(clock).count();
+    end + usize::from(text.get(end) == Some(&b'Z'))
 }
 
 /// `/6400` after `640`, with blanks on either side of the stroke.
@@ -618,6 +639,8 @@ mod tests {
             ("lr=[0.0001], mom=[(0.9, 0.999)]", vec!["lr=0.0001", "mom=0.9", " 0.999"]),
             ("acc=46.1% elapsed 0:00:15 ts 2026-01-02", vec!["acc=46.1"]),
             ("[train.py:100] step 3", vec!["step 3"]),
+            ("a1,\"step 1 | loss 2\",INFO,2026-11-21T09:00:16.123Z", vec!["step 1", "loss 2"]),
+            ("train CrossEntropy |  0.5", vec!["train CrossEntropy=0.5"]),
             ("lr 1e-4 loss nan", vec!["lr 1e-4", "loss nan"]),
             ("Verlust: 0,6931, Genauigkeit: 0,5", vec!["Verlust=0,6931", "Genauigkeit=0,5"]),
             ("step:1,loss:2,acc:3", vec!["step=1", "loss=2", "acc=3"]),

@@ -74,8 +74,30 @@ fn role(metric: &Metric, all: &[Metric]) -> Role {
             Some(_) => Role::TrainingLoss,
             None => Role::Other,
         },
+        _ if is_objective(metric, all) => Role::TrainingLoss,
         _ => Role::Other,
     }
+}
+
+/// What stands for the loss where a log has none: perplexity, and the bare value of an optimiser that shows nothing else.
+fn is_objective(metric: &Metric, all: &[Metric]) -> bool {
+    let others = || all.iter().filter(|other| other.name != metric.name && other.points > 1);
+    let tokens = names::tokens(&metric.name);
+    let word: Vec<&str> =
+        tokens.iter().map(String::as_str).filter(|word| !matches!(*word, "train" | "training")).collect();
+    let named = match word.as_slice() {
+        ["perplexity" | "ppl"] => metric.split != Split::Held,
+        ["f"] => others().all(|other| other.meaning != Meaning::Result),
+        // The value of a study's trials may be anything: they show parameters beside it.
+        ["value"] => !others().any(Metric::may_count),
+        _ => false,
+    };
+    named && metric.points > 1 && !all.iter().any(|other| other.meaning == Meaning::Loss)
+}
+
+/// Whether a name is that of the highest, the lowest or the spread of what another one is the mean of.
+fn is_edge(name: &str) -> bool {
+    names::tokens(name).iter().any(|word| matches!(word.as_str(), "max" | "min" | "std" | "stddev"))
 }
 
 fn base(name: &str) -> &str {
@@ -119,9 +141,10 @@ fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {
             }
             Some(100_000 + strength * 100 + size)
         }
+        (_, Role::TrainingLoss) => Some(50_000 + size),
         (Meaning::Result, _) if metric.points > 1 && !names::tokens(&metric.name).iter().any(|t| t == "best") => {
             let held = i64::from(metric.split == Split::Held);
-            Some(1_000 + size * 2 - held)
+            Some(1_000 + size * 4 - held - 2 * i64::from(is_edge(&metric.name)))
         }
         (Meaning::Unknown, _) if is_curve(metric) => Some(size),
         _ => None,

@@ -60,6 +60,9 @@ pub(super) struct Track {
     pub(super) segment: u32,
     pub(super) lap: u32,
     pub(super) pending_lap: u32,
+    /// Where the value stands that came last, and its text.
+    shown: Option<(Position, u32)>,
+    shown_text: Vec<u8>,
     /// Epochs with a fraction were seen, so that an epoch does not stand for a step.
     pub(super) fractional: bool,
     gap: Option<i64>,
@@ -106,6 +109,8 @@ pub struct Sink {
     /// Nobody listens to points at all: only courses are kept.
     pub(crate) silent: bool,
     pub(super) run: Run,
+    /// Values that were printed twice in a row at the same step.
+    repeated: u64,
 }
 
 /// A value on its way into the sink.
@@ -274,6 +279,21 @@ impl Sink {
             }
             self.flush(id);
         }
+        let track = &mut self.tracks[id];
+        // Two handlers of one logger, or two ranks without a label, print the same line: it counts once.
+        if position.step.is_some()
+            && !shown.redraw
+            && !matches!(shown.value, Worth::Exact(_))
+            && track.shown.is_some_and(|before| before == (position, place.lap))
+            && track.shown_text == shown.text
+            && track.last.is_some_and(|last| Position { segment: 0, ..last } == position)
+        {
+            self.repeated += 1;
+            return;
+        }
+        track.shown = Some((position, place.lap));
+        track.shown_text.clear();
+        track.shown_text.extend_from_slice(shown.text);
         if shown.redraw {
             let track = &mut self.tracks[id];
             track.pending = Some(shown.point(position));
@@ -367,6 +387,10 @@ impl Sink {
         self.end_run();
         for id in 0..self.metrics.len() {
             self.flush(id);
+        }
+        if self.repeated > 0 {
+            let repeated = std::mem::take(&mut self.repeated);
+            self.warn(format!("{repeated} values were printed twice in a row at their step: they count once"));
         }
     }
 

@@ -16,7 +16,12 @@ pub(crate) struct Header {
     piped: bool,
     /// Parted by commas: a table of comma separated values in the midst of a log.
     commas: bool,
+    /// The columns are parts of the data.
+    crossed: bool,
 }
+
+/// Where the cells of a row stand, each with the number of its column.
+pub(crate) type Cells = Vec<(usize, Range<usize>)>;
 
 /// The cells of a line: between pipes where there are any, else parted by a tab or two blanks.
 pub(crate) fn cells(line: &[u8]) -> (Vec<Range<usize>>, bool) {
@@ -125,16 +130,69 @@ impl Header {
         }
         let names: Vec<String> =
             places.iter().map(|p| String::from_utf8_lossy(&line[p.clone()]).into_owned()).collect();
+        // Detectors head the sum of their losses with a bare `total`.
+        let terms = names.iter().filter(|name| matches!(name.as_str(), "box" | "obj" | "cls")).count();
+        let names: Vec<String> = names
+            .into_iter()
+            .map(|name| if terms > 1 && name == "total" { "total loss".to_owned() } else { name })
+            .collect();
         let proper = names.iter().all(|n| is_name(n));
         let known = names.iter().filter(|n| is_known(n)).count();
         let counted = names.iter().any(|n| matches!(names::column(n), Meaning::Epoch | Meaning::Step(_)));
-        (proper && known >= 1 && (counted || known >= 2)).then(|| Self {
+        let part = |name: &String| {
+            let tokens = names::tokens(name);
+            tokens.len() == 1 && names::split(&tokens) != names::Split::Unsaid
+        };
+        let crossed = piped && names.iter().all(part);
+        (proper && (known >= 1 && (counted || known >= 2) || crossed)).then(|| Self {
             meanings: names.iter().map(|n| names::column(n)).collect(),
             names,
             places,
             piped,
             commas,
+            crossed,
         })
+    }
+
+    /// The header whose names go on in the line right below it, as in Vowpal Wabbit's `average` over `loss`.
+    pub(crate) fn over(&self, line: &[u8]) -> Option<Self> {
+        let lower = words(line);
+        let upper = self.names.iter().flat_map(|name| name.split_whitespace());
+        if self.piped || self.commas || has_number(line) || upper.clone().count() != lower.len() {
+            return None;
+        }
+        let names: Vec<String> = upper
+            .zip(&lower)
+            .map(|(above, cell)| format!("{above} {}", String::from_utf8_lossy(&line[cell.clone()])))
+            .collect();
+        let meanings: Vec<Meaning> = names.iter().map(|name| names::column(name)).collect();
+        let counted = meanings.iter().any(|meaning| matches!(meaning, Meaning::Epoch | Meaning::Step(_)));
+        let whole = counted && meanings.contains(&Meaning::Loss) && names.iter().all(|name| is_name(name));
+        whole.then(|| Self { names, meanings, places: lower, ..Self::default() })
+    }
+
+    /// `Training | Validation`: whether the columns are parts of the data, so that the rows have the names.
+    pub(crate) fn is_crossed(&self) -> bool {
+        self.crossed
+    }
+
+    /// The name and the numbers of a row under such a header, each with the column that it stands in.
+    pub(crate) fn crossed_row(&self, line: &[u8]) -> Option<(Range<usize>, Cells)> {
+        let (found, piped) = cells(line);
+        let (name, numbers) = found.split_first()?;
+        let proper =
+            piped && numbers.len() == self.names.len() && is_name(&String::from_utf8_lossy(&line[name.clone()]));
+        let whole = |cell: &Range<usize>| cell_number(&line[cell.clone()]).is_some_and(|found| found.end == cell.len());
+        let placed: Vec<_> = numbers.iter().cloned().enumerate().filter(|(_, cell)| whole(cell)).collect();
+        (proper && !placed.is_empty()).then(|| (name.clone(), placed))
+    }
+
+    /// Whether a row begins with an index of its own, which then counts where no column does.
+    pub(crate) fn index_of(&self, line: &[u8]) -> Option<i64> {
+        let counted = self.meanings.iter().any(|meaning| matches!(meaning, Meaning::Epoch | Meaning::Step(_)));
+        let found = words(line);
+        let indexed = !counted && !self.piped && !self.commas && found.len() == self.names.len() + 1;
+        number::count(&line[found.first().filter(|_| indexed)?.clone()])
     }
 
     /// The cells of a row, one for each column that has one.
@@ -147,7 +205,7 @@ impl Header {
         if self.commas && found.len() != self.names.len() {
             return None;
         }
-        if piped != self.piped || found.is_empty() {
+        if piped != self.piped || found.is_empty() || self.crossed {
             return None;
         }
         let whole = |cell: &Range<usize>| line[cell.clone()].iter().all(u8::is_ascii_digit);
@@ -294,6 +352,20 @@ mod tests {
             Some(vec!["Epoch=1".into(), "Train Loss=0.5".into()])
         );
         assert_eq!(read("┃ Epoch ┃ Loss ┃", "│ 1     │ 0.5  │"), Some(vec!["Epoch=1".into(), "Loss=0.5".into()]));
+        assert_eq!(
+            read("Epoch  box  obj  total", "0/7  0.1  0.2  0.3").map(|row| row[3].clone()),
+            Some("total loss=0.3".into())
+        );
+        let above = Header::read(b"average  since  example  example  current").expect("a header");
+        let stacked = above.over(b"loss  last  counter  weight  label").expect("a second line");
+        assert_eq!(stacked.names[..3], ["average loss", "since last", "example counter"]);
+        assert!(matches!(stacked.meanings[2], Meaning::Step(_)) && above.over(b"1  2  3  4  5").is_none());
+        let crossed = Header::read(b"Training |  Validation").expect("a header");
+        assert!(crossed.is_crossed() && crossed.row(b"loss | 0.5").is_none());
+        let (name, cells) = crossed.crossed_row(b"loss  | 0.5 | N/A").expect("a row");
+        assert_eq!((name, cells), (0..4, vec![(0, 8..11)]));
+        let frame = Header::read(b"   train-rmse  test-rmse").expect("a header");
+        assert_eq!((frame.index_of(b"7  0.5  0.6"), frame.index_of(b"0.5  0.6")), (Some(7), None));
         assert_eq!(read("Saving the model to disk", "1 2 3 4 5"), None);
         assert!(is_rule(b"-------  ------------  -----"));
         assert!(is_rule("├────┼───┤".as_bytes()));

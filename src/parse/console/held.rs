@@ -33,7 +33,8 @@ impl Console {
     pub(super) fn gather(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
         let text = here.text.trim_ascii();
         let Some(mut open) = self.open.take() else {
-            let begins = text == b"{" || text.starts_with(b"{'") || text.starts_with(b"{\"");
+            let first = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+            let begins = first.is_some_and(|first| matches!(first.first(), None | Some(b'\'' | b'"')));
             let depth = depth(text);
             if here.redraw || here.cut || !begins || depth <= 0 || text.len() > BYTES {
                 return false;

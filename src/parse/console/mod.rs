@@ -52,6 +52,8 @@ pub(crate) struct Console {
     lexicon: Lexicon,
     context: Context,
     header: Option<Header>,
+    /// The line of the header.
+    header_line: u64,
     block: Vec<rows::Pair>,
     group: String,
     /// Indented lines with one pair each, held because their step may stand below them.

@@ -165,6 +165,10 @@ impl Console {
                     found.push(Value { name, group, text: item.text.clone(), value, noise: true })
                 }
                 _ if counters[index] => {}
+                Meaning::Unknown if item.link == Link::Mark && self.is_below_losses(scan, text, item) => {
+                    let name = format!("Losses {name}");
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                }
                 _ => {
                     if acceptable(&name, meaning, item.link, known, placed) {
                         found.push(Value { name, group, text: item.text.clone(), value, noise: false });
@@ -174,6 +178,15 @@ impl Console {
             }
         }
         found
+    }
+
+    /// `Losses {'ner': 0.5}`: whether the dict that a pair stands in is one of losses.
+    fn is_below_losses(&mut self, scan: &Scan, text: &[u8], item: &Item) -> bool {
+        let before = scan.words.iter().rev().find(|words| words.end <= item.key.start);
+        before.is_some_and(|words| {
+            let opens = text[words.end..].trim_ascii_start().starts_with(b"{");
+            opens && self.meaning_of(&text[words.clone()]) == Meaning::Loss
+        })
     }
 
     /// `3.41 avg loss,`, `12 detections`: the name stands behind the number, up to the next mark.
@@ -235,6 +248,9 @@ fn acceptable(name: &str, meaning: Meaning, link: Link, known: bool, placed: boo
     match (meaning, link) {
         _ if name.len() > 80 || !name.chars().any(char::is_alphanumeric) => false,
         (Meaning::Unknown, _) if ends_in_a_small_word(name) => false,
+        (_, Link::Blank) if name == "is" => false,
+        // R's optimisers: `iter  10 value 2.5`.
+        (Meaning::Unknown, Link::Blank) if name == "value" => placed,
         (Meaning::Loss, Link::Mark) => true,
         (Meaning::Loss, _) => words <= 6,
         (Meaning::Result | Meaning::Schedule, Link::Mark) => words <= 6,
@@ -332,7 +348,8 @@ fn trimmed_name(raw: &[u8]) -> String {
     name = name.strip_prefix("with ").unwrap_or(name);
     name = name.strip_prefix("the ").unwrap_or(name);
     for tail in [" is", " was", " of", " at", " value"] {
-        if let Some(short) = name.strip_suffix(tail) {
+        // `Current function value` is a name as a whole.
+        if let Some(short) = name.strip_suffix(tail).filter(|short| !short.ends_with("function")) {
             name = short.trim_end();
         }
     }

@@ -160,7 +160,7 @@ impl Console {
                 || text[..first.text.start].ends_with(b"#"))
         {
             said.take_step(first, text);
-        } else if first.first && best > 0 && first.next == b':' {
+        } else if first.first && best > 0 && text[first.text.end..].starts_with(b": ") {
             said.rank = said.rank.or(Some(value(first) as u32));
         }
     }

@@ -20,6 +20,12 @@ impl Console {
             return true;
         }
         self.release_lines(sink);
+        if let Some(header) = self.header.clone().filter(Header::is_crossed)
+            && let Some((name, cells)) = header.crossed_row(here.text)
+        {
+            self.crossed_row(&header, &name, &cells, here, sink);
+            return true;
+        }
         if let Some(header) = &self.header
             && let Some(cells) = header.row(here.text)
         {
@@ -31,12 +37,40 @@ impl Console {
             return true;
         }
         self.close_block(sink);
-        if let Some(header) = Header::read(here.text) {
+        let stacked =
+            self.header.as_ref().filter(|_| self.header_line + 1 == here.line).and_then(|h| h.over(here.text));
+        if let Some(header) = stacked.or_else(|| Header::read(here.text)) {
             self.header = Some(header);
+            self.header_line = here.line;
             self.recipes.clear();
             return true;
         }
         false
+    }
+
+    /// `loss | 0.5 | 0.6` under `Training | Validation`.
+    fn crossed_row(
+        &mut self,
+        header: &Header,
+        name: &Range<usize>,
+        cells: &[(usize, Range<usize>)],
+        here: Here<'_>,
+        sink: &mut Sink,
+    ) {
+        self.styles.rows += 1;
+        let name = String::from_utf8_lossy(&here.text[name.clone()]).into_owned();
+        if matches!(names::meaning(&name), Meaning::Noise | Meaning::Config) {
+            sink.note_noise(&name);
+            return;
+        }
+        let said = Said { rank: here.rank, ..Said::default() };
+        let place = self.place(&said, true);
+        for (column, range) in cells {
+            let id = self.metric(&format!("{} {name}", header.names[*column]), "", said.split, here.rank, place, sink);
+            let text = &here.text[range.clone()];
+            let Some(value) = number::whole(text) else { continue };
+            self.give(id, place, value, text, range.end == here.text.len() && here.cut, here, sink);
+        }
     }
 
     pub(super) fn row(&mut self, header: &Header, cells: &[(usize, Range<usize>)], here: Here<'_>, sink: &mut Sink) {
@@ -60,6 +94,9 @@ impl Console {
                 _ if found.unit => sink.note_noise(name),
                 _ => values.push((name.clone(), range.start..range.start + found.end, value)),
             }
+        }
+        if said.step.is_none() && said.epoch.is_none() {
+            said.step = header.index_of(here.text);
         }
         let place = self.place(&said, !values.is_empty());
         for (name, range, value) in values {

@@ -1,11 +1,15 @@
 //! Prefixes that loggers, launchers and log collectors put before a line, taken off in layers.
 
 mod collector;
+mod columns;
 mod label;
+mod numbering;
 
 pub(crate) use label::{Label, Labels};
 
 use super::number;
+use columns::{columns_before_level, columns_before_stamp, function, tag_before_object, tag_before_stamp};
+use numbering::numbering;
 
 /// What stood before the text of a line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +26,7 @@ pub(crate) struct Envelope {
 pub(crate) fn strip(line: &[u8]) -> Envelope {
     let mut found = Envelope::default();
     let (mut logged, mut padded, mut after_rank) = (false, false, false);
+    found.start = numbering(line).unwrap_or(0);
     for _ in 0..16 {
         let start = found.start + blanks(&line[found.start..]);
         let rest = &line[start..];
@@ -41,7 +46,7 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
         } else if let Some(length) = collector::prefix(rest, found.start == 0) {
             found.start = start + length;
         } else if let Some(length) = logged
-            .then(|| logger(rest))
+            .then(|| logger(rest).or_else(|| function(rest)).or_else(|| columns_before_level(rest)))
             .flatten()
             .or_else(|| tag_before_stamp(rest))
             .or_else(|| columns_before_stamp(rest))
@@ -105,6 +110,10 @@ fn rank_label(text: &[u8]) -> Option<(usize, u32)> {
     let mut at = bracket + name.len();
     at += text[at..].iter().take_while(|b| matches!(b, b' ' | b'_' | b':' | b'=')).count();
     let digits = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+    // `gpu012:` is a host.
+    if digits > 1 && text[at] == b'0' {
+        return None;
+    }
     let rank = std::str::from_utf8(&text[at..at + digits]).ok()?.parse().ok()?;
     at += digits;
     match (bracket, text.get(at)) {
@@ -117,7 +126,8 @@ fn rank_label(text: &[u8]) -> Option<(usize, u32)> {
 fn mpi_label(text: &[u8]) -> Option<(usize, u32)> {
     let close = text.iter().take(16).position(|&b| b == b']')?;
     let inner = std::str::from_utf8(&text[1..close]).ok()?;
-    let (job, rank) = inner.split_once(',')?;
+    // Horovod names the rank alone.
+    let (job, rank) = inner.split_once(',').unwrap_or(("0", inner));
     let _job: u32 = job.parse().ok()?;
     let stream = &text[close + 1..];
     let length = ["<stdout>:", "<stderr>:"].iter().find(|s| stream.starts_with(s.as_bytes()))?.len();
@@ -386,32 +396,6 @@ fn is_meaningful(word: &[u8]) -> bool {
     WORDS.iter().any(|w| w.as_bytes() == lower) || lower.windows(4).any(|w| w == b"loss") || word.contains(&b'=')
 }
 
-/// `[titan] 2026-01-02 …`: a tag whose only merit is that a stamp or level follows.
-fn tag_before_stamp(text: &[u8]) -> Option<usize> {
-    if !matches!(text.first(), Some(b'[' | b'(')) {
-        return None;
-    }
-    let close = text.iter().take(64).position(|&b| matches!(b, b']' | b')'))?;
-    let next = close + 1 + blanks(&text[close + 1..]);
-    let rest = text.get(next..)?;
-    (stamp(rest).is_some() || level(rest).is_some()).then_some(close + 1)
-}
-
-/// `train\tRun training\t2026-01-02T03:04:05Z …`: job and step of a CI run, as its client prints them before each line.
-fn columns_before_stamp(text: &[u8]) -> Option<usize> {
-    let head = &text[..text.len().min(200)];
-    let first = memchr::memchr(b'\t', head)?;
-    let second = first + 1 + memchr::memchr(b'\t', &head[first + 1..])?;
-    stamp(&text[second + 1..]).map(|_| second + 1)
-}
-
-/// `docker.train\t{"log": …}`: the tag of a collector that forwards objects.
-fn tag_before_object(text: &[u8]) -> Option<usize> {
-    let tab = memchr::memchr(b'\t', &text[..text.len().min(100)])?;
-    let tag = !text[..tab].contains(&b' ') && !text[..tab].contains(&b'{');
-    (tag && text[tab + 1..].starts_with(b"{\"")).then_some(tab + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,6 +423,13 @@ mod tests {
             ("step 1 | loss 2", "step 1 | loss 2"),
             ("2026-01-02T03:04:05+00:00\tdocker.train\t{\"log\": \"step 1\"}", "{\"log\": \"step 1\"}"),
             ("0:00:15 left", "0:00:15 left"),
+            ("11:[0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
+            ("     1\t[0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
+            ("      4 Epoch 1/8, loss: 0.5", "Epoch 1/8, loss: 0.5"),
+            ("      4 loss 0.5", "4 loss 0.5"),
+            ("4: [0.5, 0.4]", "4: [0.5, 0.4]"),
+            ("2026-11-21 09:00:00\thost1:0\tcore.train:89\tINFO\t[step=1/10]", "[step=1/10]"),
+            ("LOG (nnet3-train[5.5.0]:Train():nnet-training.cc:264) Average 0.5", "Average 0.5"),
             ("Jan  2 03:04:05 node1 train[123]: step 1", "step 1"),
             (
                 "[2023-01-01 00:00:00,123] [INFO] [logging.py:96:log_dist] [Rank 0] step=10, skipped=0",

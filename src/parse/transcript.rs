@@ -1,0 +1,111 @@
+//! Console output kept inside a JSON document: a notebook's outputs, and arrays of messages as log services export them.
+
+use super::console::Console;
+use super::frames::{Frames, Reads};
+use super::sink::Sink;
+use super::walk::Part;
+
+/// Keys under which a document keeps what a program printed.
+const KEYS: [&str; 11] =
+    ["log", "message", "msg", "text", "line", "body", "textPayload", "@message", "output", "text/plain", "text/html"];
+
+/// One string of the document.
+#[derive(Debug)]
+struct Piece {
+    /// Where the strings stand that belong together.
+    parent: String,
+    text: String,
+    line: u64,
+    html: bool,
+}
+
+/// The printed text of a document, in the order in which it stands there.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript {
+    pieces: Vec<Piece>,
+}
+
+impl Transcript {
+    /// Takes a string in, where its path says that a program printed it; `line` is that of the document.
+    pub(crate) fn take(&mut self, path: &[Part], text: String, line: u64) {
+        let keys = path.iter().rposition(|part| matches!(part, Part::Key(_)));
+        let Some((at, Part::Key(key))) = keys.map(|at| (at, &path[at])) else { return };
+        let notebook = path.first() == Some(&Part::Key("cells".into()));
+        let printed = !notebook || path.contains(&Part::Key("outputs".into()));
+        if !printed || !KEYS.contains(&key.as_str()) {
+            return;
+        }
+        let html = key == "text/html";
+        let parent = super::walk::name(&path[..at]);
+        // The same table as plain text, behind the one with tags.
+        let twice = key == "text/plain"
+            && self.pieces.iter().rev().take_while(|piece| piece.parent == parent).any(|piece| piece.html);
+        if !twice {
+            self.pieces.push(Piece { parent, text, line, html });
+        }
+    }
+
+    /// Whether nothing was printed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Reads it as a console's output.
+    pub(crate) fn read(&self, sink: &mut Sink) {
+        let (mut console, mut frames) = (Console::default(), Frames::default());
+        for together in self.pieces.chunk_by(|a, b| a.parent == b.parent && a.html == b.html) {
+            let mut feed = |text: &str, line: u64| {
+                frames.go_to(line);
+                frames.read(text.as_bytes(), &mut console, sink);
+            };
+            if together[0].html {
+                let whole: String = together.iter().map(|piece| piece.text.as_str()).collect();
+                feed(&rows_of(&whole), together[0].line);
+            } else {
+                together.iter().for_each(|piece| feed(&piece.text, piece.line));
+            }
+            let ended = together.last().is_some_and(|piece| piece.text.ends_with('\n') && !piece.html);
+            if !ended {
+                frames.read(b"\n", &mut console, sink);
+            }
+        }
+        frames.finish(&mut |frame| console.frame(frame, sink));
+        console.finish(sink);
+    }
+}
+
+/// The tables of a piece of HTML with a line for each row, cells between pipes.
+fn rows_of(html: &str) -> String {
+    let mut rows = String::new();
+    let mut rest = html;
+    let mut within = false;
+    while let Some(open) = rest.find('<') {
+        let Some(close) = rest[open..].find('>') else { break };
+        if within {
+            rows.push_str(rest[..open].trim());
+        }
+        let tag = rest[open + 1..open + close].split(char::is_whitespace).next().unwrap_or_default();
+        match tag.to_ascii_lowercase().as_str() {
+            "tr" => (within, rows) = (true, rows + "|"),
+            "/td" | "/th" if within => rows.push_str(" | "),
+            "/tr" if within => (within, rows) = (false, rows + "\n"),
+            _ => {}
+        }
+        rest = &rest[open + close + 1..];
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_tags_is_a_row_between_pipes() {
+        let html =
+            "<p>x 1<table><tr style=\"a: 1\">\n <th>epoch</th>\n<th>loss</th> </tr><tr><td>0</td><td> 0.5</td></tr>";
+        assert_eq!(rows_of(html), "|epoch | loss | \n|0 | 0.5 | \n");
+        assert_eq!(rows_of("<tr><td>1</td"), "|");
+        assert_eq!(rows_of("2 < 3"), "");
+    }
+}
