@@ -89,7 +89,7 @@ fn is_objective(metric: &Metric, all: &[Metric]) -> bool {
         ["perplexity" | "ppl"] => metric.split != Split::Held,
         ["f"] => others().all(|other| other.meaning != Meaning::Result),
         // The value of a study's trials may be anything: they show parameters beside it.
-        ["value"] => !others().any(Metric::may_count),
+        ["value"] => !others().any(|other| other.may_count() && other.meaning != Meaning::Output),
         _ => false,
     };
     named && metric.points > 1 && !all.iter().any(|other| other.meaning == Meaning::Loss)
