@@ -81,6 +81,9 @@ const EPOCHS: &[&str] = &[
     "эпоха",
     "эпохи",
     "epoka",
+    "dönem",
+    "devir",
+    "tijdperk",
     "世代",
 ];
 
@@ -324,6 +327,11 @@ const RESULTS: &[&str] = &[
     "exactitud",
     "acurácia",
     "точность",
+    "doğruluk",
+    "dokładność",
+    "accuratezza",
+    "exactitude",
+    "nauwkeurigheid",
     "награда",
     "奖励",
     "報酬",
@@ -477,6 +485,13 @@ const NOISE: &[&str] = &[
     "tiempo",
     "время",
     "tempo",
+    "süre",
+    "zaman",
+    "czas",
+    "tijd",
+    "durata",
+    "duración",
+    "duração",
 ];
 
 const CONFIG: &[&str] = &[
@@ -558,6 +573,7 @@ pub(crate) fn split(tokens: &[String]) -> Split {
         HELD.contains(&t.as_str())
             || (t.ends_with("损失") && (t.starts_with("验证") || t.starts_with("测试")))
             || t.starts_with("検証")
+            || t.starts_with("validierungs")
             || t.starts_with("검증")
     };
     if tokens.iter().any(held) {
@@ -587,6 +603,7 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
                 || t.ends_with("損失")
                 || t.ends_with("손실")
                 || t.starts_with("verlust")
+                || t.ends_with("verlust")
                 || t.starts_with("потер")
         })
 }

@@ -87,7 +87,9 @@ fn is_objective(metric: &Metric, all: &[Metric]) -> bool {
         tokens.iter().map(String::as_str).filter(|word| !matches!(*word, "train" | "training")).collect();
     let named = match word.as_slice() {
         ["perplexity" | "ppl"] => metric.split != Split::Held,
-        ["f"] => others().all(|other| other.meaning != Meaning::Result),
+        // What an optimiser calls its objective; beside a detector's other terms it is one of them.
+        ["obj"] if others().any(|other| matches!(other.name.as_str(), "box" | "cls")) => false,
+        ["f" | "obj"] => others().all(|other| other.meaning != Meaning::Result),
         // The value of a study's trials may be anything: they show parameters beside it.
         ["value"] => !others().any(|other| other.may_count() && other.meaning != Meaning::Output),
         _ => false,

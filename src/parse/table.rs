@@ -156,19 +156,21 @@ impl Header {
 
     /// The header whose names go on in the line right below it, as in Vowpal Wabbit's `average` over `loss`.
     pub(crate) fn over(&self, line: &[u8]) -> Option<Self> {
-        let lower = words(line);
-        let upper = self.names.iter().flat_map(|name| name.split_whitespace());
-        if self.piped || self.commas || has_number(line) || upper.clone().count() != lower.len() {
+        let (lower, piped) = if self.piped { cells(line) } else { (words(line), pipes(line) > 0) };
+        let upper: Vec<&str> = match self.piped {
+            true => self.names.iter().map(String::as_str).collect(),
+            false => self.names.iter().flat_map(|name| name.split_whitespace()).collect(),
+        };
+        if self.commas || piped != self.piped || has_number(line) || upper.len() != lower.len() {
             return None;
         }
-        let names: Vec<String> = upper
-            .zip(&lower)
-            .map(|(above, cell)| format!("{above} {}", String::from_utf8_lossy(&line[cell.clone()])))
-            .collect();
+        let below = |cell: &Range<usize>| String::from_utf8_lossy(&line[cell.clone()]).into_owned();
+        let joined = |(above, cell): (&&str, &Range<usize>)| format!("{above} {}", below(cell)).trim_end().to_owned();
+        let names: Vec<String> = upper.iter().zip(&lower).map(joined).collect();
         let meanings: Vec<Meaning> = names.iter().map(|name| names::column(name)).collect();
         let counted = meanings.iter().any(|meaning| matches!(meaning, Meaning::Epoch | Meaning::Step(_)));
         let whole = counted && meanings.contains(&Meaning::Loss) && names.iter().all(|name| is_name(name));
-        whole.then(|| Self { names, meanings, places: lower, ..Self::default() })
+        whole.then(|| Self { names, meanings, places: lower, piped, ..Self::default() })
     }
 
     /// `Training | Validation`: whether the columns are parts of the data, so that the rows have the names.
@@ -360,6 +362,10 @@ mod tests {
         let stacked = above.over(b"loss  last  counter  weight  label").expect("a second line");
         assert_eq!(stacked.names[..3], ["average loss", "since last", "example counter"]);
         assert!(matches!(stacked.meanings[2], Meaning::Step(_)) && above.over(b"1  2  3  4  5").is_none());
+        let above = Header::read(b"| Epoch | Iteration | Mini-batch |").expect("a header");
+        let stacked = above.over(b"|       |           |    Loss    |").expect("a second line");
+        assert_eq!(stacked.names, ["Epoch", "Iteration", "Mini-batch Loss"]);
+        assert!(above.over(b"| 1 | 50 | 0.5 |").is_none());
         let crossed = Header::read(b"Training |  Validation").expect("a header");
         assert!(crossed.is_crossed() && crossed.row(b"loss | 0.5").is_none());
         let (name, cells) = crossed.crossed_row(b"loss  | 0.5 | N/A").expect("a row");

@@ -226,7 +226,10 @@ impl Console {
         let meaning = self.meaning_of(key);
         // `第 3 轮`: the counter's word follows.
         if meaning == Meaning::Unknown && !item.unit.is_empty() && key == "第".as_bytes() {
-            return self.meaning_of(&text[item.unit.clone()]);
+            let unit = &text[item.unit.clone()];
+            // `第3轮训练`: what follows the counter's word is written without a blank.
+            let counted = ["轮", "回合", "周期", "步", "批次"].iter().find(|word| unit.starts_with(word.as_bytes()));
+            return self.meaning_of(counted.map_or(unit, |word| word.as_bytes()));
         }
         if item.link == Link::Blank && meaning == Meaning::Unknown {
             // `DEBUG TRAIN Batch 0/100`: only the last word belongs to the number.
