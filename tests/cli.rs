@@ -548,6 +548,22 @@ fn a_difference_that_rounding_explains_is_told_from_one_that_it_does_not() {
 }
 
 #[test]
+fn lines_that_two_handlers_print_count_once_however_many_there_are() {
+    let case = Case::new();
+    let log = |parting: usize| -> String {
+        let line = |i: usize| format!("step {i} loss {}.{i:04}\n", 1 + usize::from(i >= parting));
+        (0..3000).map(|i| line(i).repeat(2)).collect()
+    };
+    case.write("a.log", &log(usize::MAX));
+    case.write("b.log", &log(2000));
+    let (code, report) = case.diff(&["a.log", "b.log"]);
+    assert_eq!(code, 1);
+    assert_eq!((&report["divergence"]["step"], &report["divergence"]["index"]), (&2000.into(), &2000.into()));
+    let warned = case.diff(&["a.log", "a.log"]).1["warnings"].to_string();
+    assert!(warned.contains("3000 values were printed twice"), "{warned}");
+}
+
+#[test]
 fn an_order_by_address_is_told_from_every_other_cause() {
     let case = Case::new();
     case.write(

@@ -74,13 +74,15 @@ struct Counted {
     fewest: u32,
     longest: usize,
     fractions: u64,
+    /// How the last row shows it.
+    text: Vec<u8>,
 }
 
 impl Sink {
     /// Takes the values of a row, which are those of different metrics at one place.
     pub(crate) fn record_row(&mut self, place: Place, row: &[u8], slots: &[Slot], line: u64) {
         if self.run.goes_on(place, slots) {
-            self.run.count(place, slots);
+            self.run.count(place, row, slots);
             if self.run.trails {
                 self.run.latest.push(place, row, slots, line);
             }
@@ -178,8 +180,12 @@ impl Sink {
         let mut run = std::mem::take(&mut self.run);
         if run.rows > 0 {
             let last = run.last.step.map(|step| step - stride.unwrap_or(0));
-            for value in run.values.iter().filter(|value| !value.loud) {
+            for value in run.values.iter_mut().filter(|value| !value.loud) {
                 let track = &mut self.tracks[value.id];
+                // A row of the same step that follows may be the last one, printed again.
+                let position = Position { segment: 0, epoch: run.last.epoch, step: last };
+                track.shown = stride.is_none().then_some((position, run.last.lap));
+                std::mem::swap(&mut track.shown_text, &mut value.text);
                 track.last = Some(Position { segment: track.segment, epoch: run.last.epoch, step: last });
                 let most = value.most.checked_sub(1);
                 if most.is_some() {
@@ -235,7 +241,8 @@ impl Run {
 
     fn goes_on(&self, place: Place, slots: &[Slot]) -> bool {
         let rises = match (self.last.step, place.step, self.last.epoch, place.epoch) {
-            (Some(before), Some(now), ..) => now >= before,
+            // A row of the same step may be the one before, printed again: that counts once.
+            (Some(before), Some(now), ..) => now > before,
             (None, None, Some(before), Some(now)) => now >= before,
             // Only the order of the lines places them.
             (None, None, None, None) => true,
@@ -265,9 +272,11 @@ impl Run {
         follows
     }
 
-    fn count(&mut self, place: Place, slots: &[Slot]) {
+    fn count(&mut self, place: Place, row: &[u8], slots: &[Slot]) {
         for (value, slot) in self.values.iter_mut().zip(slots) {
             value.count(slot);
+            value.text.clear();
+            value.text.extend_from_slice(&row[slot.at.clone()]);
         }
         self.went_on(place);
     }
@@ -281,7 +290,7 @@ impl Run {
 
 impl Counted {
     fn new(id: usize, loud: bool) -> Self {
-        Self { id, loud, most: 0, fewest: u32::MAX, longest: 0, fractions: 0 }
+        Self { id, loud, most: 0, fewest: u32::MAX, longest: 0, fractions: 0, text: Vec::new() }
     }
 
     fn count(&mut self, slot: &Slot) {

@@ -61,8 +61,8 @@ pub(super) struct Track {
     pub(super) lap: u32,
     pub(super) pending_lap: u32,
     /// Where the value stands that came last, and its text.
-    shown: Option<(Position, u32)>,
-    shown_text: Vec<u8>,
+    pub(super) shown: Option<(Position, u32)>,
+    pub(super) shown_text: Vec<u8>,
     /// Epochs with a fraction were seen, so that an epoch does not stand for a step.
     pub(super) fractional: bool,
     gap: Option<i64>,
