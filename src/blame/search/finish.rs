@@ -206,7 +206,7 @@ impl Search {
     fn by_address(&self) -> Cause {
         let mut unknown = self.only_with("aslr=off");
         unknown.summary =
-            "an order follows the addresses of objects: id(), or a set of objects without a hash of their own"
+            "the result follows the addresses of objects: an order by id() or of a set of objects, or memory read before it is written"
                 .to_owned();
         unknown.remedy =
             "sorted(items, key=lambda item: item.name)  # or a list or a dict in place of the set".to_owned();
