@@ -47,11 +47,13 @@ Examples:
   repro-audit diff monday.log tuesday.log
   repro-audit inspect train.log
 
-Exit codes: 0 agreed, 1 diverged, 2 the tool failed or was misused, 3 unresolved (nothing to compare, a crash,
-a setting that did not take effect).";
+Exit codes: 0 agreed, 1 diverged, 2 the tool failed or was misused, 3 unresolved (nothing to compare, a \
+crash, a setting that did not take effect).";
 
-/// The subcommands.
+/// The subcommands. Only the definitions of the one that was typed are built: those of all of them take longer than
+/// the rest of a start.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Run a job several times, compare, and search for the cause where it does not repeat
     Run(Box<Run>),
