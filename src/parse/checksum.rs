@@ -51,7 +51,16 @@ pub(super) fn crc32c(bytes: &[u8]) -> u32 {
             ^ TABLES[1][usize::from(chunk[6])]
             ^ TABLES[0][usize::from(chunk[7])];
     }
-    for byte in chunks.remainder() {
+    let mut rest = chunks.remainder();
+    if let Some((four, fewer)) = rest.split_first_chunk() {
+        let [a, b, c, d] = (sum ^ u32::from_le_bytes(*four)).to_le_bytes();
+        sum = TABLES[3][usize::from(a)]
+            ^ TABLES[2][usize::from(b)]
+            ^ TABLES[1][usize::from(c)]
+            ^ TABLES[0][usize::from(d)];
+        rest = fewer;
+    }
+    for byte in rest {
         sum = (sum >> 8) ^ TABLES[0][usize::from(sum as u8 ^ byte)];
     }
     !sum

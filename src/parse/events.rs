@@ -2,14 +2,18 @@
 
 use super::checksum;
 use super::format::{LogFormat, Reader, Sample};
+use super::mould::{Cast, Marks, Moulds};
 use super::names::{self, Meaning};
 use super::options::Options;
-use super::protobuf::{Fields, Wire};
+use super::protobuf::{self, Fields, Wire};
 use super::sink::{Metric, Place, Shown, Sink, Worth};
 use crate::model::{Candidate, Source, half};
 
 /// Records longer than this hold images or graphs, never a scalar; their bytes are checked and dropped.
 const LONGEST: usize = 4 << 20;
+
+/// The type of a tensor of 32-bit floats.
+const FLOAT: u64 = 1;
 
 /// How many tags are remembered with their metric.
 const TAGS: usize = 64;
@@ -56,6 +60,42 @@ pub(crate) fn masked(sum: u32) -> u32 {
     sum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
+/// A record that is all there, the checksum of its length found right.
+struct Record<'a> {
+    data: &'a [u8],
+    sum: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The bytes around the data: its length, and two checksums.
+    const FRAME: usize = 16;
+
+    /// The record at the start of `bytes`; `None` where it is not whole, too long, or its length not sound.
+    fn at_start_of(bytes: &'a [u8]) -> Option<Self> {
+        let (long, true) = length(bytes)? else { return None };
+        let long = usize::try_from(long).ok().filter(|long| *long <= LONGEST)?;
+        let (data, sum) = bytes.get(12..Self::FRAME + long)?.split_at(long);
+        Some(Self { data, sum })
+    }
+
+    fn is_sound(&self) -> bool {
+        masked(checksum::crc32c(self.data)).to_le_bytes() == self.sum
+    }
+
+    /// Bytes that it takes in the file.
+    fn length(&self) -> usize {
+        Self::FRAME + self.data.len()
+    }
+
+    /// Whether two records say the same, whenever they were written: the first field, eight bytes, is the wall time.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        const TIME: usize = 9;
+        let timed = |data: &[u8]| data.len() >= TIME && data[0] == 1 << 3 | 1;
+        let from = if timed(self.data) && timed(other.data) { TIME } else { 0 };
+        self.data[from..] == other.data[from..]
+    }
+}
+
 /// Reads the records of one event file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventsReader {
@@ -67,6 +107,7 @@ pub(crate) struct EventsReader {
     scalars: u64,
     /// Put before every tag: the sub-run.
     prefix: String,
+    moulds: Moulds,
     /// The tags seen last, with their metric; `None` for one that is not kept.
     tags: Vec<(Vec<u8>, Option<usize>)>,
 }
@@ -108,6 +149,30 @@ impl Reader for EventsReader {
         }
     }
 
+    fn read_alike(&mut self, logs: [&[u8]; 2], sink: &mut Sink) -> [usize; 2] {
+        // What both logs began together is completed from each of them.
+        let held = self.rest.len();
+        if self.skip.is_some() || self.broken {
+            return [0, 0];
+        }
+        let mut read = 0;
+        if held > 0 {
+            let rest = std::mem::take(&mut self.rest);
+            let begun = logs.map(|log| [&rest, &log[..log.len().min(LONGEST)]].concat());
+            match self.record_alike([&begun[0], &begun[1]], sink) {
+                Some(length) => read = length - held,
+                None => {
+                    self.rest = rest;
+                    return [0, 0];
+                }
+            }
+        }
+        while let Some(length) = self.record_alike(logs.map(|log| &log[read..]), sink) {
+            read += length;
+        }
+        [read, read]
+    }
+
     fn detail(&self) -> String {
         format!("{} records checked, {} scalars", self.records, self.scalars)
     }
@@ -117,6 +182,25 @@ impl EventsReader {
     /// A reader that puts the name of a sub-run before every tag.
     pub(crate) fn below(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), ..Self::default() }
+    }
+
+    /// Reads the record that two logs begin with, where both are sound and differ in nothing but when they were written; gives
+    /// its length.
+    fn record_alike(&mut self, logs: [&[u8]; 2], sink: &mut Sink) -> Option<usize> {
+        let [one, other] = logs.map(|log| Record::at_start_of(log).filter(|record| record.is_sound()));
+        let (one, other) = (one?, other?);
+        if !one.says_the_same_as(&other) {
+            return None;
+        }
+        self.read(&one, sink);
+        Some(one.length())
+    }
+
+    /// Takes in a record that is sound.
+    fn read(&mut self, record: &Record<'_>, sink: &mut Sink) {
+        self.records += 1;
+        self.event(record.data, sink);
+        self.offset += record.length() as u64;
     }
 
     /// Reads whole records from `bytes` and gives how many bytes they took.
@@ -141,17 +225,13 @@ impl EventsReader {
                 at += 12;
                 continue;
             }
-            let long = long as usize;
-            let Some(data) = rest.get(12..12 + long) else { return at };
-            let Some(sum) = rest.get(12 + long..16 + long) else { return at };
-            if masked(checksum::crc32c(data)).to_le_bytes() != sum {
+            let Some(record) = Record::at_start_of(rest) else { return at };
+            if !record.is_sound() {
                 self.fail("the checksum of the record is wrong", sink);
                 return bytes.len();
             }
-            self.records += 1;
-            self.event(data, sink);
-            at += 16 + long;
-            self.offset += 16 + long as u64;
+            self.read(&record, sink);
+            at += record.length();
         }
     }
 
@@ -186,36 +266,47 @@ impl EventsReader {
     }
 
     fn event(&mut self, message: &[u8], sink: &mut Sink) {
+        if let Some(Cast { step, value, metric }) = self.moulds.cast(message) {
+            self.scalars += 1;
+            self.record(metric, step, f64::from(value), sink);
+            return;
+        }
         let mut step = 0;
         let mut summary = None;
-        for (field, wire) in Fields::of(message) {
+        let (mut time_at, mut step_at) = (None, None);
+        let mut fields = Fields::of(message);
+        while let Some((field, wire)) = fields.next() {
+            let end = message.len() - fields.left();
             match (field, wire) {
-                (2, Wire::Varint(value)) => step = value as i64,
+                (1, Wire::Fixed64(_)) => time_at = Some(end - 8..end),
+                (2, Wire::Varint(value)) => {
+                    step = value as i64;
+                    step_at = Some(protobuf::varint_before(message, end));
+                }
                 (5, Wire::Bytes(bytes)) => summary = Some(bytes),
                 _ => {}
             }
         }
-        for (field, wire) in summary.into_iter().flat_map(Fields::of) {
-            if let (1, Wire::Bytes(value)) = (field, wire) {
-                self.value(value, step, sink);
+        let values = summary.into_iter().flat_map(Fields::of).filter_map(|(field, wire)| match (field, wire) {
+            (1, Wire::Bytes(value)) => Some(Value::of(value)),
+            _ => None,
+        });
+        let values: Vec<Value<'_>> = values.collect();
+        for value in &values {
+            let Some(number) = value.number else { continue };
+            self.scalars += 1;
+            let metric = self.metric(value.tag, sink);
+            self.record(metric, step, number, sink);
+            if let ([_], Some(bits)) = (&values[..], value.bits) {
+                let start = bits.as_ptr().addr() - message.as_ptr().addr();
+                let marks = Marks { time: time_at.clone(), step: step_at.clone(), value: start..start + bits.len() };
+                self.moulds.keep(message, marks, metric);
             }
         }
     }
 
-    fn value(&mut self, message: &[u8], step: i64, sink: &mut Sink) {
-        let mut tag: &[u8] = b"";
-        let mut number = None;
-        for (field, wire) in Fields::of(message) {
-            match (field, wire) {
-                (1, Wire::Bytes(bytes)) => tag = bytes,
-                (2, Wire::Fixed32(bits)) => number = Some(f64::from(f32::from_bits(bits))),
-                (8, Wire::Bytes(tensor)) => number = number.or_else(|| scalar(tensor)),
-                _ => {}
-            }
-        }
-        let Some(number) = number else { return };
-        self.scalars += 1;
-        let Some(id) = self.metric(tag, sink) else { return };
+    fn record(&self, metric: Option<usize>, step: i64, number: f64, sink: &mut Sink) {
+        let Some(id) = metric else { return };
         let place = Place { epoch: None, step: Some(step), lap: 0 };
         sink.record(id, place, Shown { value: Worth::Exact(number), text: b"", line: self.records, redraw: false });
     }
@@ -243,11 +334,42 @@ impl EventsReader {
     }
 }
 
-/// The single number of a tensor, where it holds exactly one.
-fn scalar(message: &[u8]) -> Option<f64> {
+/// One value of a summary.
+struct Value<'a> {
+    tag: &'a [u8],
+    /// The number, where it is one.
+    number: Option<f64>,
+    /// The four bytes that hold the number, where it is a float of that size that nothing else says anything of.
+    bits: Option<&'a [u8; 4]>,
+}
+
+impl<'a> Value<'a> {
+    fn of(message: &'a [u8]) -> Self {
+        let mut value = Self { tag: b"", number: None, bits: None };
+        for (field, wire) in Fields::of(message) {
+            match (field, wire) {
+                (1, Wire::Bytes(bytes)) => value.tag = bytes,
+                (2, Wire::Fixed32(bits)) => {
+                    value.number = Some(f64::from(f32::from_le_bytes(*bits)));
+                    value.bits = Some(bits);
+                }
+                (8, Wire::Bytes(tensor)) if value.number.is_none() => {
+                    (value.number, value.bits) =
+                        scalar(tensor).map_or((None, None), |(number, bits)| (Some(number), bits));
+                }
+                _ => {}
+            }
+        }
+        value
+    }
+}
+
+/// The single number of a tensor, where it holds exactly one, and its bytes where it is a float of four.
+fn scalar(message: &[u8]) -> Option<(f64, Option<&[u8; 4]>)> {
     let mut kind = 0;
     let mut content: &[u8] = b"";
     let mut number = None;
+    let mut bits: Option<&[u8; 4]> = None;
     let mut count = 0;
     for (field, wire) in Fields::of(message) {
         match (field, wire) {
@@ -256,11 +378,11 @@ fn scalar(message: &[u8]) -> Option<f64> {
             (4, Wire::Bytes(bytes)) => content = bytes,
             (5, Wire::Bytes(packed)) => {
                 count += packed.len() / 4;
-                number = packed.first_chunk().map(|b| f64::from(f32::from_le_bytes(*b)));
+                bits = packed.first_chunk();
             }
-            (5, Wire::Fixed32(bits)) => {
+            (5, Wire::Fixed32(one)) => {
                 count += 1;
-                number = Some(f64::from(f32::from_bits(bits)));
+                bits = Some(one);
             }
             (6, Wire::Bytes(packed)) => {
                 count += packed.len() / 8;
@@ -276,12 +398,16 @@ fn scalar(message: &[u8]) -> Option<f64> {
             }
             (7 | 10, Wire::Bytes(packed)) => {
                 count += packed.iter().filter(|b| **b & 0x80 == 0).count();
-                number = super::protobuf::varint(packed).map(|(v, _)| v as i64 as f64);
+                number = protobuf::varint(packed).map(|(v, _)| v as i64 as f64);
             }
             _ => {}
         }
     }
-    if content.is_empty() { number.filter(|_| count == 1) } else { from_content(kind, content) }
+    if !content.is_empty() {
+        return Some((from_content(kind, content)?, content.try_into().ok().filter(|_| kind == FLOAT)));
+    }
+    let number = number.or_else(|| bits.map(|bits| f64::from(f32::from_le_bytes(*bits))));
+    number.filter(|_| count == 1).map(|number| (number, bits))
 }
 
 fn elements(shape: &[u8]) -> u64 {
@@ -303,7 +429,7 @@ fn elements(shape: &[u8]) -> u64 {
 
 fn from_content(kind: u64, content: &[u8]) -> Option<f64> {
     Some(match kind {
-        1 => f64::from(f32::from_le_bytes(content.try_into().ok()?)),
+        FLOAT => f64::from(f32::from_le_bytes(content.try_into().ok()?)),
         2 => f64::from_le_bytes(content.try_into().ok()?),
         3 => f64::from(i32::from_le_bytes(content.try_into().ok()?)),
         9 => i64::from_le_bytes(content.try_into().ok()?) as f64,
@@ -338,6 +464,33 @@ mod tests {
         record(&event)
     }
 
+    /// An event with the wall time that a logger writes first.
+    fn timed(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
+        let plain = scalar_event(0, tag, value);
+        let mut event = [&[9][..], &time.to_le_bytes(), &[0x10]].concat();
+        let mut left = step;
+        while left >= 0x80 {
+            event.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        event.push(left as u8);
+        event.extend(&plain[14..plain.len() - 4]);
+        record(&event)
+    }
+
+    /// An event whose value is a tensor, as TensorFlow writes it.
+    fn tensor_event(step: u8, tag: &str, tensor: &[u8]) -> Vec<u8> {
+        let value = [&[10, tag.len() as u8][..], tag.as_bytes(), &[0x42, tensor.len() as u8], tensor].concat();
+        record(&[&[0x10, step, 0x2a, value.len() as u8 + 2, 10, value.len() as u8][..], &value].concat())
+    }
+
+    fn points(sink: &Sink) -> Vec<(String, Option<i64>, u64)> {
+        let of = |seen: &crate::parse::sink::Observation| {
+            (sink.metrics[seen.metric].name.clone(), seen.point.position.step, seen.point.value.to_bits())
+        };
+        sink.out.iter().map(of).collect()
+    }
+
     fn read(bytes: &[u8], piece: usize) -> Sink {
         let mut reader = EventsReader::default();
         let mut sink = Sink::default();
@@ -369,5 +522,51 @@ mod tests {
         assert!(sink.warnings[0].starts_with(&format!("byte {}: ", 2 * one)), "{:?}", sink.warnings);
         let sink = read(&bytes[..one + 5], 9);
         assert!(sink.warnings[0].contains("still being written"));
+    }
+
+    #[test]
+    fn a_record_of_a_known_mould_says_what_its_fields_say() {
+        let event = |n: u64| match n % 4 {
+            0 => timed(n as f64, n * 37, "loss", n as f32 / 7.0),
+            1 => scalar_event(n as u8 & 0x7f, "rate", -(n as f32)),
+            2 => tensor_event(n as u8 & 0x7f, "acc", &[&[8, 1, 0x2a, 4][..], &(n as f32).to_le_bytes()].concat()),
+            _ => tensor_event(n as u8 & 0x7f, "big", &[&[8, 2, 0x22, 8][..], &(n as f64).to_le_bytes()].concat()),
+        };
+        let bytes: Vec<Vec<u8>> = (0..400).map(event).collect();
+        let (mut by_fields, mut sink) = (EventsReader::default(), Sink::default());
+        for record in &bytes {
+            by_fields.moulds = Moulds::default();
+            by_fields.push(record, &mut sink);
+        }
+        let seen = read(&bytes.concat(), 1 << 20);
+        assert_eq!(seen.out.len(), 400);
+        assert_eq!(points(&seen), points(&sink));
+    }
+
+    #[test]
+    fn two_logs_are_read_together_as_far_as_only_their_clocks_differ() {
+        let log = |clock: f64, odd: u64| -> Vec<u8> {
+            (0..50).flat_map(|n| timed(clock + n as f64, n, "loss", if n == odd { 9.0 } else { 0.5 })).collect()
+        };
+        let (one, other) = (log(1.0, 99), log(2.0, 30));
+        let (mut reader, mut sink) = (EventsReader::default(), Sink::default());
+        // The beginning of a record may be read already, where both logs have it in common.
+        reader.push(&one[..12], &mut sink);
+        let read = reader.read_alike([&one[12..], &other[12..]], &mut sink);
+        assert_eq!(read, [one.len() / 50 * 30 - 12; 2]);
+        assert_eq!(sink.out.len(), 30);
+        reader.push(&other[12 + read[1]..], &mut sink);
+        assert_eq!((sink.out.len(), sink.out[30].point.value), (50, 9.0));
+    }
+
+    #[test]
+    fn a_damaged_record_is_not_read_for_both_logs() {
+        let (one, mut other) = (timed(1.0, 1, "loss", 0.5), timed(2.0, 1, "loss", 0.5));
+        let last = other.len() - 1;
+        other[last] ^= 1;
+        let (mut reader, mut sink) = (EventsReader::default(), Sink::default());
+        assert_eq!(reader.read_alike([&one, &other], &mut sink), [0, 0]);
+        assert_eq!(reader.read_alike([&other, &one], &mut sink), [0, 0]);
+        assert!(sink.out.is_empty());
     }
 }

@@ -22,6 +22,7 @@ mod latest;
 mod lexicon;
 mod literal;
 mod live;
+mod mould;
 mod names;
 mod number;
 mod open;

@@ -1,5 +1,7 @@
 //! Just enough of the protobuf wire format to walk the fields of a message.
 
+use std::ops::Range;
+
 /// The content of one field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wire<'a> {
@@ -7,8 +9,8 @@ pub(crate) enum Wire<'a> {
     Varint(u64),
     /// Eight bytes.
     Fixed64(u64),
-    /// Four bytes.
-    Fixed32(u32),
+    /// Four bytes, the least significant one first.
+    Fixed32(&'a [u8; 4]),
     /// A string, bytes, a message or packed numbers.
     Bytes(&'a [u8]),
 }
@@ -23,6 +25,11 @@ impl<'a> Fields<'a> {
     /// The fields of `message`.
     pub(crate) fn of(message: &'a [u8]) -> Self {
         Self { rest: message }
+    }
+
+    /// Bytes of the message that are not walked yet.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
@@ -50,6 +57,12 @@ pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
+/// Where the variable-length integer of a field stands that ends at `end`: behind the last byte of the field's tag.
+pub(crate) fn varint_before(message: &[u8], end: usize) -> Range<usize> {
+    let first = message[..end].iter().rev().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
+    end - first.min(end)..end
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = (u64, Wire<'a>);
 
@@ -62,7 +75,7 @@ impl<'a> Iterator for Fields<'a> {
                 let length = usize::try_from(self.varint()?).ok()?;
                 Wire::Bytes(self.take(length)?)
             }
-            5 => Wire::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
+            5 => Wire::Fixed32(self.take(4)?.try_into().ok()?),
             _ => return None,
         };
         Some((tag >> 3, wire))

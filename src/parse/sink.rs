@@ -280,20 +280,21 @@ impl Sink {
             self.flush(id);
         }
         let track = &mut self.tracks[id];
-        // Two handlers of one logger, or two ranks without a label, print the same line: it counts once.
-        if position.step.is_some()
-            && !shown.redraw
-            && !matches!(shown.value, Worth::Exact(_))
-            && track.shown.is_some_and(|before| before == (position, place.lap))
-            && track.shown_text == shown.text
-            && track.last.is_some_and(|last| Position { segment: 0, ..last } == position)
-        {
-            self.repeated += 1;
-            return;
+        if !matches!(shown.value, Worth::Exact(_)) {
+            // Two handlers of one logger, or two ranks without a label, print the same line: it counts once.
+            if position.step.is_some()
+                && !shown.redraw
+                && track.shown.is_some_and(|before| before == (position, place.lap))
+                && track.shown_text == shown.text
+                && track.last.is_some_and(|last| Position { segment: 0, ..last } == position)
+            {
+                self.repeated += 1;
+                return;
+            }
+            track.shown = Some((position, place.lap));
+            track.shown_text.clear();
+            track.shown_text.extend_from_slice(shown.text);
         }
-        track.shown = Some((position, place.lap));
-        track.shown_text.clear();
-        track.shown_text.extend_from_slice(shown.text);
         if shown.redraw {
             let track = &mut self.tracks[id];
             track.pending = Some(shown.point(position));

@@ -269,6 +269,9 @@ fn alike(live: &mut Live, logs: [&[u8]; 2]) -> ([usize; 2], bool) {
     loop {
         let read = live.read_alike([&logs[0][at[0]..], &logs[1][at[1]..]]);
         at = [at[0] + read[0], at[1] + read[1]];
+        if live.line().is_none() {
+            return (at, false);
+        }
         let rest = [&logs[0][at[0]..], &logs[1][at[1]..]];
         let (Some(a), Some(b)) = (whole_line(rest[0]), whole_line(rest[1])) else { return (at, false) };
         if !live.line_alike([a, b]) {
