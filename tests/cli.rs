@@ -418,6 +418,30 @@ fn logs_without_a_loss_agree_only_where_a_metric_is_named() {
 }
 
 #[test]
+fn what_a_pattern_finds_is_compared_whatever_it_is_called() {
+    let case = Case::with_job("echo mse 0.5 after 10; echo mse 0.25 after 20; echo best 0.1; echo 2 ms per step");
+    case.write("a.log", "mse 0.5 after 10\nmse 0.25 after 20\nbest 0.1\n2 ms per step\n");
+    case.write("b.log", "mse 0.5 after 10\nmse 0.26 after 20\nbest 0.2\n3 ms per step\n");
+    for pattern in [
+        r"mse (\d+\.\d*)",
+        r"mse (?P<value>\S+) after (?P<step>\d+)",
+        r"(?P<metric>best|mse) (?P<value>[\d.]+)",
+        r"best (\S+)",
+        r"(?P<value>\d+) (?P<metric>ms)",
+    ] {
+        let options = ["--pattern", pattern];
+        assert_eq!(case.diff(&[&options[..], &["a.log", "a.log"]].concat()).0, 0, "{pattern}");
+        assert_eq!(case.audit(&options).0, 0, "{pattern}");
+        let (code, report) = case.diff(&[&options[..], &["a.log", "b.log"]].concat());
+        assert_eq!((code, &report["divergence"]["kind"]), (1, &Value::from("value")), "{pattern}");
+    }
+    let (_, report) = case.diff(&["--pattern", r"mse (?P<value>\S+) after (?P<step>\d+)", "a.log", "b.log"]);
+    assert_eq!((&report["divergence"]["step"], &report["divergence"]["index"]), (&Value::from(20), &Value::from(1)));
+    assert_eq!(case.diff(&["--pattern", r"rmse (\S+)", "a.log", "a.log"]).0, 3);
+    assert_eq!(case.audit(&["--pattern", r"rmse (\S+)"]).0, 3);
+}
+
+#[test]
 fn bytes_that_are_no_text_are_never_agreed() {
     let case = Case::new();
     // The low bits of a linear congruential generator's state, shifted: every byte value comes up.

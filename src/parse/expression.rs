@@ -1,9 +1,8 @@
-//! The user's own expression: what it finds in a line, and whether it tells one digit from another.
+//! The user's own expression: what it finds in a line.
 
 use std::ops::Range;
 
 use regex::bytes::{CaptureLocations, Regex};
-use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// An expression, and the numbers of its groups.
 #[derive(Clone, Debug)]
@@ -56,35 +55,6 @@ impl Expression {
             into.push(Found { value, step: group(self.step), epoch: group(self.epoch), metric: group(self.metric) });
         }
     }
-
-    /// Whether any digit may stand for any other: then lines that differ in nothing but their digits match alike.
-    pub(crate) fn takes_all_digits_alike(&self) -> bool {
-        let parser = regex_syntax::ParserBuilder::new().utf8(false).build().parse(self.regex.as_str());
-        parser.is_ok_and(|parsed| digits_alike(&parsed))
-    }
-}
-
-fn digits_alike(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => true,
-        HirKind::Literal(literal) => !literal.0.iter().any(u8::is_ascii_digit),
-        HirKind::Class(class) => {
-            let digits = (b'0'..=b'9').filter(|digit| takes(class, *digit)).count();
-            digits == 0 || digits == 10
-        }
-        HirKind::Repetition(repetition) => digits_alike(&repetition.sub),
-        HirKind::Capture(capture) => digits_alike(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(digits_alike),
-    }
-}
-
-fn takes(class: &Class, byte: u8) -> bool {
-    match class {
-        Class::Bytes(class) => class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte)),
-        Class::Unicode(class) => {
-            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -109,16 +79,6 @@ mod tests {
                 .filter_map(|found| Some(found.name("value").or_else(|| found.get(1))?.range()))
                 .collect();
             assert_eq!(mine.into_iter().map(|found| found.value).collect::<Vec<_>>(), theirs, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn tells_whether_digits_are_told_apart() {
-        for alike in [r"Train.*Loss: ?([-+\d.eE]+)", r"(?i)\bloss\W+(\S{3,9})$", r"[^a-z,]+(.)", r"(?-u)x(\d+|nan)"] {
-            assert!(expression(alike).takes_all_digits_alike(), "{alike}");
-        }
-        for apart in [r"loss1: (\d+)", r"loss ([1-9]\d*)", r"[^0](\d+)", r"x{2}(\d|7)", r"a|rank 0 (\d+)"] {
-            assert!(!expression(apart).takes_all_digits_alike(), "{apart}");
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod checksum;
 mod console;
 mod csv;
+mod digits;
 mod encoding;
 mod envelope;
 mod events;

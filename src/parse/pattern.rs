@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::digits::Digits;
 use super::expression::{Expression, Found};
 use super::format::Reader;
 use super::frames::{End, Frame, Frames, Reads};
@@ -24,8 +25,9 @@ struct Matches {
     expression: Expression,
     /// The same pattern where it is a word and a number: found without the expression.
     literal: Option<Literal>,
-    /// What the expression found in lines before, where it does not tell one digit from another.
-    layouts: Option<Stencils<Layout>>,
+    /// What the expression found in lines before; they have layouts where it is known which digits it tells from others.
+    layouts: Stencils<Layout>,
+    digits: Option<Digits>,
     /// What was found in the last frame.
     found: Vec<Found>,
     id: Option<usize>,
@@ -35,7 +37,7 @@ struct Matches {
     drawn_over: u64,
 }
 
-/// What is known of all lines that differ in nothing but their digits.
+/// What is known of all lines that differ in nothing but digits which the expression takes alike.
 #[derive(Clone, Debug)]
 struct Layout {
     found: Vec<Found>,
@@ -49,9 +51,17 @@ impl PatternReader {
     pub(crate) fn new(pattern: &Pattern) -> Self {
         let expression = Expression::new(&pattern.regex);
         let literal = Literal::of(pattern.as_str());
-        let layouts = expression.takes_all_digits_alike().then(Stencils::default);
-        let matches =
-            Matches { expression, literal, layouts, found: Vec::new(), id: None, count: 0, odd: 0, drawn_over: 0 };
+        let matches = Matches {
+            expression,
+            literal,
+            layouts: Stencils::default(),
+            digits: Digits::of(pattern.as_str()),
+            found: Vec::new(),
+            id: None,
+            count: 0,
+            odd: 0,
+            drawn_over: 0,
+        };
         Self { frames: Frames::default(), matches }
     }
 }
@@ -104,9 +114,11 @@ impl Reads for Matches {
     }
 
     fn learn(&mut self, raw: &[u8], length: usize, end: End, _redrawn: bool) {
-        if let Some(layouts) = &mut self.layouts {
-            layouts.learn(raw, |_| true, Layout { found: self.found.clone(), length, end });
+        if !self.layouts.has_room() {
+            return;
         }
+        let Some(matter) = self.digits.as_ref().and_then(|digits| digits.that_matter(&raw[..length])) else { return };
+        self.layouts.learn(raw, |at| !matter[at], Layout { found: self.found.clone(), length, end });
     }
 }
 
@@ -122,7 +134,7 @@ impl Matches {
             line += memchr::memchr_iter(b'\n', &whole[counted..found.start]).count() as u64;
             counted = found.start;
             self.count += 1;
-            let id = *self.id.get_or_insert_with(|| sink.plain("value"));
+            let id = *self.id.get_or_insert_with(|| sink.asked("value"));
             let frame = Frame { text: whole, line, end: End::Line, redrawn: false };
             self.odd += u64::from(!record(frame, found, Place::default(), |_| id, sink));
         }
@@ -131,9 +143,9 @@ impl Matches {
         whole.len()
     }
 
-    /// Reads frames that differ from earlier ones in nothing but their digits, where the expression finds the same.
+    /// Reads frames in which the expression finds the same as in an earlier one.
     fn skim_known(&mut self, bytes: &[u8], frames: &mut Frames, sink: &mut Sink) -> usize {
-        let Some(mut layouts) = self.layouts.take() else { return 0 };
+        let mut layouts = std::mem::take(&mut self.layouts);
         let mut at = 0;
         while let Some((line, redrawn)) = frames.beginning().filter(|_| !layouts.is_empty()) {
             let rest = &bytes[at..];
@@ -148,7 +160,7 @@ impl Matches {
             frames.passed(known.end);
             at += length;
         }
-        self.layouts = Some(layouts);
+        self.layouts = layouts;
         at
     }
 
@@ -161,8 +173,8 @@ impl Matches {
             self.drawn_over += u64::from(is_drawn(frame) && place.step.is_none() && place.epoch.is_none());
             let known = &mut self.id;
             let id = |sink: &mut Sink| match &found.metric {
-                Some(at) => sink.plain(String::from_utf8_lossy(&frame.text[at.clone()]).trim()),
-                None => *known.get_or_insert_with(|| sink.plain("value")),
+                Some(at) => sink.asked(String::from_utf8_lossy(&frame.text[at.clone()]).trim()),
+                None => *known.get_or_insert_with(|| sink.asked("value")),
             };
             self.odd += u64::from(!record(frame, found.value.clone(), place, id, sink));
         }
@@ -204,7 +216,7 @@ mod tests {
     fn points(pattern: &str, log: &[u8], slow: bool, piece: usize) -> Vec<String> {
         let mut reader = PatternReader::new(&Pattern::new(pattern).expect(pattern));
         if slow {
-            (reader.matches.literal, reader.matches.layouts) = (None, None);
+            (reader.matches.literal, reader.matches.digits) = (None, None);
         }
         let mut sink = Sink::default();
         log.chunks(piece).for_each(|part| reader.push(part, &mut sink));
@@ -246,6 +258,8 @@ mod tests {
             r"(?:epoch (?P<epoch>\d+) )?step (?P<step>\d+) .*loss: (?P<value>[\d.]+)",
             r"(?P<metric>e\w+ \d) .*loss: (?P<value>[\d.]+)",
             r"step 1\d* loss: ([\d.]+)",
+            r"(?:step|epoch) [13](?P<step>\d*) .*s[^0-4]*(?P<value>[5-9][\d.]*)",
+            r"[02468] \w*:? ?loss: (?P<value>1?[\d.]+)",
             r"loss: ([\d.]+)",
             r"bar (?P<step>\d+)/\d+ (\w+)=(?P<value>.*)",
             r"$()",

@@ -19,8 +19,8 @@ pub(crate) struct Selection {
 pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     let most = metrics.iter().map(|m| m.points).max().unwrap_or(0);
     let roles: Vec<Role> = metrics.iter().map(|m| role(m, metrics)).collect();
-    let told =
-        metrics.iter().any(|m| (matches!(m.meaning, Meaning::Loss | Meaning::Result) || is_curve(m)) && m.points > 0);
+    let tells = |m: &Metric| m.asked || matches!(m.meaning, Meaning::Loss | Meaning::Result) || is_curve(m);
+    let told = metrics.iter().any(|m| tells(m) && m.points > 0);
     let lossless = !metrics.iter().any(|m| m.meaning == Meaning::Loss);
     let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told, lossless)).collect();
     let mut selection = Selection { roles, kept, primary: None };
@@ -48,6 +48,7 @@ fn keeps(metric: &Metric, told: bool, lossless: bool) -> bool {
         && told
         && match metric.meaning {
             Meaning::Loss | Meaning::Result | Meaning::Schedule => true,
+            _ if metric.asked => true,
             Meaning::Output => lossless,
             Meaning::Config | Meaning::Noise => false,
             _ => metric.points > 1,
@@ -148,6 +149,7 @@ fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {
             let held = i64::from(metric.split == Split::Held);
             Some(1_000 + size * 4 - held - 2 * i64::from(is_edge(&metric.name)))
         }
+        _ if metric.asked => Some(size),
         (Meaning::Unknown, _) if is_curve(metric) => Some(size),
         _ => None,
     }

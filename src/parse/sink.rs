@@ -34,6 +34,8 @@ pub struct Metric {
     pub sampled: bool,
     /// Whether its points are printed digits or exact bits.
     pub source: Source,
+    /// The user's own pattern finds it: it is what is to be compared, whatever it is called.
+    pub(crate) asked: bool,
     /// How many points were handed on.
     pub points: u64,
     /// Points whose value has a fraction.
@@ -230,9 +232,19 @@ impl Sink {
         (2..).map(|n| format!("{name} ({n})")).find(|name| !taken(name)).unwrap_or(name)
     }
 
-    /// The name of a metric known by `name` alone.
+    /// The metric known by `name` alone.
     pub(crate) fn plain(&mut self, name: &str) -> usize {
         self.metric(name.as_bytes(), || Metric::named(name))
+    }
+
+    /// The metric of this name that the user's own pattern finds.
+    pub(crate) fn asked(&mut self, name: &str) -> usize {
+        self.metric(name.as_bytes(), || {
+            let metric = Metric { asked: true, ..Metric::named(name) };
+            // It is no noise: somebody wants to see it.
+            let meaning = if metric.may_count() { metric.meaning } else { Meaning::Unknown };
+            Metric { meaning, ..metric }
+        })
     }
 
     /// Whether the last point of a metric stands at this very place.
@@ -435,6 +447,7 @@ impl Metric {
             smoothed: false,
             sampled: false,
             source: Source::Printed,
+            asked: false,
             points: 0,
             fractions: 0,
             placed: 0,
