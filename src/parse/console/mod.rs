@@ -255,7 +255,11 @@ impl Console {
         }
         if let Some(bar) = bar::find(text) {
             self.bar(here, &bar, sink);
-            self.text(Here { text: &text[bar.end..], ..here }, sink, depth + 1);
+            if bar.end < text.len() {
+                self.text(Here { text: &text[bar.end..], ..here }, sink, depth + 1);
+                // What stands behind the bar says nothing about the bar.
+                self.lesson = None;
+            }
             return;
         }
         if self.object(here, sink, depth) || self.table(here, sink) {
