@@ -131,7 +131,8 @@ impl Lesson {
             if matches!(item.spelling, Spelling::DecimalComma | Spelling::Thousands) && purpose != Use::Step {
                 return None;
             }
-            if !matches!(purpose, Use::Nothing | Use::Named) {
+            // A second value of one name is passed over, and counts again once the name is another one.
+            if !matches!(purpose, Use::Nothing | Use::Named) || value.is_some() {
                 lesson.fixed.extend([item.key.clone(), item.group.clone(), item.unit.clone()]);
             }
             // A bare integer may be part of a date: only as many digits are the same shape.

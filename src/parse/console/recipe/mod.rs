@@ -231,4 +231,31 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn lines_that_differ_in_their_digits_alone_are_all_read() {
+        let mut found = Vec::new();
+        logs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs"), &mut found);
+        found.sort();
+        let mut state = 1u32;
+        for path in found {
+            let bytes = std::fs::read(&path).expect("a log");
+            let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            lines.dedup_by_key(|line| {
+                line.iter().map(|b| if b.is_ascii_digit() { b'0' } else { *b }).collect::<Vec<u8>>()
+            });
+            // The digits of an escaped control character are no number.
+            for line in lines.into_iter().filter(|line| memchr::memmem::find(line, b"#0").is_none()).take(100) {
+                let mut log = Vec::new();
+                for _ in 0..6 {
+                    for &byte in line {
+                        state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+                        let other = b'0' + (state >> 24) as u8 % 10;
+                        log.push(if byte.is_ascii_digit() && state >> 31 == 0 { other } else { byte });
+                    }
+                }
+                same(&log, &path);
+            }
+        }
+    }
 }

@@ -227,6 +227,9 @@ impl Found {
 
     /// Whether the byte at `at`, a digit, may be any other.
     pub(super) fn is_free(&self, at: usize) -> bool {
-        self.slots.iter().map(|(_, slot)| &slot.at).chain(&self.digits).any(|range| range.contains(&at))
+        // `1,234` counts, `0,234` is a decimal.
+        let leads = |slot: &Slot| slot.spelling == Spelling::Thousands && slot.at.start == at;
+        !self.slots.iter().any(|(_, slot)| leads(slot))
+            && self.slots.iter().map(|(_, slot)| &slot.at).chain(&self.digits).any(|range| range.contains(&at))
     }
 }
