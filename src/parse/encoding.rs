@@ -9,9 +9,18 @@ use encoding_rs::{Decoder, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UT
 pub(crate) struct Guess {
     /// The name shown to the user.
     pub(crate) name: &'static str,
-    encoding: &'static Encoding,
+    code: Code,
     /// Whether a byte order mark stands before the text.
     marked: bool,
+}
+
+/// How bytes become characters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Code {
+    /// As the Encoding Standard says.
+    Standard(&'static Encoding),
+    /// Four bytes for each character, which the standard leaves out; true where the highest byte comes first.
+    Four(bool),
 }
 
 /// The byte order mark in UTF-8.
@@ -19,7 +28,11 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Guesses the encoding of a text from its first bytes.
 pub(crate) fn guess(head: &[u8]) -> Guess {
-    let named = |name, encoding| Guess { name, encoding, marked: head.starts_with(MARK) };
+    let named = |name, encoding| Guess { name, code: Code::Standard(encoding), marked: head.starts_with(MARK) };
+    if let Some(high_first) = four_bytes(head) {
+        let name = if high_first { "utf-32be" } else { "utf-32le" };
+        return Guess { name, code: Code::Four(high_first), marked: false };
+    }
     if head.starts_with(&[0xFF, 0xFE]) {
         return named("utf-16le", UTF_16LE);
     }
@@ -66,9 +79,23 @@ fn wide(head: &[u8]) -> Option<Guess> {
     let zero = |offset: usize| head.iter().skip(offset).step_by(2).filter(|&&b| b == 0).count();
     let (even, odd) = (zero(0), zero(1));
     if odd * 10 > pairs * 6 && even * 20 < pairs {
-        return Some(Guess { name: "utf-16le", encoding: UTF_16LE, marked: false });
+        return Some(Guess { name: "utf-16le", code: Code::Standard(UTF_16LE), marked: false });
     }
-    (even * 10 > pairs * 6 && odd * 20 < pairs).then_some(Guess { name: "utf-16be", encoding: UTF_16BE, marked: false })
+    let high_first = even * 10 > pairs * 6 && odd * 20 < pairs;
+    high_first.then_some(Guess { name: "utf-16be", code: Code::Standard(UTF_16BE), marked: false })
+}
+
+/// UTF-32: every character of the first ones is below U+110000 and some are plain letters. True where the highest byte comes first.
+fn four_bytes(head: &[u8]) -> Option<bool> {
+    let whole: Vec<[u8; 4]> = head.chunks_exact(4).take(256).filter_map(|four| four.try_into().ok()).collect();
+    if whole.len() < 4 {
+        return None;
+    }
+    let fits = |read: fn([u8; 4]) -> u32| {
+        let plain = whole.iter().filter(|four| matches!(read(**four), 9..=0x7e)).count();
+        plain * 2 > whole.len() && whole.iter().all(|four| char::from_u32(read(*four)).is_some())
+    };
+    if fits(u32::from_le_bytes) { Some(false) } else { fits(u32::from_be_bytes).then_some(true) }
 }
 
 /// Whether the bytes are UTF-8, a character cut at the end aside.
@@ -102,14 +129,47 @@ fn even_runs(head: &[u8]) -> bool {
 impl Guess {
     /// Whether the text needs no conversion: a byte order mark has to go.
     pub(crate) fn is_utf8(self) -> bool {
-        self.encoding == UTF_8 && !self.marked
+        self.code == Code::Standard(UTF_8) && !self.marked
+    }
+}
+
+/// Turns bytes into UTF-8, whatever pieces they come in.
+enum Turn {
+    Standard(Decoder),
+    /// The bytes of a character that is not complete yet, and whether the highest byte comes first.
+    Four(Vec<u8>, bool),
+}
+
+impl Turn {
+    fn turn(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Standard(decoder) => {
+                let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len() * 4 + 16);
+                out.resize(room, 0);
+                let (_, _, written, _) = decoder.decode_to_utf8(bytes, out, last);
+                out.truncate(written);
+            }
+            Self::Four(held, high_first) => {
+                out.clear();
+                held.extend_from_slice(bytes);
+                let mut text = String::new();
+                for four in held.chunks_exact(4).filter_map(|four| four.try_into().ok()) {
+                    let code = if *high_first { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) };
+                    text.extend(
+                        char::from_u32(code).or(Some(char::REPLACEMENT_CHARACTER)).filter(|c| *c != '\u{feff}'),
+                    );
+                }
+                out.extend_from_slice(text.as_bytes());
+                held.drain(..held.len() / 4 * 4);
+            }
+        }
     }
 }
 
 /// Turns a text into UTF-8 while it is read.
 pub(crate) struct Converted<R> {
     source: R,
-    decoder: Decoder,
+    decoder: Turn,
     raw: Vec<u8>,
     ready: Vec<u8>,
     at: usize,
@@ -119,17 +179,17 @@ pub(crate) struct Converted<R> {
 impl<R: Read> Converted<R> {
     /// Reads `source`, which is in the guessed encoding.
     pub(crate) fn new(source: R, guess: Guess) -> Self {
-        let decoder = guess.encoding.new_decoder_with_bom_removal();
+        let decoder = match guess.code {
+            Code::Standard(encoding) => Turn::Standard(encoding.new_decoder_with_bom_removal()),
+            Code::Four(high_first) => Turn::Four(Vec::new(), high_first),
+        };
         Self { source, decoder, raw: vec![0; 64 << 10], ready: Vec::new(), at: 0, done: false }
     }
 
     fn fill(&mut self) -> io::Result<()> {
         let read = self.source.read(&mut self.raw)?;
         self.done = read == 0;
-        let room = self.decoder.max_utf8_buffer_length(read).unwrap_or(read * 4 + 16);
-        self.ready.resize(room, 0);
-        let (_, _, written, _) = self.decoder.decode_to_utf8(&self.raw[..read], &mut self.ready, self.done);
-        self.ready.truncate(written);
+        self.decoder.turn(&self.raw[..read], self.done, &mut self.ready);
         self.at = 0;
         Ok(())
     }
@@ -155,6 +215,10 @@ mod tests {
     fn tells_encodings_by_their_bytes() {
         let utf16: Vec<u8> = "step 1 loss 0.5\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(guess(&utf16).name, "utf-16le");
+        let wide =
+            |turn: fn(u32) -> [u8; 4]| "step 1 损失 0.5".chars().flat_map(|c| turn(u32::from(c))).collect::<Vec<u8>>();
+        assert_eq!(guess(&wide(u32::to_le_bytes)).name, "utf-32le");
+        assert_eq!(guess(&wide(u32::to_be_bytes)).name, "utf-32be");
         assert_eq!(guess("步 1 损失 0.5".as_bytes()).name, "utf-8");
         for (text, encoding, name) in [
             ("エポック 1 損失: 0.5\nエポック 2 損失: 0.4\n", SHIFT_JIS, "shift_jis"),
@@ -170,11 +234,14 @@ mod tests {
 
     #[test]
     fn converts_while_reading() {
-        let text = "第1轮 损失: 0.5\n".repeat(20_000);
-        let bytes = GBK.encode(&text).0.into_owned();
-        let mut out = String::new();
-        let mut reader = Converted::new(&bytes[..], guess(&bytes));
-        reader.read_to_string(&mut out).expect("reads");
-        assert_eq!(out, text);
+        let text = "第1轮 损失: 0.5 of it\n".repeat(20_000);
+        let wide = format!("\u{feff}{text}").chars().flat_map(|c| u32::from(c).to_be_bytes()).collect::<Vec<u8>>();
+        for bytes in [GBK.encode(&text).0.into_owned(), wide] {
+            let mut out = String::new();
+            // A source that gives odd pieces.
+            let mut reader = Converted::new((&bytes[..7]).chain(&bytes[7..]), guess(&bytes));
+            reader.read_to_string(&mut out).expect("reads");
+            assert_eq!(out, text);
+        }
     }
 }
