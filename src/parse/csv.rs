@@ -49,6 +49,8 @@ fn fit(sample: &Sample<'_>) -> (f64, String) {
     let fitting = rows
         .iter()
         .filter(|r| r.len() == names.len() && r.iter().any(|c| number::whole(c.as_bytes()).is_some()))
+        // Python prints a tuple in brackets.
+        .filter(|r| !r[0].starts_with(['(', '[']))
         .count();
     if rows.is_empty() {
         let score = if known > 0 && names.len() > 1 { 0.3 } else { 0.2 };
@@ -62,7 +64,10 @@ fn fit(sample: &Sample<'_>) -> (f64, String) {
 
 fn is_column(name: &str) -> bool {
     name.is_empty()
-        || name.len() <= 80 && number::whole(name.as_bytes()).is_none() && !name.contains([':', '=', '{', '['])
+        || name.len() <= 80
+            && number::whole(name.as_bytes()).is_none()
+            && !name.contains([':', '=', '{', '['])
+            && !name.starts_with('(')
 }
 
 fn without_mark(text: &[u8]) -> &[u8] {

@@ -27,6 +27,10 @@ pub trait LogFormat: Sync {
     fn score(&self, sample: &Sample<'_>) -> Candidate;
     /// A reader for one log.
     fn reader(&self, options: &Options) -> Box<dyn Reader>;
+    /// A reader for the log that begins like this, where the beginning as a whole tells how its lines are to be read.
+    fn reader_of(&self, options: &Options, _sample: &Sample<'_>) -> Box<dyn Reader> {
+        self.reader(options)
+    }
 }
 
 /// Reads one log, piece by piece.

@@ -1,6 +1,6 @@
 //! Bytes to frames: what a terminal would have shown between two line ends or redraws, without its control codes.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 use super::sink::Sink;
 
@@ -100,7 +100,7 @@ impl Frames {
     pub(crate) fn whole(&mut self, raw: &[u8], reader: &mut impl Reads, sink: &mut Sink) -> bool {
         let Some((line, redrawn)) = self.beginning() else { return false };
         let end = if raw.ends_with(b"\n") { End::Line } else { End::Redraw };
-        let text = raw.trim_ascii_end();
+        let text = without_blanks(raw);
         reader.frame(Frame { text, line, end, redrawn }, sink);
         if end == End::Line || !text.is_empty() {
             self.passed(end);
@@ -217,7 +217,7 @@ impl Frames {
     fn emit(&mut self, text: &[u8], end: End, each: &mut dyn FnMut(Frame<'_>)) {
         let plain = memchr2(0x1b, 0x08, text).is_none();
         if plain {
-            let frame = Frame { text: text.trim_ascii_end(), line: self.line, end, redrawn: self.redrawn };
+            let frame = Frame { text: without_blanks(text), line: self.line, end, redrawn: self.redrawn };
             each(frame);
             return;
         }
@@ -258,6 +258,19 @@ impl Frames {
         self.redrawn |= redrawn;
         self.clean = clean;
     }
+}
+
+/// A text without the blanks behind it; they count where a container's runtime has cut a line that goes on in the next one.
+fn without_blanks(text: &[u8]) -> &[u8] {
+    let shown = text.trim_ascii_end();
+    let goes_on = || {
+        [&b" stdout P "[..], b" stderr P "].iter().any(|tag| memmem::find(&text[..text.len().min(64)], tag).is_some())
+    };
+    if !text[shown.len()..].starts_with(b" ") || !goes_on() {
+        return shown;
+    }
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |at| at + 1);
+    &text[..end]
 }
 
 /// Length of the frame that the bytes begin with, its end included; `None` where it does not end in them.

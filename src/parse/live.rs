@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::envelope::may_be_labelled;
 use super::format::{Reader, Sample};
 use super::open;
 use super::options::Options;
@@ -11,6 +12,9 @@ use crate::model::{Candidate, Reading, Role};
 
 /// Whole lines that are waited for before a format is chosen.
 const LINES: usize = 3;
+
+/// Whole lines that are waited for where the first ones may have the label of a task: more of them show whether it is one.
+const LABELLED: usize = 12;
 
 /// Reads a log while it is being written.
 ///
@@ -77,7 +81,8 @@ impl Live {
             Some(reader) => reader.push(bytes, &mut self.sink),
             None => {
                 self.head.extend_from_slice(bytes);
-                let enough = || memchr::memchr2_iter(b'\n', b'\r', &self.head).count() >= LINES;
+                let wanted = if may_be_labelled(&self.head) { LABELLED } else { LINES };
+                let enough = || memchr::memchr2_iter(b'\n', b'\r', &self.head).count() >= wanted;
                 if self.head.len() >= open::HEAD || self.options.pattern.is_some() || self.path.is_none() && enough() {
                     self.start(false);
                 }

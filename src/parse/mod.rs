@@ -23,11 +23,13 @@ mod latest;
 mod lexicon;
 mod literal;
 mod live;
+mod markup;
 mod mould;
 mod names;
 mod number;
 mod open;
 mod options;
+mod page;
 mod pattern;
 mod protobuf;
 mod run;
@@ -53,4 +55,4 @@ pub use stream::Stream;
 
 /// Every log format, the most particular first.
 pub const FORMATS: &[&dyn LogFormat] =
-    &[&events::Events, &wandb::Wandb, &csv::Csv, &json::Json, &text::JsonLines, &text::Text];
+    &[&events::Events, &wandb::Wandb, &page::Page, &csv::Csv, &json::Json, &text::JsonLines, &text::Text];

@@ -104,6 +104,7 @@ const STEPS: &[(&str, u8)] = &[
     ("batch", 3),
     ("batches", 3),
     ("minibatch", 3),
+    ("minibatches", 3),
     ("mb", 0),
     ("round", 3),
     ("rounds", 2),
@@ -338,6 +339,7 @@ const RESULTS: &[&str] = &[
     "보상",
     "kld",
     "variance",
+    "bound",
 ];
 
 const SCHEDULES: &[&str] = &[

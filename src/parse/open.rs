@@ -98,7 +98,7 @@ pub(crate) fn choose(sample: &Sample<'_>, options: &Options) -> (Box<dyn Reader>
     }
     let mut scored: Vec<_> = FORMATS.iter().map(|format| (format.score(sample), format)).collect();
     scored.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
-    let reader = scored[0].1.reader(options);
+    let reader = scored[0].1.reader_of(options, sample);
     (reader, scored.into_iter().map(|(candidate, _)| candidate).collect())
 }
 

@@ -265,12 +265,14 @@ impl Scan {
     /// Takes the number in; `None` when it turns out to be the beginning of a word such as `2nd` or a hash.
     fn number(&mut self, line: &[u8], at: usize, number: Number, state: &mut State) -> Option<usize> {
         let mut end = number.end;
-        let mut of = None;
-        if number.spelling == Spelling::Integer
-            && let Some((after, total)) = fraction(line, end)
-        {
-            of = Some(total);
-            end = after;
+        let (mut of, mut text) = (None, at..number.end);
+        if number.spelling == Spelling::Integer {
+            if let Some((after, total)) = fraction(line, end) {
+                of = Some(total);
+                end = after;
+            } else if let Some(last) = end_of_range(line, text.clone()).filter(|_| state.words.is_some()) {
+                (end, text) = (last.end, last);
+            }
         }
         let unit_start = end;
         let unit_end = attached_unit(line, end)?;
@@ -299,7 +301,7 @@ impl Scan {
             key,
             group: state.group.clone(),
             link,
-            text: at..number.end,
+            text,
             spelling: number.spelling,
             of,
             unit,
@@ -553,6 +555,16 @@ fn fraction(line: &[u8], at: usize) -> Option<(usize, i64)> {
     Some((number.end, number::value(&line[start..number.end], number.spelling, false) as i64))
 }
 
+/// `99` in `minibatches 0-99`: where a range of whole numbers ends.
+fn end_of_range(line: &[u8], first: Range<usize>) -> Option<Range<usize>> {
+    let start = first.end + 1;
+    let digits = line.get(start..)?.iter().take(12).take_while(|byte| byte.is_ascii_digit()).count();
+    let last = start..start + digits;
+    let closed = line.get(last.end).is_none_or(|byte| matches!(byte, b' ' | b':' | b',' | b')' | b']'));
+    let count = |range: &Range<usize>| number::count(&line[range.clone()]);
+    (line[first.end] == b'-' && closed && count(&first)? < count(&last)?).then_some(last)
+}
+
 /// End of what is glued to a number: `12ms`, `4%`, `7850.76/s`, `9.5GiB`; `None` for a word that begins with digits.
 fn attached_unit(line: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
@@ -644,6 +656,7 @@ mod tests {
             ("lr 1e-4 loss nan", vec!["lr 1e-4", "loss nan"]),
             ("Verlust: 0,6931, Genauigkeit: 0,5", vec!["Verlust=0,6931", "Genauigkeit=0,5"]),
             ("step:1,loss:2,acc:3", vec!["step=1", "loss=2", "acc=3"]),
+            ("loss for minibatches 100-199 is 0.5", vec!["loss for minibatches 199", "is 0.5"]),
         ] {
             assert_eq!(pairs(line), expected, "{line}");
         }

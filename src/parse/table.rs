@@ -116,8 +116,13 @@ impl Header {
         {
             return None;
         }
-        let commas = !line.contains(&b' ') && line.iter().filter(|byte| **byte == b',').count() >= 2;
-        let (mut places, piped) = if commas { (parts(line), false) } else { cells(line) };
+        let row = bracketed(line);
+        let commas = row.is_none() && parted_by_commas(line);
+        let (mut places, piped) = match row {
+            Some(cells) => (cells, false),
+            None if commas => (parts(line), false),
+            None => cells(line),
+        };
         if places.len() < 2 && !piped {
             places = words(line);
         }
@@ -199,12 +204,15 @@ impl Header {
 
     /// The cells of a row, one for each column that has one.
     pub(crate) fn row(&self, line: &[u8]) -> Option<Vec<(usize, Range<usize>)>> {
-        let (found, piped) = match (self.commas, self.piped) {
-            (true, _) => (parts(line), false),
-            (_, true) => cells(line),
-            _ => (words(line), false),
+        let row = bracketed(line).filter(|_| !self.piped);
+        let exact = self.commas || row.is_some();
+        let (found, piped) = match row {
+            Some(cells) => (cells, false),
+            None if self.commas => (parts(line), false),
+            None if self.piped => cells(line),
+            None => (words(line), false),
         };
-        if self.commas && found.len() != self.names.len() {
+        if exact && found.len() != self.names.len() {
             return None;
         }
         if piped != self.piped || found.is_empty() || self.crossed {
@@ -252,6 +260,27 @@ fn has_number(line: &[u8]) -> bool {
         before = b;
         starts
     })
+}
+
+/// `epoch,loss,lr` and `epoch, loss, lr`.
+fn parted_by_commas(line: &[u8]) -> bool {
+    let found = parts(line);
+    found.len() > 2 && found.iter().all(|cell| !line[cell.clone()].iter().any(u8::is_ascii_whitespace))
+}
+
+/// The cells of a row that is printed as a Python tuple or list: `(1, 0.5, 0.8)`, `['epoch', 'loss']`, `[1.  0.5  0.8]`.
+fn bracketed(line: &[u8]) -> Option<Vec<Range<usize>>> {
+    let text = line.trim_ascii();
+    let closed = matches!((text.first()?, text.last()?), (b'(', b')') | (b'[', b']'));
+    let inner = text.get(1..text.len() - 1).filter(|inner| closed && !inner.iter().any(|b| b"()[]{}:=".contains(b)))?;
+    let start = line.len() - line.trim_ascii_start().len() + 1;
+    let found = if inner.contains(&b',') { parts(inner) } else { words(inner) };
+    let quoted = |cell: &Range<usize>| {
+        let quote = |at: Option<&u8>| matches!(at, Some(b'\'' | b'"'));
+        usize::from(cell.len() > 2 && quote(inner.get(cell.start)) && quote(inner.get(cell.end - 1)))
+    };
+    let bare = |cell: Range<usize>| start + cell.start + quoted(&cell)..start + cell.end - quoted(&cell);
+    (found.len() > 1).then(|| found.into_iter().map(bare).collect())
 }
 
 /// What stands between commas.
@@ -358,6 +387,11 @@ mod tests {
             read("Epoch  box  obj  total", "0/7  0.1  0.2  0.3").map(|row| row[3].clone()),
             Some("total loss=0.3".into())
         );
+        let tuple = "('epoch', 'loss')";
+        assert_eq!(read(tuple, "(1, 0.5)"), Some(vec!["epoch=1".into(), "loss=0.5".into()]));
+        assert_eq!(read("epoch, loss, acc", "(1, 0.5, 0.8)").map(|row| row[2].clone()), Some("acc=0.8".into()));
+        assert_eq!(read("epoch loss acc", "[ 1.     0.5    0.8]").map(|row| row[1].clone()), Some("loss=0.5".into()));
+        assert_eq!(read(tuple, "(1, 0.5, 0.8)"), None, "another number of cells");
         let above = Header::read(b"average  since  example  example  current").expect("a header");
         let stacked = above.over(b"loss  last  counter  weight  label").expect("a second line");
         assert_eq!(stacked.names[..3], ["average loss", "since last", "example counter"]);

@@ -37,6 +37,10 @@ impl LogFormat for Text {
     fn reader(&self, _options: &Options) -> Box<dyn Reader> {
         Box::new(TextReader::default())
     }
+
+    fn reader_of(&self, _options: &Options, sample: &Sample<'_>) -> Box<dyn Reader> {
+        Box::new(TextReader { console: Console::of_log(sample.head), ..TextReader::default() })
+    }
 }
 
 /// Whether a byte is a control character that text and terminals have no use for.
@@ -146,14 +150,6 @@ impl Reader for TextReader {
     }
 
     fn detail(&self) -> String {
-        let s = &self.console.styles;
-        let all = [
-            (s.pairs, "key-value lines"),
-            (s.rows, "table rows"),
-            (s.objects, "JSON objects"),
-            (s.bars, "progress bars"),
-        ];
-        let told: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
-        if told.is_empty() { "no line held a metric".into() } else { told.join(", ") }
+        self.console.styles.told()
     }
 }

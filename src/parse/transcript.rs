@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::frames::{Frames, Reads};
+use super::markup::Markup;
 use super::sink::Sink;
 use super::walk::Part;
 
@@ -76,24 +77,16 @@ impl Transcript {
 
 /// The tables of a piece of HTML with a line for each row, cells between pipes.
 fn rows_of(html: &str) -> String {
-    let mut rows = String::new();
-    let mut rest = html;
-    let mut within = false;
-    while let Some(open) = rest.find('<') {
-        let Some(close) = rest[open..].find('>') else { break };
-        if within {
-            rows.push_str(rest[..open].trim());
+    let mut rows = Vec::new();
+    let mut keep = |_, line: &[u8]| {
+        if line.starts_with(b"| ") {
+            rows.extend_from_slice(line);
         }
-        let tag = rest[open + 1..open + close].split(char::is_whitespace).next().unwrap_or_default();
-        match tag.to_ascii_lowercase().as_str() {
-            "tr" => (within, rows) = (true, rows + "|"),
-            "/td" | "/th" if within => rows.push_str(" | "),
-            "/tr" if within => (within, rows) = (false, rows + "\n"),
-            _ => {}
-        }
-        rest = &rest[open + close + 1..];
-    }
-    rows
+    };
+    let mut markup = Markup::default();
+    markup.read(html.as_bytes(), &mut keep);
+    markup.finish(&mut keep);
+    String::from_utf8_lossy(&rows).into_owned()
 }
 
 #[cfg(test)]
@@ -104,8 +97,7 @@ mod tests {
     fn a_row_of_tags_is_a_row_between_pipes() {
         let html =
             "<p>x 1<table><tr style=\"a: 1\">\n <th>epoch</th>\n<th>loss</th> </tr><tr><td>0</td><td> 0.5</td></tr>";
-        assert_eq!(rows_of(html), "|epoch | loss | \n|0 | 0.5 | \n");
-        assert_eq!(rows_of("<tr><td>1</td"), "|");
+        assert_eq!(rows_of(html), "| epoch | loss |\n| 0 | 0.5 |\n");
         assert_eq!(rows_of("2 < 3"), "");
     }
 }

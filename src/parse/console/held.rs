@@ -32,27 +32,27 @@ impl Console {
     /// Takes a line that belongs to a dict over several lines; false where it is to be read at once.
     pub(super) fn gather(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
         let text = here.text.trim_ascii();
-        let Some(mut open) = self.open.take() else {
+        let Some(mut open) = self.open_dict.take() else {
             let first = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
             let begins = first.is_some_and(|first| matches!(first.first(), None | Some(b'\'' | b'"')));
             let depth = depth(text);
             if here.redraw || here.cut || !begins || depth <= 0 || text.len() > BYTES {
                 return false;
             }
-            self.open = Some(OpenDict { lines: vec![HeldLine::new(here)], depth, bytes: text.len() });
+            self.open_dict = Some(OpenDict { lines: vec![HeldLine::new(here)], depth, bytes: text.len() });
             return true;
         };
         let goes_on = matches!(text.first(), Some(b'"' | b'\'' | b'}' | b']' | b'{' | b'[' | b'-' | b'0'..=b'9'));
         open.bytes += text.len();
         if here.redraw || here.cut || !goes_on || open.bytes > BYTES || open.lines.len() >= LINES {
-            self.open = Some(open);
+            self.open_dict = Some(open);
             self.give_up(sink);
             return false;
         }
         open.depth += depth(text);
         open.lines.push(HeldLine::new(here));
         if open.depth > 0 {
-            self.open = Some(open);
+            self.open_dict = Some(open);
             return true;
         }
         let joined = open.lines.iter().map(|line| line.text.as_slice()).collect::<Vec<_>>().join(&b' ');
@@ -64,7 +64,7 @@ impl Console {
 
     /// Reads the lines of a dict that never ended, one by one.
     pub(super) fn give_up(&mut self, sink: &mut Sink) {
-        for held in self.open.take().map(|open| open.lines).unwrap_or_default() {
+        for held in self.open_dict.take().map(|open| open.lines).unwrap_or_default() {
             self.text(held.here(), sink, 0);
         }
         self.lesson = None;

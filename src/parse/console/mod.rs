@@ -4,17 +4,21 @@ mod bars;
 mod held;
 mod objects;
 mod pairs;
+mod pieces;
 mod position;
+mod printed;
 mod recipe;
 mod rows;
 
 use std::ops::Range;
 
 use held::{HeldLine, OpenDict};
+use pieces::Pieces;
+use printed::Printed;
 use recipe::{Lesson, Recipes};
 
 use crate::parse::bar::{self, Lag};
-use crate::parse::envelope::{self, Label, Labels};
+use crate::parse::envelope::{self, Envelope, Label, Labels};
 use crate::parse::frames::{End, Frame, Frames, Reads};
 use crate::parse::lexicon::Lexicon;
 use crate::parse::names::{self, Meaning, Split};
@@ -52,6 +56,7 @@ pub(crate) struct Console {
     lexicon: Lexicon,
     context: Context,
     header: Option<Header>,
+    printed: Printed,
     /// The line of the header.
     header_line: u64,
     block: Vec<rows::Pair>,
@@ -59,7 +64,7 @@ pub(crate) struct Console {
     /// Indented lines with one pair each, held because their step may stand below them.
     lines: Vec<HeldLine>,
     /// A dict that goes on over several lines.
-    open: Option<OpenDict>,
+    open_dict: Option<OpenDict>,
     /// Between two rules of two dashes each.
     two_columns: bool,
     /// How far the bar lags behind the values of each metric.
@@ -70,6 +75,7 @@ pub(crate) struct Console {
     key: Vec<u8>,
     recipes: Recipes,
     labels: Labels,
+    pieces: Pieces,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
     /// Frames in which something was read, by style.
@@ -87,6 +93,20 @@ pub(crate) struct Styles {
     pub(crate) objects: u64,
     /// Progress bars.
     pub(crate) bars: u64,
+}
+
+impl Styles {
+    /// What was read, in words.
+    pub(crate) fn told(&self) -> String {
+        let all = [
+            (self.pairs, "key-value lines"),
+            (self.rows, "table rows"),
+            (self.objects, "JSON objects"),
+            (self.bars, "progress bars"),
+        ];
+        let told: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
+        if told.is_empty() { "no line held a metric".into() } else { told.join(", ") }
+    }
 }
 
 /// A line in which a system logger has written control characters as `#011`: with what they stood for.
@@ -160,6 +180,21 @@ struct Here<'a> {
     rank: Option<u32>,
 }
 
+/// A line without what it was wrapped in.
+struct Opened<'t> {
+    text: &'t [u8],
+    indented: bool,
+    rank: Option<u32>,
+    /// Whether something may be learnt from it about other lines.
+    certain: bool,
+}
+
+impl<'t> Opened<'t> {
+    fn here(&self, line: u64, redraw: bool, cut: bool) -> Here<'t> {
+        Here { text: self.text, indented: self.indented, line, redraw, cut, rank: self.rank }
+    }
+}
+
 impl Reads for Console {
     fn skim(&mut self, bytes: &[u8], frames: &mut Frames, sink: &mut Sink) -> usize {
         self.skim_known(bytes, frames, sink)
@@ -175,6 +210,11 @@ impl Reads for Console {
 }
 
 impl Console {
+    /// A console for the log that begins like this.
+    pub(crate) fn of_log(head: &[u8]) -> Self {
+        Self { labels: Labels::at_the_beginning(head), ..Self::default() }
+    }
+
     /// Reads one frame.
     fn read_frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
         let bar_like = is_bar_like(frame.redrawn, frame.end, frame.text.len());
@@ -190,21 +230,21 @@ impl Console {
             return;
         }
         self.lesson = None;
-        let unescaped = unescape_controls(text);
-        let text = unescaped.as_deref().unwrap_or(text);
-        let (text, label) = self.unlabelled(text);
-        let envelope = envelope::strip(text);
-        let text = &text[envelope.start.min(text.len())..];
-        if envelope::is_tracker_talk(text) {
+        let Some(text) = self.pieces.join(frame) else { return };
+        let unescaped = unescape_controls(&text);
+        let opened = self.open(unescaped.as_deref().unwrap_or(&text));
+        if envelope::is_tracker_talk(opened.text) {
             return;
         }
-        let cut = frame.end == End::Cut;
-        let rank = envelope.rank.or(label.and_then(|label| label.rank));
-        let here = Here { text, indented: envelope.indented, line: frame.line, redraw: bar_like, cut, rank };
+        if opened.text.trim_ascii().is_empty() && frame.end == End::Line && !frame.redrawn {
+            self.blank(sink);
+            return;
+        }
+        let certain = opened.certain;
+        let here = opened.here(frame.line, bar_like, frame.end == End::Cut);
         if !self.gather(here, sink) {
             self.text(here, sink, 0);
         }
-        let certain = label.is_none_or(|label| !label.doubtful);
         if let Some(lesson) = self.lesson.take().filter(|_| certain && frame.end != End::Cut && self.waiting.is_none())
         {
             self.recipes.learn(frame.text, lesson);
@@ -215,6 +255,25 @@ impl Console {
                 self.release(None, sink);
             }
         }
+    }
+
+    /// Takes off what a line is wrapped in: the label of a task, the prefixes of loggers and collectors.
+    fn open<'t>(&mut self, line: &'t [u8]) -> Opened<'t> {
+        let (text, mut label) = self.unlabelled(line);
+        let mut envelope = envelope::strip(text);
+        let mut text = &text[envelope.start.min(text.len())..];
+        if label.is_none() && envelope.start > 0 {
+            // Whoever collects the lines may put a stamp before the label.
+            (text, label) = self.unlabelled(text);
+            if label.is_some() {
+                let inner = envelope::strip(text);
+                envelope = Envelope { rank: inner.rank.or(envelope.rank), ..inner };
+                text = &text[envelope.start.min(text.len())..];
+            }
+        }
+        let rank = envelope.rank.or(label.and_then(|label| label.rank));
+        let certain = label.map_or_else(|| !self.labels.may_have(text), |label| !label.doubtful);
+        Opened { text, indented: envelope.indented, rank, certain }
     }
 
     /// A line without the label of a task or host.
@@ -228,15 +287,26 @@ impl Console {
 
     /// Whether lines before are still waited with.
     fn holds(&self) -> bool {
-        !self.block.is_empty() || !self.lines.is_empty() || self.open.is_some() || self.waiting.is_some()
+        !self.block.is_empty()
+            || !self.lines.is_empty()
+            || self.open_dict.is_some()
+            || self.waiting.is_some()
+            || !self.pieces.is_empty()
     }
 
     /// Hands over what was held back.
     pub(crate) fn finish(&mut self, sink: &mut Sink) {
+        for text in self.pieces.take().iter().filter(|text| !text.is_empty()) {
+            let here = self.open(text).here(0, false, true);
+            self.text(here, sink, 0);
+        }
         self.give_up(sink);
         self.close_block(sink);
         self.release(None, sink);
         sink.flush_all();
+        if self.printed.repeated > 0 {
+            sink.warn(format!("{} rows of a table were printed again: they count once", self.printed.repeated));
+        }
     }
 
     fn blank(&mut self, sink: &mut Sink) {

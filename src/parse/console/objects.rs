@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::recipe::Lesson;
-use super::{Console, Here, Said, is_bar_like};
+use super::{Console, Here, Said, is_bar_like, unescape_controls};
 use crate::parse::envelope;
 use crate::parse::frames::{Frame, Frames};
 use crate::parse::names::Meaning;
@@ -55,6 +55,11 @@ impl Console {
             let message = leaves.iter().find(|n| n.quoted && NAMES.contains(&called(n).as_str()));
             if let Some(message) = message {
                 let inner = walk::unescape(&here.text[message.at.clone()]);
+                let stream = leaves.iter().find(|n| n.quoted && n.name == "stream" && message.name == "log");
+                let inner = match stream.map(|stream| &here.text[stream.at.clone()]) {
+                    Some(stream) => self.pieces.join_message(inner, usize::from(stream == b"stderr")),
+                    None => inner,
+                };
                 self.message(inner.trim_end(), here, sink, depth);
                 if numbers.is_empty() {
                     return true;
@@ -78,14 +83,12 @@ impl Console {
             self.blank(sink);
         }
         for (text, redraw) in shown {
-            let stripped = envelope::strip(&text);
-            let (text, rank) = (&text[stripped.start.min(text.len())..], here.rank.or(stripped.rank));
-            let indented = stripped.indented;
-            self.text(
-                Here { text, indented, rank, cut: false, redraw: here.redraw || redraw, ..here },
-                sink,
-                depth + 1,
-            );
+            let unescaped = unescape_controls(&text);
+            let opened = self.open(unescaped.as_deref().unwrap_or(&text));
+            if !envelope::is_tracker_talk(opened.text) {
+                let inner = opened.here(here.line, here.redraw || redraw, false);
+                self.text(Here { rank: inner.rank.or(here.rank), ..inner }, sink, depth + 1);
+            }
         }
     }
 

@@ -21,6 +21,10 @@ pub(super) struct Value {
 
 impl Console {
     pub(super) fn pairs(&mut self, here: Here<'_>, sink: &mut Sink) {
+        if is_command(here.text) {
+            self.lesson = Some(Lesson::nothing(here));
+            return;
+        }
         let mut scan = std::mem::take(&mut self.scan);
         scan.read(here.text);
         self.read_pairs(&scan, here, sink);
@@ -46,7 +50,10 @@ impl Console {
         let draws = here.redraw || is_drawn(here.text);
         self.whole_epoch(&mut said, complete, draws);
         let place = self.place(&said, any);
-        self.lesson = Lesson::pairs(here, scan, &said, own_split, complete, &values);
+        // Whether `0-99` is a range shows in its numbers, which the lines of a shape have each their own of.
+        let ranged = |item: &Item| matches!(here.text[..item.text.start], [.., b'0'..=b'9', b'-']);
+        let learnt = || Lesson::pairs(here, scan, &said, own_split, complete, &values);
+        self.lesson = if scan.items.iter().any(ranged) { None } else { learnt() };
         if !any {
             if self.outputs(scan, here, place, sink) {
                 self.lesson = None;
@@ -191,6 +198,9 @@ impl Console {
 
     /// `3.41 avg loss,`, `12 detections`: the name stands behind the number, up to the next mark.
     pub(super) fn named_behind(&mut self, text: &[u8], item: &Item) -> Option<(String, Range<usize>)> {
+        if item.first && item.next == b'=' && item.unit.is_empty() {
+            return self.equals(text, item);
+        }
         if item.unit.is_empty() || item.of.is_some() || item.unit.start == item.text.end {
             return None;
         }
@@ -200,7 +210,11 @@ impl Console {
             .take(40)
             .position(|b| matches!(b, b',' | b';' | b'|' | b'\t' | b'(' | b'['))
             .unwrap_or(rest.len());
-        let phrase = rest[..end].trim_ascii();
+        let mut phrase = rest[..end].trim_ascii();
+        if phrase.split(|b| *b == b' ').count() > 3 && item.spelling == Spelling::Decimal {
+            // `557.2 perplexity estimate based on …`
+            phrase = phrase.split(|b| *b == b' ').next().unwrap_or(phrase);
+        }
         let wordy =
             phrase.len() <= 32 && phrase.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-'));
         if !wordy || phrase.split(|b| *b == b' ').count() > 3 {
@@ -208,6 +222,15 @@ impl Console {
         }
         let known = matches!(self.meaning_of(phrase), Meaning::Loss | Meaning::Result);
         known.then(|| (String::from_utf8_lossy(phrase).into_owned(), item.text.clone()))
+    }
+
+    /// `0.8734 = Validation score   (accuracy)`: the name stands behind the mark.
+    fn equals(&mut self, text: &[u8], item: &Item) -> Option<(String, Range<usize>)> {
+        let name = text[item.text.end..].trim_ascii_start().strip_prefix(b"=")?;
+        let end = memchr::memmem::find(name, b"  ").into_iter().chain(memchr::memchr(b'(', name)).min();
+        let name = name[..end.unwrap_or(name.len())].trim_ascii();
+        let known = matches!(self.meaning_of(name), Meaning::Loss | Meaning::Result);
+        (known && name.len() <= 40).then(|| (trimmed_name(name), item.text.clone()))
     }
 
     /// The word a bracket is attached to, where it tells something: `tot_loss[…]`, `val(…)`, but not `TrainState(…)`.
@@ -336,7 +359,7 @@ fn is_measured(text: &[u8], item: &Item) -> bool {
 /// A key without the words and marks that do not belong to the name.
 fn trimmed_name(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
-    let mut name = text.trim().trim_matches(['"', '\'', '`', '*', '-', '>', '#', '.', ',', '!', '?', '~']).trim();
+    let mut name = text.trim().trim_matches(['"', '\'', '`', '*', '-', '>', '#', '.', ',', '!', '?', '~', '&']).trim();
     // The end of the sentence before: `10.1 s. Mean Reward`.
     if let Some((unit, rest)) = name.split_once(". ")
         && matches!(unit, "s" | "ms" | "sec" | "secs" | "seconds" | "min" | "h" | "hours" | "it/s")
@@ -372,9 +395,25 @@ fn trimmed_name(raw: &[u8]) -> String {
 fn loss_before_step(raw: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(raw).ok()?;
     let lower = text.to_ascii_lowercase();
-    let at = [" at ", " after ", " in ", " for ", " on "].iter().filter_map(|w| lower.find(w)).min()?;
+    let joints = || [" at ", " after ", " in ", " for ", " on "].into_iter();
+    // `Average loss for 'output' for minibatches`: the name ends right before the counter's word.
+    let last = joints().filter_map(|joint| Some((lower.rfind(joint)?, joint))).max();
+    let counter = last.filter(|(at, joint)| names::is_position_word(&raw[at + joint.len()..]));
+    let at = counter.map(|(at, _)| at).or_else(|| joints().filter_map(|joint| lower.find(joint)).min())?;
     let known = matches!(names::meaning(&text[..at]), Meaning::Loss | Meaning::Result);
     known.then_some(names::without_aside(&text[..at]).len())
+}
+
+/// Whether a line is a command as a shell or a launcher shows it: `python train.py --epochs 3` tells what was asked for.
+fn is_command(text: &[u8]) -> bool {
+    let flag = |at: usize| text.get(at + 2).is_some_and(u8::is_ascii_lowercase);
+    let flags = memchr::memmem::find_iter(text, b" --").filter(|at| flag(at + 1)).take(2).count();
+    if text.starts_with(b"--") && flag(0) {
+        let words = text.split(|byte| matches!(byte, b' ' | b'=')).filter(|word| !word.is_empty() && *word != b"\\");
+        return flags > 0 || words.count() <= 2;
+    }
+    let called = |name: &[u8]| memchr::memmem::find(text, name).is_some();
+    flags > 1 || flags == 1 && (text.starts_with(b"+ ") || called(b"$ ") || called(b".py ") || called(b"python"))
 }
 
 /// Whether a line is one drawing of a bar, printed line by line: it holds bar glyphs or `[====>...]`.

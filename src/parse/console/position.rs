@@ -157,7 +157,8 @@ impl Console {
             && said.epoch.is_none()
             && (matches!(first.next, b':' | b'|') && first.unit.is_empty()
                 || names_a_loss(&text[first.unit.clone()])
-                || text[..first.text.start].ends_with(b"#"))
+                || text[..first.text.start].ends_with(b"#")
+                || text[..first.text.start].ends_with(b"<") && text[first.text.end..].starts_with(b">"))
         {
             said.take_step(first, text);
         } else if first.first && best > 0 && text[first.text.end..].starts_with(b": ") {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::printed::Row;
 use super::{Console, Here, Said};
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number;
@@ -40,6 +41,11 @@ impl Console {
         let stacked =
             self.header.as_ref().filter(|_| self.header_line + 1 == here.line).and_then(|h| h.over(here.text));
         if let Some(header) = stacked.or_else(|| Header::read(here.text)) {
+            if self.header.as_ref().is_some_and(|known| known.names == header.names) {
+                self.printed.restart();
+            } else {
+                self.printed.clear();
+            }
             self.header = Some(header);
             self.header_line = here.line;
             self.recipes.clear();
@@ -98,6 +104,14 @@ impl Console {
         if said.step.is_none() && said.epoch.is_none() {
             said.step = header.index_of(here.text);
         }
+        // Where nothing counts, a row that says the same may be another one.
+        let counted = said.step.is_some() || said.epoch.is_some();
+        let texts = || cells.iter().map(|(_, cell)| &here.text[cell.clone()]);
+        let printed = if counted { self.printed.row(here.rank, texts()) } else { Row::New };
+        if printed == Row::Repeated {
+            return;
+        }
+        let here = Here { redraw: here.redraw || printed == Row::Latest, ..here };
         let place = self.place(&said, !values.is_empty());
         for (name, range, value) in values {
             let id = self.metric(&name, "", said.split, here.rank, place, sink);

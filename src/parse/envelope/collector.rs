@@ -5,7 +5,50 @@ use super::{blanks, stamp};
 /// Length of such a prefix; `first` says that nothing of the line was taken off yet.
 pub(super) fn prefix(text: &[u8], first: bool) -> Option<usize> {
     let known = process(text).or_else(|| pod(text)).or_else(|| priority(text));
-    known.or_else(|| beginning(text).filter(|_| first))
+    known.or_else(|| file(text).or_else(|| beginning(text)).filter(|_| first))
+}
+
+/// What stands behind a stamp of its own: ` :\t [Step 1/2] ` in a build of TeamCity, and GitLab's `00O `, the number of a stream.
+pub(super) fn behind_stamp(text: &[u8]) -> Option<usize> {
+    build_step(text).or_else(|| stream(text))
+}
+
+/// ` :\t [Step 1/2] `, and `[Step 1/2] ` where it is glued to the stamp: a step of the build that runs the training, which itself
+/// counts nothing. So does the heading of such a step, ` : Step 1/2: Train (Command Line) (9m:40s)`.
+fn build_step(text: &[u8]) -> Option<usize> {
+    let inside = |start: usize| {
+        let close = memchr::memchr(b']', text.get(start..text.len().min(start + 16))?)?;
+        let step = text[start..start + close].strip_prefix(b"[Step ")?;
+        let (step, of) = step.split_at(memchr::memchr(b'/', step)?);
+        let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+        (digits(step) && digits(&of[1..])).then_some((start + close + 1, step.len() + of.len()))
+    };
+    if let Some((end, length)) = inside(0) {
+        return (length == b"1/2".len()).then_some(end);
+    }
+    let letter = usize::from(matches!(text.first(), Some(b' ' | b'W' | b'E' | b'F' | b'i')));
+    let rest = text.get(letter..)?.strip_prefix(b":")?;
+    if let Some(step) = rest.strip_prefix(b" Step ").filter(|step| step.ends_with(b"s)")) {
+        return Some(text.len() - step.len() + memchr::memchr(b':', step)? + 1);
+    }
+    let start = letter + 1 + rest.strip_prefix(b"\t").map(|rest| 1 + blanks(rest))?;
+    Some(inside(start).map_or(start, |(end, _)| end))
+}
+
+/// ` 00O ` and ` 01E+`.
+fn stream(text: &[u8]) -> Option<usize> {
+    let number = text.strip_prefix(b" ")?;
+    let numbered = number.get(..2)?.iter().all(u8::is_ascii_hexdigit);
+    (numbered && matches!(number.get(2..4)?, b"O " | b"E " | b"O+" | b"E+")).then_some(5)
+}
+
+/// `train.log:`, as grep writes before the lines of several files.
+fn file(text: &[u8]) -> Option<usize> {
+    let colon = memchr::memchr(b':', &text[..text.len().min(200)])?;
+    let name = &text[..colon];
+    let plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'));
+    let ending = [&b".log"[..], b".out", b".err", b".txt"].iter().any(|ending| name.ends_with(ending));
+    (plain && ending && colon > 4).then_some(colon + 1)
 }
 
 /// `(RayTrainWorker pid=4242, ip=10.0.0.1)`, `(train, pid=4242)`.
@@ -65,6 +108,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn knows_what_stands_behind_a_stamp() {
+        for (line, text) in [
+            (" :\t [Step 1/2] loss 0.5", " loss 0.5"),
+            ("W:\t [Step 1/2] loss 0.5", " loss 0.5"),
+            (" :\t [Step 3/10] loss", " loss"),
+            (" :\tloading", "loading"),
+            ("[Step 1/2] loss 0.5", " loss 0.5"),
+            (" : Step 1/2: Train (Command Line) (9m:40s)", " Train (Command Line) (9m:40s)"),
+            (" 00O loss", "loss"),
+            (" 01E+ loss", " loss"),
+        ] {
+            assert_eq!(behind_stamp(line.as_bytes()).map(|length| &line[length..]), Some(text), "{line}");
+        }
+        for line in [" : loss", " : Step 1/2: loss 0.5", "[Step 10/20] loss", " 00 loss", " loss", ""] {
+            assert_eq!(behind_stamp(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
     fn knows_the_prefixes_of_collectors() {
         for (line, text) in [
             ("(RayTrainWorker pid=4242, ip=10.0.0.1) step 1", " step 1"),
@@ -74,10 +136,25 @@ mod tests {
             ("<14>Jan  2 03:04:05 node1 train[123]: step 1", "Jan  2 03:04:05 node1 train[123]: step 1"),
             ("12.3s 45 step 1", " step 1"),
             ("> step 1", "step 1"),
+            ("runs/a_1/train.log:[0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
         ] {
             assert_eq!(prefix(line.as_bytes(), true).map(|length| &line[length..]), Some(text), "{line}");
         }
-        for line in ["(pid=x) 1", "(step 1)", "[pod]", "<1> 2", "12.3s", "12.3s 45", "1.5 s 4 x", "", ">", "<"] {
+        for line in [
+            "(pid=x) 1",
+            "val.loss:0.5",
+            ".log:1",
+            "the train.log: 1",
+            "(step 1)",
+            "[pod]",
+            "<1> 2",
+            "12.3s",
+            "12.3s 45",
+            "1.5 s 4 x",
+            "",
+            ">",
+            "<",
+        ] {
             assert_eq!(prefix(line.as_bytes(), true), None, "{line}");
         }
         assert_eq!(prefix(b"12.3s 45 step 1", false), None, "only at the very beginning");

@@ -17,6 +17,10 @@ pub(crate) struct Labels {
     seen: Vec<(Box<[u8]>, u32)>,
 }
 
+/// Lines at the beginning of a log that are looked at all together, and the fewest of them that tell anything.
+const FIRST: usize = 512;
+const FEWEST: usize = 6;
+
 /// A label at the beginning of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Label {
@@ -29,14 +33,47 @@ pub(crate) struct Label {
 }
 
 impl Labels {
+    /// The labels that the beginning of a log shows by itself: nearly every line has one, and it is always the same task, or
+    /// several tasks take turns in lines that count something themselves.
+    pub(crate) fn at_the_beginning(head: &[u8]) -> Self {
+        let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty());
+        let (mut all, mut labelled, mut shows, mut turns) = (0, 0, 0, 0);
+        let mut wordy = false;
+        let mut tasks: Vec<(u32, &[u8])> = Vec::new();
+        let mut before = 0;
+        for line in lines.take(FIRST) {
+            all += 1;
+            let Some((name, rank, text)) = task(line) else { continue };
+            labelled += 1;
+            wordy |= is_wordy(text);
+            shows += usize::from(is_wordy(text) || counts(text) || begins_with_position(text));
+            turns += usize::from(before > rank);
+            before = rank;
+            if tasks.len() < MOST && !tasks.iter().any(|(_, known)| *known == name) {
+                tasks.push((rank, name));
+            }
+        }
+        let counting = shows * 2 > labelled;
+        let alone = matches!(tasks.as_slice(), [(rank, _)] if *rank != 1 || wordy || counting);
+        let together = tasks.len() > 1 && turns > 1 && counting;
+        let believed = labelled >= FEWEST && labelled * 20 >= all * 19 && (alone || together);
+        let seen = tasks.into_iter().filter(|_| believed).map(|(_, name)| (name.into(), LINES)).collect();
+        Self { seen }
+    }
+
+    /// Whether a line begins as one with a label does, though it is not known to be one, in a log that has labels.
+    pub(crate) fn may_have(&self, line: &[u8]) -> bool {
+        self.seen.iter().any(|(_, lines)| *lines >= LINES) && label(line).is_some()
+    }
+
     /// The label of a line, where it is one: behind it stand words without a number or another counter, or enough such lines
     /// came before. True as well where it is believed from here on.
     pub(crate) fn of(&mut self, line: &[u8]) -> Option<(Label, bool)> {
         let (length, rank) = label(line)?;
-        let (name, text) = line.split_at(length);
+        let (name, text) = (without_blank(&line[..length]), &line[length..]);
         let known = self.seen.iter().position(|(known, _)| **known == *name);
         let certain = known.is_some_and(|at| self.seen[at].1 >= LINES);
-        let wordy = !text.iter().any(u8::is_ascii_digit) && !text.trim_ascii().is_empty();
+        let wordy = is_wordy(text);
         // A host shows itself on lines of any kind; a number on those only that count something themselves.
         let shows = wordy || rank.is_none() && is_host(name) || rank.is_some() && counts(text);
         let label = Label { length, rank, doubtful: !certain };
@@ -53,6 +90,11 @@ impl Labels {
         });
         (wordy || rank.is_some()).then_some((label, believed)).or_else(|| believed.then_some((label, true)))
     }
+}
+
+/// Whether the first line of a log begins as one with the label of a task does.
+pub(crate) fn may_be_labelled(head: &[u8]) -> bool {
+    task(head.split(|byte| *byte == b'\n').next().unwrap_or(head)).is_some()
 }
 
 /// Whether a name is that of a host: `node01`, `gpu-3`, `ip-10-0-0-1`, and not that of a number.
@@ -77,22 +119,48 @@ fn counts(text: &[u8]) -> bool {
     count > 0 && text.get(count) == Some(&b':')
 }
 
+/// A label without the blank behind it, which a line without a text may lack.
+fn without_blank(label: &[u8]) -> &[u8] {
+    label.strip_suffix(b" ").unwrap_or(label)
+}
+
+/// Whether a text is words without a number.
+fn is_wordy(text: &[u8]) -> bool {
+    !text.iter().any(u8::is_ascii_digit) && !text.trim_ascii().is_empty()
+}
+
+/// Whether a text begins with the word of a position: `step 3`, `Epoch: 1`.
+fn begins_with_position(text: &[u8]) -> bool {
+    let word = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    word > 0 && names::is_position_word(&text[..word])
+}
+
+/// The label of a task, its number and the text behind it, stamps before the label left aside.
+fn task(line: &[u8]) -> Option<(&[u8], u32, &[u8])> {
+    let start = if label(line).is_some() { 0 } else { super::strip(line).start };
+    let line = &line[start..];
+    let line = line.strip_prefix(b" ").filter(|_| start > 0).unwrap_or(line);
+    let (length, rank) = label(line)?;
+    Some((without_blank(&line[..length]), rank?, &line[length..]))
+}
+
 fn label(line: &[u8]) -> Option<(usize, Option<u32>)> {
     let head = &line[..line.len().min(LONGEST)];
     let colon = memchr::memchr(b':', head)?;
     let name = &line[..colon];
     // `srun -l` aligns the numbers of its tasks.
     let name = name.trim_ascii_start();
-    if name.is_empty() || line.get(colon + 1) != Some(&b' ') {
+    let blank = line.get(colon + 1).map_or(Some(0), |&next| (next == b' ').then_some(1))?;
+    if name.is_empty() {
         return None;
     }
     if name.len() <= 5 && name.iter().all(u8::is_ascii_digit) {
         let rank = str::from_utf8(name).ok()?.parse().ok();
-        return Some((colon + 2, rank));
+        return Some((colon + 1 + blank, rank));
     }
     let numbered = name.iter().any(u8::is_ascii_digit) && name[0].is_ascii_alphabetic() && name.len() == colon;
     let plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
-    (numbered && plain).then_some((colon + 2, None))
+    (numbered && plain).then_some((colon + 1 + blank, None))
 }
 
 #[cfg(test)]
@@ -106,6 +174,27 @@ mod tests {
             line[length..].to_owned()
         };
         lines.iter().map(rest).collect()
+    }
+
+    #[test]
+    fn the_beginning_of_a_log_shows_labels_where_tasks_take_turns_or_one_is_alone() {
+        let shown = |lines: &[&str]| {
+            let seen = Labels::at_the_beginning(lines.join("\n").as_bytes()).seen;
+            seen.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
+        };
+        let times = |lines: &[&'static str], count: usize| [lines; 9][..count].concat();
+        assert_eq!(shown(&times(&["0: loss 0.5"], 6)), ["0:"]);
+        assert_eq!(shown(&times(&["0: loss 0.5"], 5)), [""; 0], "too few lines");
+        assert_eq!(shown(&times(&["1: loss 0.5"], 8)), [""; 0], "the first epoch, for all that is said");
+        assert_eq!(shown(&times(&["1: step 1 loss 0.5"], 8)), ["1:"]);
+        assert_eq!(shown(&[&["1: loading"][..], &times(&["1: loss 0.5"], 8)].concat()), ["1:"]);
+        assert_eq!(shown(&times(&["0: step 1: 0.5", "1: step 1: 0.4"], 4)), ["0:", "1:"]);
+        assert_eq!(
+            shown(&times(&["2026-01-02T03:04:05Z 0: step 1", "2026-01-02T03:04:05Z 1: step 1"], 4)),
+            ["0:", "1:"]
+        );
+        assert_eq!(shown(&times(&["0: loss 0.5", "1: loss 0.4", "2: loss 0.3"], 4)), [""; 0], "steps that restart");
+        assert_eq!(shown(&times(&["0: step 1 loss 0.5", "Epoch done"], 8)), [""; 0], "too many other lines");
     }
 
     #[test]

@@ -5,8 +5,9 @@ mod columns;
 mod label;
 mod numbering;
 
-pub(crate) use label::{Label, Labels};
+pub(crate) use label::{Label, Labels, may_be_labelled};
 
+use super::names::{self, Meaning};
 use super::number;
 use columns::{columns_before_level, columns_before_stamp, function, tag_before_object, tag_before_stamp};
 use numbering::numbering;
@@ -25,25 +26,34 @@ pub(crate) struct Envelope {
 /// Finds where the text of a line begins, behind time stamps, levels, logger names and rank labels.
 pub(crate) fn strip(line: &[u8]) -> Envelope {
     let mut found = Envelope::default();
-    let (mut logged, mut padded, mut after_rank) = (false, false, false);
+    let (mut logged, mut padded, mut glued) = (false, false, false);
     found.start = numbering(line).unwrap_or(0);
     for _ in 0..16 {
         let start = found.start + blanks(&line[found.start..]);
         let rest = &line[start..];
+        if is_tracker_talk(rest) {
+            break;
+        }
         let label = rank_label(rest);
-        let ranked = label.is_some();
+        let mut at_once = label.is_some();
         if let Some((length, rank)) = label {
             found.rank = Some(rank);
             found.start = start + length;
         } else if let Some(length) = level(rest) {
-            (logged, padded) = (true, true);
-            found.start = start + length;
-            found.start += separator(&line[found.start..]);
+            let name = glued_logger(&rest[length..]);
+            found.start = start + length + name.unwrap_or(0);
+            let mark = name.map_or_else(|| separator(&line[found.start..]), |_| 0);
+            found.start += mark;
+            (logged, padded, glued) = (true, name.is_none() && mark == 0, name.is_some());
             continue;
-        } else if let Some(length) = stamp(rest).or_else(|| container(rest)) {
+        } else if let Some(length) = stamp(rest) {
+            logged = true;
+            found.start = start + length + collector::behind_stamp(&rest[length..]).unwrap_or(0);
+        } else if let Some(length) = container(rest) {
             logged = true;
             found.start = start + length;
         } else if let Some(length) = collector::prefix(rest, found.start == 0) {
+            at_once = rest[..length].ends_with(b":");
             found.start = start + length;
         } else if let Some(length) = logged
             .then(|| logger(rest).or_else(|| function(rest)).or_else(|| columns_before_level(rest)))
@@ -56,15 +66,15 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
         } else {
             break;
         }
-        after_rank = ranked;
+        (glued, padded) = (at_once, false);
         // The bar at the edge of a table's row belongs to the row.
         if !is_row(&line[found.start..]) {
             found.start += separator(&line[found.start..]);
         }
     }
     let text = &line[found.start..];
-    // Behind a rank's label lines begin at once, behind other prefixes after a blank.
-    let parted = found.start > 0 && line[found.start - 1] != b' ' && !after_rank;
+    // Behind the label of a rank or a file lines begin at once, behind other prefixes after a blank.
+    let parted = found.start > 0 && line[found.start - 1] != b' ' && !glued;
     let text = text.strip_prefix(b" ").filter(|_| parted).unwrap_or(text);
     found.indented = !padded && (text.starts_with(b"  ") || text.starts_with(b"\t"));
     found
@@ -136,6 +146,25 @@ fn mpi_label(text: &[u8]) -> Option<(usize, u32)> {
 
 fn starts_with_ignoring_case(text: &[u8], word: &str) -> bool {
     text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// A line of a container's log, as its runtime writes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ContainerPiece {
+    /// Where the text begins.
+    pub(crate) start: usize,
+    /// 0 for standard output, 1 for standard error.
+    pub(crate) stream: usize,
+    /// Whether the text goes on in the next line of this stream.
+    pub(crate) goes_on: bool,
+}
+
+/// `2026-01-02T03:04:05.678901234Z stdout P `: a line of a container's log in which the text may go on (`P`) or end (`F`).
+pub(crate) fn container_piece(line: &[u8]) -> Option<ContainerPiece> {
+    let stamp = stamp(line).filter(|length| line.get(*length) == Some(&b' '))? + 1;
+    let stream = [&b"stdout "[..], b"stderr "].iter().position(|stream| line[stamp..].starts_with(stream))?;
+    let tag = line.get(stamp + 7..stamp + 9)?;
+    matches!(tag, b"P " | b"F ").then_some(ContainerPiece { start: stamp + 9, stream, goes_on: tag == b"P " })
 }
 
 /// `trainer-1  | `, `stdout F `, as containers and their orchestrators write.
@@ -262,10 +291,16 @@ fn syslog(text: &[u8]) -> Option<usize> {
         return None;
     }
     let at = day + time;
-    // ` host program[123]:`
-    let program = text[at..].iter().take(96).position(|&b| b == b':');
-    let end = program.map(|colon| at + colon + 1).filter(|&end| text[at..end].ends_with(b"]:"));
-    Some(end.unwrap_or(at))
+    Some(at + host_and_program(&text[at..]).unwrap_or(0))
+}
+
+/// Length of ` host program[123]:`.
+fn host_and_program(text: &[u8]) -> Option<usize> {
+    let colon = text.iter().take(96).position(|&b| b == b':')?;
+    let named = text[..colon].strip_suffix(b"]")?;
+    let open = named.iter().rposition(|&b| b == b'[')?;
+    let words = named[..open].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
+    (words == 2 && named[open + 1..].iter().all(u8::is_ascii_digit)).then_some(colon + 1)
 }
 
 /// `INFO`, `[INFO]`, `INFO:`, `(WARNING)`, `INFO |`.
@@ -294,6 +329,15 @@ fn level(text: &[u8]) -> Option<usize> {
         return None;
     }
     Some(at + usize::from(text.get(at) == Some(&b':')))
+}
+
+/// `__main__:` right behind `INFO:`, as Python's own format writes: whatever follows it is the text, from its first byte on.
+fn glued_logger(text: &[u8]) -> Option<usize> {
+    let name = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')).count();
+    let word = &text[..name];
+    let named = word.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') && text.get(name) == Some(&b':');
+    let unknown = || names::meaning(&String::from_utf8_lossy(word)) == Meaning::Unknown;
+    (named && !is_meaningful(word) && (word.starts_with(b"__") || unknown())).then_some(name + 1)
 }
 
 /// A logger's name or source place after a stamp or a level: `trainer -`, `__main__:train:49 -`, `[train.py:10]`, `root:`.
@@ -330,7 +374,8 @@ fn logger(text: &[u8]) -> Option<usize> {
             return Some(colon + 1);
         }
     }
-    if is_meaningful(own) || number::whole(own).is_some() && bracket == 0 {
+    let worded = own.iter().any(u8::is_ascii_alphabetic);
+    if is_meaningful(own) || bracket == 0 && (!worded || number::whole(own).is_some()) {
         return None;
     }
     if bracket == 1 {
