@@ -6,6 +6,8 @@ use super::protobuf::varint;
 
 /// How many moulds are kept: more than most loggers have tags.
 const MOST: usize = 64;
+/// Longer records, in bytes, are not kept.
+const LONGEST: usize = 1024;
 
 /// Where a record that was walked field by field shows what changes from one record to the next.
 #[derive(Clone, Debug)]
@@ -48,6 +50,9 @@ pub(super) struct Moulds {
 impl Moulds {
     /// Keeps the mould of a record.
     pub(super) fn keep(&mut self, record: &[u8], marks: Marks, metric: Option<usize>) {
+        if record.len() > LONGEST {
+            return;
+        }
         let mut fixed = vec![0xff; record.len()];
         fixed[marks.value.clone()].fill(0);
         if let Some(time) = &marks.time {
