@@ -224,11 +224,17 @@ impl Frames {
         let mut clean = std::mem::take(&mut self.clean);
         clean.clear();
         let mut redrawn = self.redrawn;
+        let mut under: Option<Under> = None;
         let mut i = 0;
         while i < text.len() {
             match text[i] {
                 0x1b => {
-                    if restarts_line(&text[i..]) && !clean.trim_ascii().is_empty() {
+                    let restarts = restarts_line(&text[i..]);
+                    if let Some(before) = under.take_if(|_| restarts).and_then(|under| under.settle(&mut clean)) {
+                        each(Frame { text: before.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
+                        redrawn = true;
+                    }
+                    if restarts && !clean.trim_ascii().is_empty() {
                         each(Frame { text: clean.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
                         redrawn = true;
                         clean.clear();
@@ -236,15 +242,18 @@ impl Frames {
                     i = escape(text, i, &mut clean);
                 }
                 0x08 => {
-                    let run = text[i..].iter().take_while(|&&b| b == 0x08).count();
-                    if run > 1 && !clean.trim_ascii().is_empty() {
-                        each(Frame { text: clean.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
+                    if let Some(before) = under.take().and_then(|under| under.settle(&mut clean)) {
+                        each(Frame { text: before.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
                         redrawn = true;
                     }
+                    let run = text[i..].iter().take_while(|&&b| b == 0x08).count();
                     // Backspaces count characters, the buffer bytes: a bar of wide glyphs is longer than its run.
                     let keep = characters_back(&clean, run);
                     // A bar drawn anew leaves at most a whole word before it.
                     let whole = keep == 0 || clean[keep - 1] == b' ' || run == 1;
+                    if run > 1 && !clean.trim_ascii().is_empty() {
+                        under = Some(Under { text: clean.clone(), keep });
+                    }
                     clean.truncate(if whole { keep } else { 0 });
                     i += run;
                 }
@@ -253,6 +262,10 @@ impl Frames {
                     i += 1;
                 }
             }
+        }
+        if let Some(before) = under.and_then(|under| under.settle(&mut clean)) {
+            each(Frame { text: before.trim_ascii_end(), line: self.line, end: End::Redraw, redrawn });
+            redrawn = true;
         }
         each(Frame { text: clean.trim_ascii_end(), line: self.line, end, redrawn });
         self.redrawn |= redrawn;
@@ -271,6 +284,34 @@ fn without_blanks(text: &[u8]) -> &[u8] {
     }
     let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |at| at + 1);
     &text[..end]
+}
+
+/// What stood on a line when backspaces went back in it.
+struct Under {
+    text: Vec<u8>,
+    /// How much of it stands before the place that they went back to.
+    keep: usize,
+}
+
+impl Under {
+    /// What was drawn before, where what was written since stands for it; else both are one drawing, as with a counter that is
+    /// set into the middle of a bar.
+    fn settle(self, clean: &mut Vec<u8>) -> Option<Vec<u8>> {
+        let (before, rest) = self.text.split_at(self.keep);
+        let written = clean.strip_prefix(before).filter(|_| !before.is_empty()).unwrap_or(clean);
+        let count = characters(written);
+        if self.keep == 0 || count == 0 || count * 2 >= characters(rest) || rest.trim_ascii().is_empty() {
+            return Some(self.text);
+        }
+        let covered: usize = String::from_utf8_lossy(rest).chars().take(count).map(char::len_utf8).sum();
+        *clean = [before, written, rest.get(covered..).unwrap_or_default()].concat();
+        None
+    }
+}
+
+/// How many characters a text has.
+fn characters(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
 
 /// Length of the frame that the bytes begin with, its end included; `None` where it does not end in them.
@@ -361,6 +402,19 @@ mod tests {
                 ("2/2".into(), 3, End::Line),
                 ("end".into(), 4, End::Cut),
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_set_into_the_middle_of_a_drawing_is_part_of_it() {
+        let drawn = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let texts = |text: &str| frames(text).into_iter().map(|(text, ..)| text).collect::<Vec<_>>();
+        let back = |count: usize| "\x08".repeat(count);
+        assert_eq!(texts(&format!("[==>.....] loss 0.5{} 3/9\n", back(15))), drawn(&["[==> 3/9.] loss 0.5"]));
+        assert_eq!(texts(&format!("loss 0.5 10%{}20%\n", back(3))), drawn(&["loss 0.5 10%", "loss 0.5 20%"]));
+        assert_eq!(
+            texts(&format!("5/9 loss 0.5{}\r6/9 loss 0.4\n", back(12))),
+            drawn(&["5/9 loss 0.5", "", "6/9 loss 0.4"])
         );
     }
 

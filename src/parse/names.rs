@@ -651,7 +651,10 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         return Meaning::Noise;
     }
     let loss = has_loss(&tokens);
-    if let Some(position) = position(&tokens, last, loss) {
+    // `Iteration No: 1`, `Epoch number 1`.
+    let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "number");
+    let counted = &tokens[..tokens.len() - usize::from(numbered)];
+    if let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
         return position;
     }
     // OpenMMLab's `Iter(train)`.

@@ -115,7 +115,7 @@ impl Scan {
                 at + 1
             }
             b'-' | b'>' | b'<' | b'*' | b'~' | b'#' | b'+' if !starts_atom(line, at) => {
-                if !(line[at] == b'#' && number_follows(line, at)) {
+                if !(line[at] == b'#' && number_follows(line, at) || joins(line, at)) {
                     self.drop_words(state);
                     state.after_number = false;
                 }
@@ -258,6 +258,10 @@ impl Scan {
             state.stack.push(state.group.clone());
             return end + 1;
         }
+        if state.words.is_none() && end > at + 1 && line[at..end].iter().all(|byte| *byte == b'.') {
+            // The part of a bar that is not done yet, where no name goes before as in `Loss ..... 0.5`.
+            return end;
+        }
         self.word(at..end, state);
         end
     }
@@ -384,6 +388,18 @@ fn number_follows(line: &[u8], at: usize) -> bool {
 /// `train CrossEntropy |  0.5`: one pipe parts a name from its number, several part columns.
 fn is_lone_pipe(line: &[u8]) -> bool {
     memchr::memchr_iter(b'|', line).nth(1).is_none()
+}
+
+/// `dice_loss - 0.5` and `train cross_entropy <loss>=0.5`: a dash between blanks right before a number, and brackets around a word
+/// of the name.
+fn joins(line: &[u8], at: usize) -> bool {
+    let word = |at: usize| line.get(at).is_some_and(|&byte| is_word(byte));
+    match line[at] {
+        b'-' => line[..at].ends_with(b" ") && line.get(at + 1) == Some(&b' ') && number_follows(line, at + 1),
+        b'<' => word(at + 1),
+        b'>' => at > 0 && word(at - 1) && line.get(at + 1) == Some(&b'='),
+        _ => false,
+    }
 }
 
 fn mark_follows(line: &[u8], at: usize) -> bool {
@@ -557,7 +573,7 @@ fn fraction(line: &[u8], at: usize) -> Option<(usize, i64)> {
 
 /// `99` in `minibatches 0-99`: where a range of whole numbers ends.
 fn end_of_range(line: &[u8], first: Range<usize>) -> Option<Range<usize>> {
-    let start = first.end + 1;
+    let start = first.end + 1 + line.get(first.end + 1..)?.iter().take(8).take_while(|byte| **byte == b' ').count();
     let digits = line.get(start..)?.iter().take(12).take_while(|byte| byte.is_ascii_digit()).count();
     let last = start..start + digits;
     let closed = line.get(last.end).is_none_or(|byte| matches!(byte, b' ' | b':' | b',' | b')' | b']'));
@@ -656,6 +672,10 @@ mod tests {
             ("lr 1e-4 loss nan", vec!["lr 1e-4", "loss nan"]),
             ("Verlust: 0,6931, Genauigkeit: 0,5", vec!["Verlust=0,6931", "Genauigkeit=0,5"]),
             ("step:1,loss:2,acc:3", vec!["step=1", "loss=2", "acc=3"]),
+            ("dice_loss - 0.5, step 3 - loss: 1 - 2", vec!["dice_loss 0.5", "step 3", "loss=1", " 2"]),
+            ("train <loss>=0.5 <10> a <b> 1", vec!["train <loss=0.5", " 10", " 1"]),
+            ("Minibatch[   1- 100]: loss = 2", vec!["Minibatch 100", "loss=2"]),
+            ("[=>.... 3/8 ....] Loss: 2", vec![" 3/8", "Loss=2"]),
             ("loss for minibatches 100-199 is 0.5", vec!["loss for minibatches 199", "is 0.5"]),
         ] {
             assert_eq!(pairs(line), expected, "{line}");

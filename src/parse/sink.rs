@@ -250,7 +250,9 @@ impl Sink {
     /// Whether the last point of a metric stands at this very place.
     pub(crate) fn is_at(&mut self, id: usize, place: Place) -> bool {
         self.end_run();
-        self.tracks[id].last.is_some_and(|last| last.step == place.step && last.epoch == place.epoch)
+        let track = &self.tracks[id];
+        let last = track.pending.as_ref().map(|pending| pending.position).or(track.last);
+        last.is_some_and(|last| last.step == place.step && last.epoch == place.epoch)
     }
 
     /// Notes a noise field.

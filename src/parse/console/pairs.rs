@@ -51,9 +51,10 @@ impl Console {
         self.whole_epoch(&mut said, complete, draws);
         let place = self.place(&said, any);
         // Whether `0-99` is a range shows in its numbers, which the lines of a shape have each their own of.
-        let ranged = |item: &Item| matches!(here.text[..item.text.start], [.., b'0'..=b'9', b'-']);
+        let ranged = |item: &Item| matches!(here.text[..item.text.start].trim_ascii_end(), [.., b'0'..=b'9', b'-']);
         let learnt = || Lesson::pairs(here, scan, &said, own_split, complete, &values);
-        self.lesson = if scan.items.iter().any(ranged) { None } else { learnt() };
+        let counted = here.text[said.step_at.clone()].iter().all(u8::is_ascii_digit);
+        self.lesson = if scan.items.iter().any(ranged) || !counted { None } else { learnt() };
         if !any {
             if self.outputs(scan, here, place, sink) {
                 self.lesson = None;
@@ -168,6 +169,9 @@ impl Console {
                     left_over = loss_before_step(raw).map(|length| item.key.start..item.key.start + length);
                 }
                 Meaning::Noise => found.push(Value { name, group, text: item.text.clone(), value, noise: true }),
+                Meaning::Loss if is_count_before(text, item, scan.items.get(index + 1)) => {
+                    left_over = Some(item.key.clone());
+                }
                 _ if is_measured(text, item) => {
                     found.push(Value { name, group, text: item.text.clone(), value, noise: true })
                 }
@@ -211,7 +215,8 @@ impl Console {
             .position(|b| matches!(b, b',' | b';' | b'|' | b'\t' | b'(' | b'['))
             .unwrap_or(rest.len());
         let mut phrase = rest[..end].trim_ascii();
-        if phrase.split(|b| *b == b' ').count() > 3 && item.spelling == Spelling::Decimal {
+        let sentence = phrase.split(u8::is_ascii_digit).next().unwrap_or(phrase);
+        if sentence.split(|b| *b == b' ').count() > 4 && item.spelling == Spelling::Decimal {
             // `557.2 perplexity estimate based on …`
             phrase = phrase.split(|b| *b == b' ').next().unwrap_or(phrase);
         }
@@ -268,6 +273,16 @@ impl Console {
     }
 }
 
+/// `Train loss 12 0.5`: a whole number between the name of a loss and its value counts steps.
+pub(super) fn is_count_before(text: &[u8], item: &Item, next: Option<&Item>) -> bool {
+    let whole = item.link == Link::Blank && item.spelling == Spelling::Integer && item.of.is_none();
+    whole
+        && next.is_some_and(|next| {
+            let between = text[item.text.end..next.text.start].trim_ascii();
+            next.key.is_empty() && next.spelling == Spelling::Decimal && matches!(between, b"" | b":")
+        })
+}
+
 /// Whether a pair is worth a series.
 fn acceptable(name: &str, meaning: Meaning, link: Link, known: bool, placed: bool) -> bool {
     let words = name.split_whitespace().count();
@@ -296,7 +311,7 @@ fn ends_in_a_small_word(name: &str) -> bool {
 }
 
 /// Whether the unit says that a number is a time, a rate or a size.
-fn is_measured(text: &[u8], item: &Item) -> bool {
+pub(super) fn is_measured(text: &[u8], item: &Item) -> bool {
     const UNITS: [&str; 44] = [
         "ms",
         "s",
@@ -380,7 +395,7 @@ fn trimmed_name(raw: &[u8]) -> String {
         }
     }
     let joined: Vec<&str> =
-        name.split_whitespace().map(|w| w.trim_matches(['"', '\''])).filter(|w| !w.is_empty()).collect();
+        name.split_whitespace().map(|w| w.trim_matches(['"', '\'', '<', '>'])).filter(|w| !w.is_empty()).collect();
     // Composer prints `Train loss/train/total`: the path is the name.
     if let [first, path] = joined[..]
         && matches!(first, "Train" | "Eval")

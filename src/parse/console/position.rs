@@ -1,5 +1,6 @@
 //! Where a line stands: epoch, step, rank and part of the data, from the line and from those before it.
 
+use super::pairs::{is_count_before, is_measured};
 use super::{Console, Said};
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number::{self, Spelling};
@@ -51,6 +52,7 @@ impl Console {
         let mut best = 0;
         let mut complete = false;
         let mut bare: Vec<&Item> = Vec::new();
+        let mut valued = false;
         for (index, item) in scan.items.iter().enumerate() {
             let value = || number::value(&text[item.text.clone()], item.spelling, false);
             if item.key.is_empty() {
@@ -58,13 +60,15 @@ impl Console {
                 match suffix {
                     Some(Meaning::Epoch) => said.take_epoch(item, text),
                     Some(Meaning::Step(_)) if item.of.is_none() && best == 0 && !item.follows => {}
+                    // `(1/8) Loss: 0.5`, but `Acc: 45% (45/100)`.
+                    _ if item.of.is_some() && item.bracket == b'(' && valued => {}
                     _ => bare.push(item),
                 }
                 continue;
             }
             match self.key_meaning(text, item) {
                 Meaning::Epoch => said.take_epoch(item, text),
-                Meaning::Step(rank) if rank > best && item.spelling != Spelling::Special => {
+                Meaning::Step(rank) if rank > best && value().fract() == 0.0 && !is_measured(text, item) => {
                     best = rank;
                     said.take_step(item, text);
                 }
@@ -85,6 +89,11 @@ impl Console {
                         said.take_epoch(item, text);
                     }
                 }
+                Meaning::Loss if best == 0 && is_count_before(text, item, scan.items.get(index + 1)) => {
+                    best = 1;
+                    said.take_step(item, text);
+                }
+                Meaning::Loss | Meaning::Result => valued = true,
                 _ => {}
             }
         }
@@ -102,8 +111,7 @@ impl Console {
 
     pub(super) fn bare_position(&self, bare: &[&Item], text: &[u8], best: u8, said: &mut Said, complete: &mut bool) {
         let value = |item: &Item| number::value(&text[item.text.clone()], item.spelling, false);
-        let counters: Vec<&&Item> =
-            bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer && i.bracket != b'(').collect();
+        let counters: Vec<&&Item> = bare.iter().filter(|i| i.of.is_some() && i.spelling == Spelling::Integer).collect();
         let mut counters = counters.into_iter();
         if said.epoch.is_none()
             && best == 0

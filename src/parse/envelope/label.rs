@@ -46,7 +46,8 @@ impl Labels {
             let Some((name, rank, text)) = task(line) else { continue };
             labelled += 1;
             wordy |= is_wordy(text);
-            shows += usize::from(is_wordy(text) || counts(text) || begins_with_position(text));
+            let logged = super::strip(text).start > 0;
+            shows += usize::from(logged || is_wordy(text) || counts(text) || begins_with_position(text));
             turns += usize::from(before > rank);
             before = rank;
             if tasks.len() < MOST && !tasks.iter().any(|(_, known)| *known == name) {
