@@ -258,4 +258,75 @@ mod tests {
             }
         }
     }
+
+    /// What stands before, at and behind the values of a line: every combination is a log of its own.
+    const PARTS: [&[&str]; 3] = [
+        &[
+            "",
+            "[rank0]: ",
+            "[rank1]: ",
+            "2026-01-02 03:04:05,678 - INFO - trainer - ",
+            "INFO:root:",
+            "Epoch 3/90 ",
+            "epoch 3: ",
+            "Validation ",
+            "[12/90] ",
+            "saved 7 files, ",
+            "gpu0 | ",
+            "worker 2: ",
+            "  ",
+            "\u{1b}[32m",
+            "\r",
+            "\"",
+        ],
+        &[
+            "step 120 loss 2.5013 lr 1e-3",
+            "step=120, loss=2.5013, acc=91.25%",
+            "{'loss': 2.5013, 'learning_rate': 1.5e-05, 'epoch': 1.25}",
+            "{\"step\": 120, \"loss\": 2.5013, \"time\": 12.5}",
+            "Loss: 2.5013 (2.6017)  Acc@1 75.20 (71.05)",
+            " 36%|###     | 3/8 [00:02<00:05,  0.71s/it, loss=1.8986]",
+            "100%|########| 8/8 [00:02<00:00, loss=1.8986, v_num=3]",
+            "12it [00:02, 68.1it/s, loss=0.5013]",
+            "train 36%|###     | 3/8 [00:02<00:05,  0.71s/it]",
+            "| 120 | 2.5013 | 91.25 |",
+            "iter 1,204/2,500: loss 2.5013",
+            "120/938 [==>......] - ETA: 12s - loss: 2.5013 - acc: 0.7520",
+            "loss: 2.5013  [  640/60000]",
+        ],
+        &[
+            "",
+            " ok",
+            ",",
+            " (12.5 ms)",
+            " val_loss 3.1415",
+            " eta 1:02:03",
+            "\u{1b}[0m",
+            "\"",
+            ", saved to ckpt-120.pt",
+            " 77",
+            "\r",
+        ],
+    ];
+
+    #[test]
+    fn whatever_stands_around_the_values_of_a_line_every_line_is_read() {
+        let mut state = 7u32;
+        for before in PARTS[0] {
+            for values in PARTS[1] {
+                for behind in PARTS[2] {
+                    let line = format!("{before}{values}{behind}\n");
+                    let mut log = Vec::new();
+                    for _ in 0..6 {
+                        for &byte in line.as_bytes() {
+                            state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+                            let other = b'1' + (state >> 24) as u8 % 9;
+                            log.push(if byte.is_ascii_digit() && state >> 30 == 0 { other } else { byte });
+                        }
+                    }
+                    same(&log, Path::new(&line));
+                }
+            }
+        }
+    }
 }
