@@ -397,6 +397,9 @@ const NOISE: &[&str] = &[
     "tps",
     "tgs",
     "kteps",
+    "ctps",
+    "ltps",
+    "exps",
     "toks",
     "qps",
     "sps",
@@ -754,6 +757,7 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
         ],
     );
     let running_total = matches!(tokens, [a, b] if a == "total" && b == "timesteps")
+        || tokens == ["total", "train", "updates"]
         || tokens == ["num", "updates"]
         || tokens == ["time", "total", "timesteps"]
         || tokens == ["consumed", "samples"]

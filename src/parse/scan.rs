@@ -104,6 +104,11 @@ impl Scan {
                 self.mark(state);
                 at + 1
             }
+            // `('loss', 0.5)`: a tuple with the name before its number.
+            b',' if line.starts_with(b"('") && line[..at].ends_with(b"'") && number_follows(line, at + 1) => {
+                self.mark(state);
+                at + 1
+            }
             b',' | b';' | b'|' | b'{' | b'}' | b'\\' => {
                 self.drop_words(state);
                 state.after_number = false;
@@ -224,7 +229,8 @@ impl Scan {
         }
         state.stack.push(state.group.clone());
         // `=== Training Loss (Thu Nov 26 …) ===`: what the bracket holds is about something else.
-        if state.link == Link::None && !number_follows(line, at + 1) {
+        let inner = at + line[at..].iter().take_while(|byte| matches!(byte, b'[' | b'(' | b' ')).count();
+        if state.link == Link::None && !number_follows(line, inner) {
             self.drop_words(state);
         }
         state.bracket = line[at];
@@ -675,6 +681,8 @@ mod tests {
             ("dice_loss - 0.5, step 3 - loss: 1 - 2", vec!["dice_loss 0.5", "step 3", "loss=1", " 2"]),
             ("train <loss>=0.5 <10> a <b> 1", vec!["train <loss=0.5", " 10", " 1"]),
             ("Minibatch[   1- 100]: loss = 2", vec!["Minibatch 100", "loss=2"]),
+            ("('epoch', 0, 'loss', 0.5)", vec!["epoch=0", "loss=0.5"]),
+            ("step 1 loss [[0.5]] [a, 2]", vec!["step 1", "loss 0.5", " 2"]),
             ("[=>.... 3/8 ....] Loss: 2", vec![" 3/8", "Loss=2"]),
             ("loss for minibatches 100-199 is 0.5", vec!["loss for minibatches 199", "is 0.5"]),
         ] {

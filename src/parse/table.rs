@@ -14,8 +14,8 @@ pub(crate) struct Header {
     pub(crate) meanings: Vec<Meaning>,
     places: Vec<Range<usize>>,
     piped: bool,
-    /// Parted by commas: a table of comma separated values in the midst of a log.
-    commas: bool,
+    /// What parts the columns of a table of comma or semicolon separated values in the midst of a log.
+    mark: Option<u8>,
     /// The columns are parts of the data.
     crossed: bool,
 }
@@ -117,11 +117,10 @@ impl Header {
             return None;
         }
         let row = bracketed(line);
-        let commas = row.is_none() && parted_by_commas(line);
+        let mark = parting_mark(line).filter(|_| row.is_none());
         let (mut places, piped) = match row {
             Some(cells) => (cells, false),
-            None if commas => (parts(line), false),
-            None => cells(line),
+            None => mark.map_or_else(|| cells(line), |mark| (parts(line, mark), false)),
         };
         if places.len() < 2 && !piped {
             places = words(line);
@@ -154,7 +153,7 @@ impl Header {
             names,
             places,
             piped,
-            commas,
+            mark,
             crossed,
         })
     }
@@ -166,7 +165,7 @@ impl Header {
             true => self.names.iter().map(String::as_str).collect(),
             false => self.names.iter().flat_map(|name| name.split_whitespace()).collect(),
         };
-        if self.commas || piped != self.piped || has_number(line) || upper.len() != lower.len() {
+        if self.mark.is_some() || piped != self.piped || has_number(line) || upper.len() != lower.len() {
             return None;
         }
         let below = |cell: &Range<usize>| String::from_utf8_lossy(&line[cell.clone()]).into_owned();
@@ -198,19 +197,19 @@ impl Header {
     pub(crate) fn index_of(&self, line: &[u8]) -> Option<i64> {
         let counted = self.meanings.iter().any(|meaning| matches!(meaning, Meaning::Epoch | Meaning::Step(_)));
         let found = words(line);
-        let indexed = !counted && !self.piped && !self.commas && found.len() == self.names.len() + 1;
+        let indexed = !counted && !self.piped && self.mark.is_none() && found.len() == self.names.len() + 1;
         number::count(&line[found.first().filter(|_| indexed)?.clone()])
     }
 
     /// The cells of a row, one for each column that has one.
     pub(crate) fn row(&self, line: &[u8]) -> Option<Vec<(usize, Range<usize>)>> {
         let row = bracketed(line).filter(|_| !self.piped);
-        let exact = self.commas || row.is_some();
-        let (found, piped) = match row {
-            Some(cells) => (cells, false),
-            None if self.commas => (parts(line), false),
-            None if self.piped => cells(line),
-            None => (words(line), false),
+        let exact = self.mark.is_some() || row.is_some();
+        let (found, piped) = match (row, self.mark) {
+            (Some(cells), _) => (cells, false),
+            (None, Some(mark)) => (parts(line, mark), false),
+            (None, None) if self.piped => cells(line),
+            (None, None) => (words(line), false),
         };
         if exact && found.len() != self.names.len() {
             return None;
@@ -262,10 +261,12 @@ fn has_number(line: &[u8]) -> bool {
     })
 }
 
-/// `epoch,loss,lr` and `epoch, loss, lr`.
-fn parted_by_commas(line: &[u8]) -> bool {
-    let found = parts(line);
-    found.len() > 2 && found.iter().all(|cell| !line[cell.clone()].iter().any(u8::is_ascii_whitespace))
+/// What parts the names in `epoch,loss,lr`, `epoch, loss, lr` and `epoch;loss;lr`.
+fn parting_mark(line: &[u8]) -> Option<u8> {
+    [b';', b','].into_iter().find(|mark| {
+        let found = parts(line, *mark);
+        found.len() > 2 && found.iter().all(|cell| !line[cell.clone()].iter().any(u8::is_ascii_whitespace))
+    })
 }
 
 /// The cells of a row that is printed as a Python tuple or list: `(1, 0.5, 0.8)`, `['epoch', 'loss']`, `[1.  0.5  0.8]`.
@@ -274,7 +275,7 @@ fn bracketed(line: &[u8]) -> Option<Vec<Range<usize>>> {
     let closed = matches!((text.first()?, text.last()?), (b'(', b')') | (b'[', b']'));
     let inner = text.get(1..text.len() - 1).filter(|inner| closed && !inner.iter().any(|b| b"()[]{}:=".contains(b)))?;
     let start = line.len() - line.trim_ascii_start().len() + 1;
-    let found = if inner.contains(&b',') { parts(inner) } else { words(inner) };
+    let found = if inner.contains(&b',') { parts(inner, b',') } else { words(inner) };
     let quoted = |cell: &Range<usize>| {
         let quote = |at: Option<&u8>| matches!(at, Some(b'\'' | b'"'));
         usize::from(cell.len() > 2 && quote(inner.get(cell.start)) && quote(inner.get(cell.end - 1)))
@@ -283,11 +284,11 @@ fn bracketed(line: &[u8]) -> Option<Vec<Range<usize>>> {
     (found.len() > 1).then(|| found.into_iter().map(bare).collect())
 }
 
-/// What stands between commas.
-fn parts(line: &[u8]) -> Vec<Range<usize>> {
+/// What stands between commas or other marks.
+fn parts(line: &[u8], mark: u8) -> Vec<Range<usize>> {
     let mut start = 0;
     let mut found = Vec::new();
-    for end in memchr::memchr_iter(b',', line).chain([line.len()]) {
+    for end in memchr::memchr_iter(mark, line).chain([line.len()]) {
         let inside = &line[start..end];
         let left = start + inside.len() - inside.trim_ascii_start().len();
         found.push(left..left + inside.trim_ascii().len());
@@ -389,6 +390,7 @@ mod tests {
         );
         let tuple = "('epoch', 'loss')";
         assert_eq!(read(tuple, "(1, 0.5)"), Some(vec!["epoch=1".into(), "loss=0.5".into()]));
+        assert_eq!(read("step;loss;acc", "1;0,5;0,25").map(|row| row[2].clone()), Some("acc=0,25".into()));
         assert_eq!(read("epoch, loss, acc", "(1, 0.5, 0.8)").map(|row| row[2].clone()), Some("acc=0.8".into()));
         assert_eq!(read("epoch loss acc", "[ 1.     0.5    0.8]").map(|row| row[1].clone()), Some("loss=0.5".into()));
         assert_eq!(read(tuple, "(1, 0.5, 0.8)"), None, "another number of cells");

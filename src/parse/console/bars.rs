@@ -152,6 +152,10 @@ impl Console {
         if unplaced && fractional && self.main_bar.is_some() && !values.is_empty() {
             self.release(None, sink);
             self.waiting = Some(Waiting { values, frames: 0 });
+            if self.behind_bar {
+                // What stands on the very line of a bar needs no other one.
+                self.release(None, sink);
+            }
             return;
         }
         for (id, place, value, text, line) in values {

@@ -71,6 +71,8 @@ pub(crate) struct Console {
     lags: Vec<Lag>,
     main_bar: Option<(i64, i64)>,
     waiting: Option<Waiting>,
+    /// The text being read stands behind a bar, on its line.
+    behind_bar: bool,
     decimal_comma: bool,
     key: Vec<u8>,
     recipes: Recipes,
@@ -326,7 +328,11 @@ impl Console {
         if let Some(bar) = bar::find(text) {
             self.bar(here, &bar, sink);
             if bar.end < text.len() {
-                self.text(Here { text: &text[bar.end..], ..here }, sink, depth + 1);
+                let behind = &text[bar.end..];
+                let start = envelope::strip(behind).start;
+                self.behind_bar = true;
+                self.text(Here { text: &behind[start..], ..here }, sink, depth + 1);
+                self.behind_bar = false;
                 // What stands behind the bar says nothing about the bar.
                 self.lesson = None;
             }

@@ -312,7 +312,7 @@ fn ends_in_a_small_word(name: &str) -> bool {
 
 /// Whether the unit says that a number is a time, a rate or a size.
 pub(super) fn is_measured(text: &[u8], item: &Item) -> bool {
-    const UNITS: [&str; 44] = [
+    const UNITS: [&str; 49] = [
         "ms",
         "s",
         "sec",
@@ -356,6 +356,11 @@ pub(super) fn is_measured(text: &[u8], item: &Item) -> bool {
         "TFLOPS",
         "GFLOPs",
         "W",
+        "C",
+        "°C",
+        "V",
+        "GHz",
+        "TiB",
         "秒",
     ];
     let unit = &text[item.unit.clone()];
@@ -383,6 +388,12 @@ fn trimmed_name(raw: &[u8]) -> String {
     }
     // An emoji is no part of a name.
     name = name.trim_start_matches(|c: char| !c.is_ascii() && !c.is_alphanumeric()).trim_start();
+    // The word of the counter before: `第1/24轮 训练损失`.
+    if let Some((counter, rest)) = name.split_once(' ')
+        && matches!(counter, "轮" | "步" | "回合" | "周期" | "批次")
+    {
+        name = rest.trim_start();
+    }
     if let Some((_, end)) = name.rsplit_once(" with ") {
         name = end;
     }

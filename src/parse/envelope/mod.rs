@@ -100,6 +100,7 @@ fn separator(text: &[u8]) -> usize {
     let blank = blanks(text);
     let rest = &text[blank..];
     match rest.first() {
+        Some(b'>') if rest.starts_with(b">> ") => blank + 2,
         Some(b'|' | b':' | b'>') if rest.get(1).is_none_or(|b| b.is_ascii_whitespace() || rest[0] == b':') => blank + 1,
         Some(b'-') if rest.get(1).is_none_or(u8::is_ascii_whitespace) => blank + 1,
         _ => 0,
@@ -321,6 +322,10 @@ fn level(text: &[u8]) -> Option<usize> {
     let gap = text[at..].iter().take(8).take_while(|b| **b == b' ').count();
     if bracket == 1 {
         at += gap;
+        // `[INFO|trainer.py:2134]`, `[INFO|2026-01-02 03:04:05]`
+        if text.get(at) == Some(&b'|') {
+            at = memchr::memchr(b']', &text[..text.len().min(100)])?;
+        }
         if !matches!(text.get(at), Some(b']' | b')' | b'>')) {
             return None;
         }
@@ -391,7 +396,9 @@ fn logger(text: &[u8]) -> Option<usize> {
         && word.len() == own.len() + 1
         && gap > 0
         && next.is_some_and(|b| !b.is_ascii_digit() && *b != b'-');
-    let dashed = gap > 0 && matches!(next, Some(b'-' | b'|' | b'>')) && after.is_none_or(u8::is_ascii_whitespace);
+    let arrows = rest[gap..].starts_with(b">> ");
+    let dashed =
+        gap > 0 && (arrows || matches!(next, Some(b'-' | b'|' | b'>')) && after.is_none_or(u8::is_ascii_whitespace));
     let bracketed = word.ends_with(b"]");
     if !ended && !dashed && !bracketed {
         return None;
@@ -468,6 +475,8 @@ mod tests {
             ("step 1 | loss 2", "step 1 | loss 2"),
             ("2026-01-02T03:04:05+00:00\tdocker.train\t{\"log\": \"step 1\"}", "{\"log\": \"step 1\"}"),
             ("0:00:15 left", "0:00:15 left"),
+            ("[INFO|2026-01-02 03:04:05] app.train:143 >> {'loss': 0.5}", "{'loss': 0.5}"),
+            ("[INFO|trainer.py:2134] 2026-01-02 03:04:05,123 >> step 1", "step 1"),
             ("11:[0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
             ("     1\t[0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
             ("      4 Epoch 1/8, loss: 0.5", "Epoch 1/8, loss: 0.5"),
