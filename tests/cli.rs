@@ -437,7 +437,10 @@ fn what_a_pattern_finds_is_compared_whatever_it_is_called() {
     }
     let (_, report) = case.diff(&["--pattern", r"mse (?P<value>\S+) after (?P<step>\d+)", "a.log", "b.log"]);
     assert_eq!((&report["divergence"]["step"], &report["divergence"]["index"]), (&Value::from(20), &Value::from(1)));
-    assert_eq!(case.diff(&["--pattern", r"rmse (\S+)", "a.log", "a.log"]).0, 3);
+    let (code, report) = case.diff(&["--pattern", r"rmse (\S+)", "a.log", "a.log"]);
+    let said = report["reason"].as_str().unwrap();
+    assert_eq!((code, said.contains(r"nothing that `rmse (\S+)` matches is a number")), (3, true), "{said}");
+    assert!(!said.contains("--pattern"), "{said}");
     assert_eq!(case.audit(&["--pattern", r"rmse (\S+)"]).0, 3);
 }
 

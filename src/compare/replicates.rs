@@ -138,8 +138,10 @@ pub(super) fn nothing(readings: &[&Reading], name: &str) -> Option<String> {
     if !readings.iter().all(empty) {
         return None;
     }
-    let why = readings.first()?.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
-    Some(format!("no losses or other results were found in {name}{why}; `--pattern` can name them"))
+    let first = readings.first()?;
+    let why = first.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
+    let hint = if first.format == "pattern" { "" } else { "; `--pattern` can name them" };
+    Some(format!("no losses or other results were found in {name}{why}{hint}"))
 }
 
 pub(super) fn no_common_point(names: &[&str]) -> String {

@@ -161,7 +161,11 @@ impl Gathered {
                 if known.is_empty() { "none was found".to_owned() } else { format!("found: {}", known.join(", ")) };
             warnings.push(format!("no metric is called `{asked}`; {found}"));
         } else if series.is_empty() {
-            warnings.push("no metric was recognised; name one with --pattern".into());
+            let what = match &options.pattern {
+                Some(pattern) => format!("nothing that `{}` matches is a number", pattern.as_str()),
+                None => "no metric was recognised; name one with --pattern".to_owned(),
+            };
+            warnings.push(what);
         }
         let format =
             candidates.first().filter(|best| best.score > 0.0).map(|best| best.format.clone()).unwrap_or_default();
