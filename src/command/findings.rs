@@ -78,6 +78,7 @@ fn reason(group: &Group, compared: &[Compared<'_>]) -> String {
             let subject = if what.is_empty() { "it parts".to_owned() } else { format!("{what}part") };
             format!("{subject} from {from} first in {} at {}", divergence.metric, place(divergence))
         }
+        Outcome::Agreed if group.points == 1 => "the one point compared is equal".to_owned(),
         Outcome::Agreed => format!("all {} points compared are equal", group.points),
     }
 }
