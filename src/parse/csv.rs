@@ -32,6 +32,36 @@ impl LogFormat for Csv {
     fn reader(&self, _options: &Options) -> Box<dyn Reader> {
         Box::new(CsvReader::default())
     }
+
+    fn reader_of(&self, options: &Options, sample: &Sample<'_>) -> Box<dyn Reader> {
+        let Some((delimiter, columns)) = without_header(sample) else { return self.reader(options) };
+        let mut table = Rows { delimiter, ..Rows::default() };
+        table.number_columns(columns);
+        Box::new(CsvReader { table, ..CsvReader::default() })
+    }
+}
+
+/// The delimiter and the number of columns of a table of bare numbers, where the first column counts and another one has fractions.
+fn without_header(sample: &Sample<'_>) -> Option<(u8, usize)> {
+    const ROWS: usize = 5;
+    let text = without_mark(sample.head);
+    let mut lines: Vec<&[u8]> = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()).collect();
+    if !sample.whole {
+        // The last line may be cut.
+        lines.pop();
+    }
+    lines.truncate(64);
+    let first = lines.first().filter(|_| lines.len() >= ROWS)?;
+    let delimiter = [b'\t', b';', b',', b' '].into_iter().find(|&d| split(first, d).len() > 1)?;
+    let rows: Vec<Vec<String>> = lines.iter().map(|line| split(line, delimiter)).collect();
+    let columns = rows[0].len();
+    let numbers =
+        |row: &Vec<String>| row.len() == columns && row[1..].iter().all(|cell| cell_value(cell, false).is_some());
+    let counts: Vec<i64> = rows.iter().map_while(|row| number::count(row[0].as_bytes())).collect();
+    let even =
+        counts.windows(3).all(|three| three[2] - three[1] == three[1] - three[0]) && counts.first() < counts.get(1);
+    let fraction = rows[0][1..].iter().any(|cell| cell.contains(['.', ',', 'e']));
+    (counts.len() == rows.len() && even && fraction && rows.iter().all(numbers)).then_some((delimiter, columns))
 }
 
 fn fit(sample: &Sample<'_>) -> (f64, String) {
@@ -39,6 +69,9 @@ fn fit(sample: &Sample<'_>) -> (f64, String) {
     let mut lines =
         text.split(|&b| b == b'\n').map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty() && !l.starts_with(b"#"));
     let Some(first) = lines.next() else { return (0.0, "empty".into()) };
+    if let Some((_, columns)) = without_header(sample) {
+        return (0.6, format!("{columns} columns of numbers without a header, the first of which counts"));
+    }
     let Some(delimiter) = delimiter(first) else { return (0.0, "the first line has no delimiter".into()) };
     let names = split(first, delimiter);
     if let Some(odd) = names.iter().find(|n| !is_column(n)) {
@@ -251,6 +284,13 @@ impl Rows {
         Some(layout)
     }
 
+    /// Names the columns of a table without a header, whose first column counts.
+    fn number_columns(&mut self, count: usize) {
+        let column = |number| Column { meaning: Meaning::Unknown, id: None, name: format!("column {number}") };
+        self.columns = (1..=count).map(column).collect();
+        self.step = Some(0);
+    }
+
     fn header(&mut self, text: &[u8]) {
         self.delimiter = delimiter(text).unwrap_or(b',');
         let mut best = 0;
@@ -368,8 +408,27 @@ mod tests {
         let score = |text: &str| Csv.score(&Sample { path: None, head: text.as_bytes(), whole: true }).score;
         assert!(score("epoch,step,loss\n0,1,0.5\n") > 0.8);
         assert!(score("\u{feff}iteration;time_s;loss\r\n0;0,1;0,5\r\n") > 0.8);
+        let bare: String = (1..8).map(|step| format!("{step},0.{step}25,3\n")).collect();
+        assert!(score(&bare) > 0.5 && score(&bare.replace(',', "\t")) > 0.5);
+        assert!(score(&bare.replace("4,", "5,")) < 0.2, "the first column does not count");
+        assert!(score(&bare.replace("0.", "")) < 0.2, "no column has fractions");
         assert!(score("iter 1, loss 2\niter 2, loss 3\n") < 0.2);
         assert!(score("Hello, world\nthis is prose\n") < 0.2);
         assert!(score("| a | b |\n| 1 | 2 |\n") < 0.2);
+    }
+
+    #[test]
+    fn columns_of_bare_numbers_are_told_by_their_place() {
+        let rows: String = (0..6).map(|row| format!("{},{}.5,{}\n", row * 10, row, row * 2)).collect();
+        let reading = crate::parse::read_bytes(rows.as_bytes(), &Options::default());
+        let shown = |series: &crate::model::Series| {
+            let points: Vec<_> = series.points.iter().map(|point| (point.position.step, point.value)).collect();
+            (series.metric.clone(), points[0], points[5])
+        };
+        let expected = [
+            ("column 2".to_owned(), (Some(0), 0.5), (Some(50), 5.5)),
+            ("column 3".to_owned(), (Some(0), 0.0), (Some(50), 10.0)),
+        ];
+        assert_eq!(reading.series.iter().map(shown).collect::<Vec<_>>(), expected);
     }
 }
