@@ -66,8 +66,12 @@ fn without_header(sample: &Sample<'_>) -> Option<(u8, usize)> {
 
 fn fit(sample: &Sample<'_>) -> (f64, String) {
     let text = without_mark(sample.head);
-    let mut lines =
-        text.split(|&b| b == b'\n').map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty() && !l.starts_with(b"#"));
+    // The last line may be cut.
+    let whole = if sample.whole { text.len() } else { memchr::memrchr(b'\n', text).unwrap_or(text.len()) };
+    let mut lines = text[..whole]
+        .split(|&b| b == b'\n')
+        .map(|l| l.trim_ascii_end())
+        .filter(|l| !l.is_empty() && !l.starts_with(b"#"));
     let Some(first) = lines.next() else { return (0.0, "empty".into()) };
     if let Some((_, columns)) = without_header(sample) {
         return (0.6, format!("{columns} columns of numbers without a header, the first of which counts"));
@@ -89,7 +93,7 @@ fn fit(sample: &Sample<'_>) -> (f64, String) {
         let score = if known > 0 && names.len() > 1 { 0.3 } else { 0.2 };
         return (score, "a header without rows".into());
     }
-    if fitting * 2 < rows.len() {
+    if fitting * 4 < rows.len() * 3 {
         return (0.1, format!("only {fitting} of the first {} rows have {} cells", rows.len(), names.len()));
     }
     (0.9, format!("a header of {} columns parted by {:?}", names.len(), char::from(delimiter)))

@@ -44,6 +44,7 @@ mod text;
 mod transcript;
 mod walk;
 mod wandb;
+mod wrapped;
 
 pub use folder::only_events;
 pub use format::{LogFormat, Reader, Sample};

@@ -6,6 +6,7 @@ use super::frames::{Frames, Reads};
 use super::options::Options;
 use super::sink::Sink;
 use super::walk;
+use super::wrapped::Wrapped;
 use crate::model::Candidate;
 
 /// Anything a program prints on a console.
@@ -39,7 +40,8 @@ impl LogFormat for Text {
     }
 
     fn reader_of(&self, _options: &Options, sample: &Sample<'_>) -> Box<dyn Reader> {
-        Box::new(TextReader { console: Console::of_log(sample.head), ..TextReader::default() })
+        let wrapped = Wrapped::of_log(sample.head);
+        Box::new(TextReader { console: Console::of_log(sample.head), wrapped, ..TextReader::default() })
     }
 }
 
@@ -104,6 +106,8 @@ impl TextReader {
 pub(crate) struct TextReader {
     frames: Frames,
     console: Console,
+    /// The log was copied from a screen, whose lines are put together first.
+    wrapped: Option<Wrapped>,
 }
 
 impl Reader for TextReader {
@@ -112,11 +116,22 @@ impl Reader for TextReader {
     }
 
     fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
-        self.frames.read(bytes, &mut self.console, sink);
+        let (frames, console) = (&mut self.frames, &mut self.console);
+        match &mut self.wrapped {
+            None => frames.read(bytes, console, sink),
+            Some(wrapped) => wrapped.read(bytes, &mut |line, text| {
+                frames.go_to(line);
+                frames.read(text, console, sink);
+            }),
+        }
     }
 
     fn finish(&mut self, sink: &mut Sink) {
         let console = &mut self.console;
+        if let Some(wrapped) = &mut self.wrapped {
+            wrapped.finish(&mut |_, text| self.frames.read(text, console, sink));
+            sink.warn("lines cut at the edge of a screen were put together".into());
+        }
         self.frames.finish(&mut |frame| console.frame(frame, sink));
         console.finish(sink);
         if self.frames.dropped > 0 {
@@ -125,6 +140,9 @@ impl Reader for TextReader {
     }
 
     fn read_alike(&mut self, logs: [&[u8]; 2], sink: &mut Sink) -> [usize; 2] {
+        if self.wrapped.is_some() {
+            return [0, 0];
+        }
         if logs.iter().all(|log| log.first().is_some_and(|&next| next != b'\n')) {
             self.frames.settle(&mut self.console, sink);
         }
@@ -132,6 +150,9 @@ impl Reader for TextReader {
     }
 
     fn line_alike(&mut self, lines: [&[u8]; 2], sink: &mut Sink) -> bool {
+        if self.wrapped.is_some() {
+            return false;
+        }
         if lines[0] == lines[1] {
             self.frames.read(lines[0], &mut self.console, sink);
             return true;
@@ -151,5 +172,35 @@ impl Reader for TextReader {
 
     fn detail(&self) -> String {
         self.console.styles.told()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::read_bytes;
+
+    #[test]
+    fn a_log_copied_from_a_screen_says_what_the_log_says() {
+        let line = |step: i32| {
+            format!(
+                "step {step} of 24, the learning rate is still at 0.001 and the loss {}.25{step:03}, accuracy 0.{step}\n",
+                step % 7
+            )
+        };
+        let whole: String = (10..34).map(line).collect();
+        let cut =
+            |line: &str| line.as_bytes().chunks(66).map(|row| String::from_utf8_lossy(row).into_owned()).collect();
+        let copied: Vec<String> = whole.lines().flat_map(|line| -> Vec<String> { cut(line) }).collect();
+        let [expected, reading] =
+            [whole, copied.join("\n")].map(|text| read_bytes(text.as_bytes(), &Options::default()));
+        let texts = |reading: &crate::model::Reading| -> Vec<String> {
+            let points = |series: &crate::model::Series| {
+                series.points.iter().map(|p| format!("{} {:?} {}", series.metric, p.position.step, p.text)).collect()
+            };
+            reading.series.iter().flat_map(|series| -> Vec<String> { points(series) }).collect()
+        };
+        assert_eq!(texts(&reading), texts(&expected));
+        assert_eq!(reading.warnings.len(), 1, "{:?}", reading.warnings);
     }
 }
