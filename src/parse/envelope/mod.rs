@@ -2,14 +2,17 @@
 
 mod collector;
 mod columns;
+mod container;
 mod label;
 mod numbering;
 
+pub(crate) use container::container_piece;
 pub(crate) use label::{Label, Labels, may_be_labelled};
 
 use super::names::{self, Meaning};
 use super::number;
 use columns::{columns_before_level, columns_before_stamp, function, tag_before_object, tag_before_stamp};
+use container::container;
 use numbering::numbering;
 
 /// What stood before the text of a line.
@@ -147,38 +150,6 @@ fn mpi_label(text: &[u8]) -> Option<(usize, u32)> {
 
 fn starts_with_ignoring_case(text: &[u8], word: &str) -> bool {
     text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes())
-}
-
-/// A line of a container's log, as its runtime writes it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ContainerPiece {
-    /// Where the text begins.
-    pub(crate) start: usize,
-    /// 0 for standard output, 1 for standard error.
-    pub(crate) stream: usize,
-    /// Whether the text goes on in the next line of this stream.
-    pub(crate) goes_on: bool,
-}
-
-/// `2026-01-02T03:04:05.678901234Z stdout P `: a line of a container's log in which the text may go on (`P`) or end (`F`).
-pub(crate) fn container_piece(line: &[u8]) -> Option<ContainerPiece> {
-    let stamp = stamp(line).filter(|length| line.get(*length) == Some(&b' '))? + 1;
-    let stream = [&b"stdout "[..], b"stderr "].iter().position(|stream| line[stamp..].starts_with(stream))?;
-    let tag = line.get(stamp + 7..stamp + 9)?;
-    matches!(tag, b"P " | b"F ").then_some(ContainerPiece { start: stamp + 9, stream, goes_on: tag == b"P " })
-}
-
-/// `trainer-1  | `, `stdout F `, as containers and their orchestrators write.
-fn container(text: &[u8]) -> Option<usize> {
-    for stream in ["stdout F ", "stderr F ", "stdout P ", "stderr P "] {
-        if text.starts_with(stream.as_bytes()) {
-            return Some(stream.len());
-        }
-    }
-    let name = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
-    let numbered = name > 2 && text[name - 1].is_ascii_digit() && matches!(text[name - 2], b'-' | b'_');
-    let gap = blanks(&text[name..]);
-    (numbered && gap > 0 && text[name + gap..].starts_with(b"| ")).then_some(name + gap + 2)
 }
 
 /// A date, a time or both, in brackets or bare; also absl's `I0102 03:04:05.678 123 file.py:10]` and syslog's.
