@@ -160,3 +160,16 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) {
         }
     }
 }
+
+/// Lines as no program prints them, which names, brackets and drawings could be looked for in without end.
+#[test]
+fn a_line_of_any_length_is_read_in_time_that_grows_with_it() {
+    for part in ["loss=0.5 ", "[", "(a ", "nan ", "#011", "\u{8}\u{8}x ", "loss 0.5, ", "| 1 "] {
+        let log = format!("step 1 loss 0.5 {}{}\nstep 2 loss 0.25\n", "a ".repeat(50_000), part.repeat(100_000));
+        let reading = read_bytes(log.as_bytes(), &Options::default());
+        let last = reading.primary().and_then(|series| series.points.last());
+        assert_eq!(last.map(|point| point.value), Some(0.25), "{part:?}");
+        let told = |warning: &String| warning.ends_with("bytes of over-long lines were skipped");
+        assert!(reading.warnings.iter().any(told), "{part:?}: {:?}", reading.warnings);
+    }
+}

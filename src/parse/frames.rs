@@ -7,6 +7,9 @@ use super::sink::Sink;
 /// Longest frame that is kept; the rest of a longer one is counted and dropped.
 pub(crate) const LONGEST: usize = 1 << 20;
 
+/// Longest text that is read as a drawing of its own where backspaces go back in it: no terminal is so wide.
+const DRAWN: usize = 2048;
+
 /// How a frame came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -251,7 +254,9 @@ impl Frames {
                     let keep = characters_back(&clean, run);
                     // A bar drawn anew leaves at most a whole word before it.
                     let whole = keep == 0 || clean[keep - 1] == b' ' || run == 1;
-                    if run > 1 && !clean.trim_ascii().is_empty() {
+                    if run > 1 && clean.len() > DRAWN {
+                        self.dropped += (clean.len() - keep) as u64;
+                    } else if run > 1 && !clean.trim_ascii().is_empty() {
                         under = Some(Under { text: clean.clone(), keep });
                     }
                     clean.truncate(if whole { keep } else { 0 });

@@ -134,8 +134,9 @@ impl Reader for TextReader {
         }
         self.frames.finish(&mut |frame| console.frame(frame, sink));
         console.finish(sink);
-        if self.frames.dropped > 0 {
-            sink.warn(format!("{} bytes of over-long lines were skipped", self.frames.dropped));
+        let skipped = self.frames.dropped + self.console.passed_over;
+        if skipped > 0 {
+            sink.warn(format!("{skipped} bytes of over-long lines were skipped"));
         }
     }
 

@@ -27,6 +27,9 @@ use crate::parse::scan::{Item, Scan};
 use crate::parse::sink::{Metric, Place, Shown, Sink};
 use crate::parse::table::Header;
 
+/// Of a longer line without an object only so much is read, in bytes: looking for names takes time that grows faster than the line.
+const WIDEST: usize = 16 << 10;
+
 /// What is remembered from line to line.
 #[derive(Clone, Debug, Default)]
 struct Context {
@@ -80,6 +83,8 @@ pub(crate) struct Console {
     pieces: Pieces,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
+    /// Bytes of very long lines that nobody looked at.
+    pub(crate) passed_over: u64,
     /// Frames in which something was read, by style.
     pub(crate) styles: Styles,
 }
@@ -321,6 +326,10 @@ impl Console {
         if text.is_empty() || depth > 8 {
             return;
         }
+        if text.len() > WIDEST {
+            self.wide_text(here, sink, depth);
+            return;
+        }
         // A bar inside an envelope is for whoever opens the envelope.
         if text.starts_with(b"{\"") && self.object(here, sink, depth) {
             return;
@@ -342,6 +351,17 @@ impl Console {
             return;
         }
         self.pairs(here, sink);
+    }
+
+    /// A line that is longer than names beside numbers ever are: an object, or its beginning is read.
+    fn wide_text(&mut self, here: Here<'_>, sink: &mut Sink, depth: u8) {
+        if self.object(here, sink, depth) {
+            return;
+        }
+        let words = here.text[..WIDEST].iter().rposition(u8::is_ascii_whitespace).unwrap_or(WIDEST);
+        self.passed_over += (here.text.len() - words) as u64;
+        self.text(Here { text: &here.text[..words], ..here }, sink, depth);
+        self.lesson = None;
     }
 
     pub(super) fn meaning_of(&mut self, key: &[u8]) -> Meaning {
