@@ -91,6 +91,11 @@ impl LogFormat for JsonLines {
 impl TextReader {
     /// Reads a line of a new kind, and takes that back where the other log's line turns out to say something else.
     fn new_line_alike(&mut self, lines: [&[u8]; 2], redrawn: bool, sink: &mut Sink) -> bool {
+        let allowed = TRIALS + self.bytes_alike / BYTES_OF_A_TRIAL;
+        if self.trials >= allowed {
+            return false;
+        }
+        self.trials += 1;
         let before = (self.clone(), sink.clone());
         self.frames.whole(lines[0], &mut self.console, sink);
         let alike = self.console.says_the_same(lines, redrawn) == Some(true);
@@ -101,6 +106,11 @@ impl TextReader {
     }
 }
 
+/// A line of a new kind is tried on a copy of all that is known. So many of them may be, and one more for so many bytes that were
+/// read together: where nearly every line is of a kind of its own, reading the two logs one by one costs less.
+const TRIALS: usize = 128;
+const BYTES_OF_A_TRIAL: usize = 64 << 10;
+
 /// Feeds frames to a console.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TextReader {
@@ -108,6 +118,9 @@ pub(crate) struct TextReader {
     console: Console,
     /// The log was copied from a screen, whose lines are put together first.
     wrapped: Option<Wrapped>,
+    /// How many lines of a new kind were tried for two logs, and how many bytes both had alike.
+    trials: usize,
+    bytes_alike: usize,
 }
 
 impl Reader for TextReader {
@@ -147,7 +160,9 @@ impl Reader for TextReader {
         if logs.iter().all(|log| log.first().is_some_and(|&next| next != b'\n')) {
             self.frames.settle(&mut self.console, sink);
         }
-        self.console.skim_alike(logs, &mut self.frames, sink)
+        let read = self.console.skim_alike(logs, &mut self.frames, sink);
+        self.bytes_alike += read[0];
+        read
     }
 
     fn line_alike(&mut self, lines: [&[u8]; 2], sink: &mut Sink) -> bool {
