@@ -219,4 +219,15 @@ mod tests {
         assert_eq!(texts(&reading), texts(&expected));
         assert_eq!(reading.warnings.len(), 1, "{:?}", reading.warnings);
     }
+
+    #[test]
+    fn lines_of_ever_new_kinds_are_not_read_together_for_long() {
+        let (mut reader, mut sink) = (TextReader::default(), Sink::default());
+        let line = |number: usize, time: usize| {
+            let word: String = format!("{number:04}").bytes().map(|digit| char::from(digit + b'a' - b'0')).collect();
+            format!("[{time}.5s] saved {word} here, step {number} loss 0.5\n").into_bytes()
+        };
+        let mut alike = |number: &usize| reader.line_alike([&line(*number, 1), &line(*number, 2)], &mut sink);
+        assert_eq!((0..10 * TRIALS).take_while(|number| alike(number)).count(), TRIALS);
+    }
 }
