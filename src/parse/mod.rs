@@ -7,7 +7,6 @@
 
 mod bar;
 pub mod checkpoint;
-mod checksum;
 mod console;
 mod csv;
 mod digits;
@@ -24,7 +23,6 @@ mod lexicon;
 mod literal;
 mod live;
 mod markup;
-mod mould;
 mod names;
 mod number;
 mod open;

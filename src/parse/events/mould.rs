@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::protobuf::varint;
+use crate::parse::protobuf::varint;
 
 /// How many moulds are kept: more than most loggers have tags.
 const MOST: usize = 64;

@@ -1,19 +1,20 @@
 //! Log format `tensorboard`: event files, both checksums of every record verified.
 
-use super::checksum;
+mod checksum;
+mod mould;
+mod record;
+mod value;
+
+use mould::{Cast, Marks, Moulds};
+use record::{LONGEST, Record, length, masked};
+use value::Value;
+
 use super::format::{LogFormat, Reader, Sample};
-use super::mould::{Cast, Marks, Moulds};
 use super::names::{self, Meaning};
 use super::options::Options;
 use super::protobuf::{self, Fields, Wire};
 use super::sink::{Metric, Place, Shown, Sink, Worth};
-use crate::model::{Candidate, Source, half};
-
-/// Records longer than this hold images or graphs, never a scalar; their bytes are checked and dropped.
-const LONGEST: usize = 4 << 20;
-
-/// The type of a tensor of 32-bit floats.
-const FLOAT: u64 = 1;
+use crate::model::{Candidate, Source};
 
 /// How many tags are remembered with their metric.
 const TAGS: usize = 64;
@@ -44,56 +45,6 @@ impl LogFormat for Events {
 /// Whether `head` begins with an event record.
 pub(crate) fn begins(head: &[u8]) -> bool {
     length(head).is_some_and(|(_, sound)| sound)
-}
-
-/// The length of the record at the start of `bytes`, and whether its checksum holds.
-fn length(bytes: &[u8]) -> Option<(u64, bool)> {
-    let length = bytes.get(..8)?;
-    let sum = bytes.get(8..12)?;
-    let value = u64::from_le_bytes(length.try_into().ok()?);
-    let sum = u32::from_le_bytes(sum.try_into().ok()?);
-    Some((value, masked(checksum::crc32c(length)) == sum))
-}
-
-/// The checksum as event files store it.
-pub(crate) fn masked(sum: u32) -> u32 {
-    sum.rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
-/// A record that is all there, the checksum of its length found right.
-struct Record<'a> {
-    data: &'a [u8],
-    sum: &'a [u8],
-}
-
-impl<'a> Record<'a> {
-    /// The bytes around the data: its length, and two checksums.
-    const FRAME: usize = 16;
-
-    /// The record at the start of `bytes`; `None` where it is not whole, too long, or its length not sound.
-    fn at_start_of(bytes: &'a [u8]) -> Option<Self> {
-        let (long, true) = length(bytes)? else { return None };
-        let long = usize::try_from(long).ok().filter(|long| *long <= LONGEST)?;
-        let (data, sum) = bytes.get(12..Self::FRAME + long)?.split_at(long);
-        Some(Self { data, sum })
-    }
-
-    fn is_sound(&self) -> bool {
-        masked(checksum::crc32c(self.data)).to_le_bytes() == self.sum
-    }
-
-    /// Bytes that it takes in the file.
-    fn length(&self) -> usize {
-        Self::FRAME + self.data.len()
-    }
-
-    /// Whether two records say the same, whenever they were written: the first field, eight bytes, is the wall time.
-    fn says_the_same_as(&self, other: &Self) -> bool {
-        const TIME: usize = 9;
-        let timed = |data: &[u8]| data.len() >= TIME && data[0] == 1 << 3 | 1;
-        let from = if timed(self.data) && timed(other.data) { TIME } else { 0 };
-        self.data[from..] == other.data[from..]
-    }
 }
 
 /// Reads the records of one event file.
@@ -332,111 +283,6 @@ impl EventsReader {
         self.tags.push((tag.to_vec(), id));
         id
     }
-}
-
-/// One value of a summary.
-struct Value<'a> {
-    tag: &'a [u8],
-    /// The number, where it is one.
-    number: Option<f64>,
-    /// The four bytes that hold the number, where it is a float of that size that nothing else says anything of.
-    bits: Option<&'a [u8; 4]>,
-}
-
-impl<'a> Value<'a> {
-    fn of(message: &'a [u8]) -> Self {
-        let mut value = Self { tag: b"", number: None, bits: None };
-        for (field, wire) in Fields::of(message) {
-            match (field, wire) {
-                (1, Wire::Bytes(bytes)) => value.tag = bytes,
-                (2, Wire::Fixed32(bits)) => {
-                    value.number = Some(f64::from(f32::from_le_bytes(*bits)));
-                    value.bits = Some(bits);
-                }
-                (8, Wire::Bytes(tensor)) if value.number.is_none() => {
-                    (value.number, value.bits) =
-                        scalar(tensor).map_or((None, None), |(number, bits)| (Some(number), bits));
-                }
-                _ => {}
-            }
-        }
-        value
-    }
-}
-
-/// The single number of a tensor, where it holds exactly one, and its bytes where it is a float of four.
-fn scalar(message: &[u8]) -> Option<(f64, Option<&[u8; 4]>)> {
-    let mut kind = 0;
-    let mut content: &[u8] = b"";
-    let mut number = None;
-    let mut bits: Option<&[u8; 4]> = None;
-    let mut count = 0;
-    for (field, wire) in Fields::of(message) {
-        match (field, wire) {
-            (1, Wire::Varint(value)) => kind = value,
-            (2, Wire::Bytes(shape)) if elements(shape) != 1 => return None,
-            (4, Wire::Bytes(bytes)) => content = bytes,
-            (5, Wire::Bytes(packed)) => {
-                count += packed.len() / 4;
-                bits = packed.first_chunk();
-            }
-            (5, Wire::Fixed32(one)) => {
-                count += 1;
-                bits = Some(one);
-            }
-            (6, Wire::Bytes(packed)) => {
-                count += packed.len() / 8;
-                number = packed.first_chunk().map(|b| f64::from_le_bytes(*b));
-            }
-            (6, Wire::Fixed64(bits)) => {
-                count += 1;
-                number = Some(f64::from_bits(bits));
-            }
-            (7 | 10, Wire::Varint(value)) => {
-                count += 1;
-                number = Some(value as i64 as f64);
-            }
-            (7 | 10, Wire::Bytes(packed)) => {
-                count += packed.iter().filter(|b| **b & 0x80 == 0).count();
-                number = protobuf::varint(packed).map(|(v, _)| v as i64 as f64);
-            }
-            _ => {}
-        }
-    }
-    if !content.is_empty() {
-        return Some((from_content(kind, content)?, content.try_into().ok().filter(|_| kind == FLOAT)));
-    }
-    let number = number.or_else(|| bits.map(|bits| f64::from(f32::from_le_bytes(*bits))));
-    number.filter(|_| count == 1).map(|number| (number, bits))
-}
-
-fn elements(shape: &[u8]) -> u64 {
-    let dimensions = Fields::of(shape).filter_map(|(field, wire)| match (field, wire) {
-        (2, Wire::Bytes(dimension)) => Some(dimension),
-        _ => None,
-    });
-    dimensions
-        .map(|dimension| {
-            Fields::of(dimension)
-                .find_map(|(field, wire)| match (field, wire) {
-                    (1, Wire::Varint(size)) => Some(size),
-                    _ => None,
-                })
-                .unwrap_or(0)
-        })
-        .fold(1, u64::saturating_mul)
-}
-
-fn from_content(kind: u64, content: &[u8]) -> Option<f64> {
-    Some(match kind {
-        FLOAT => f64::from(f32::from_le_bytes(content.try_into().ok()?)),
-        2 => f64::from_le_bytes(content.try_into().ok()?),
-        3 => f64::from(i32::from_le_bytes(content.try_into().ok()?)),
-        9 => i64::from_le_bytes(content.try_into().ok()?) as f64,
-        14 => f64::from(f32::from_bits(u32::from(u16::from_le_bytes(content.try_into().ok()?)) << 16)),
-        19 => half(u16::from_le_bytes(content.try_into().ok()?)),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
