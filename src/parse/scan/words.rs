@@ -1,0 +1,93 @@
+//! Where words begin and end, and the marks among them.
+
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// Whether a byte may stand anywhere in a name.
+pub(super) fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@' | b'/' | b'.' | b'%' | b'$' | b'&' | b'!' | b'?' | b'^')
+}
+
+pub(super) fn inside_word(line: &[u8], at: usize) -> bool {
+    at > 0
+        && line[at - 1].is_ascii_alphanumeric()
+        && line.get(at + 1).is_some_and(|b| b.is_ascii_alphabetic() || *b == b' ')
+        && !matches!(line.get(at + 1), Some(b' ') if line[at - 1] != b's')
+}
+
+/// End of the word at `at`. A word in a script without blanks ends before an ASCII digit: `第3轮`.
+pub(super) fn word_end(line: &[u8], at: usize) -> usize {
+    let mut end = at;
+    let mut wide = false;
+    while end < line.len() {
+        let byte = line[end];
+        if byte >= 0x80 {
+            if end > at && wide_mark(line, end) {
+                break;
+            }
+            wide = true;
+            end += 1;
+        } else if byte.is_ascii_digit() && wide {
+            break;
+        } else if is_word_byte(byte)
+            || (end > at
+                && (matches!(byte, b'-' | b'+' | b'#' | b'*' | b'~') || byte == b'\'' && inside_word(line, end)))
+        {
+            end += 1;
+        } else if byte == b'(' && end > at && !starts_numeric_group(line, end) {
+            match matching(line, end) {
+                Some(close) if !line[end..close].iter().any(|b| matches!(b, b'=' | b',' | b':')) => end = close + 1,
+                _ => break,
+            }
+        } else {
+            break;
+        }
+    }
+    // Whatever it is, go on.
+    end.max(at + 1)
+}
+
+pub(super) fn starts_numeric_group(line: &[u8], at: usize) -> bool {
+    line.get(at + 1).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b' '))
+}
+
+pub(super) fn wide_mark(line: &[u8], at: usize) -> bool {
+    let Some(glyph) = line.get(at..at + 3) else { return false };
+    ["：", "＝", "，", "；", "、", "（", "）"].iter().any(|mark| mark.as_bytes() == glyph)
+        || matches!(glyph, [0xE2, 0x94..=0x97 | 0x86 | 0x87 | 0x80, _] | [0xE3, 0x80, 0x8A..=0x91])
+}
+
+/// The bracket that closes the one at `at`, on a short distance.
+pub(super) fn matching(line: &[u8], at: usize) -> Option<usize> {
+    let open = line[at];
+    let close = if open == b'[' { b']' } else { b')' };
+    let mut depth = 0;
+    for (offset, &byte) in line[at..].iter().take(120).enumerate() {
+        if byte == open {
+            depth += 1;
+        } else if byte == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at + offset);
+            }
+        }
+    }
+    None
+}
+
+/// What frameworks call the thing that holds a number.
+pub(super) fn is_tensor(word: &[u8]) -> bool {
+    [
+        &b"tensor"[..],
+        b"tf.Tensor",
+        b"Tensor",
+        b"array",
+        b"Array",
+        b"DeviceArray",
+        b"np.float32",
+        b"np.float64",
+        b"mx.array",
+    ]
+    .contains(&word)
+}
