@@ -614,3 +614,56 @@ fn an_order_by_address_is_told_from_every_other_cause() {
         assert_eq!(code(&case.run(&held)), 0);
     }
 }
+
+/// A job that prints numbers of a seeded generator, after these lines.
+fn seeded(before: &str) -> String {
+    format!(
+        "import os, random\nrandom.seed(0)\n{before}\n\
+         for step in range(12):\n    print('step', step, 'loss', '%.6f' % random.random())\n"
+    )
+}
+
+#[test]
+fn a_file_that_the_first_run_left_for_all_others_is_named_and_proved() {
+    let cached = seeded(
+        "if os.path.exists('cache'):\n    with open('cache') as f: f.read()\n\
+         else:\n    with open('cache', 'w') as f: f.write(str(random.random()))",
+    );
+    let ended = seeded("if os.path.exists('done'): raise SystemExit\nopen('done', 'w').close()");
+    for (job, line) in [(cached, Some(4)), (ended, None)] {
+        let case = Case::new();
+        case.write("job.py", &job);
+        let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+        let cause = &report["blame"]["causes"][0];
+        assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
+        assert_eq!(cause["where"]["line"].as_u64(), line, "{cause:#}");
+        assert_eq!(report["blame"]["runs_used"], 8, "{report:#}");
+        let again = ["run", "--format", "json", "--set", "leftovers=off", "--", "python3", "job.py"];
+        assert_eq!(code(&case.run(&again)), if line.is_some() { 0 } else { 3 }, "what was there before is not hidden");
+    }
+}
+
+#[test]
+fn a_file_that_each_run_leaves_for_the_next_is_named_and_proved() {
+    let case = Case::new();
+    let counts = "import pathlib\nstate = pathlib.Path('state')\n\
+                  if state.exists(): random.seed(int(state.read_text()))\n\
+                  state.write_text(str(random.randrange(10**6)))";
+    case.write("job.py", &seeded(counts));
+    let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+    let cause = &report["blame"]["causes"][0];
+    assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
+    assert_eq!(cause["where"]["line"], 5, "{cause:#}");
+    assert!(!case.folder.path().join(".repro-audit/latest/runs/r8/folder").exists(), "its own folder goes with the run");
+}
+
+#[test]
+fn runs_that_fail_over_what_the_first_one_left_are_told_what_to_try() {
+    let case = Case::new();
+    case.write("job.py", &seeded("os.makedirs('out')"));
+    let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+    assert_eq!((exit, &report["confidence"]), (3, &Value::Null), "{report:#}");
+    assert_eq!(report["next"][0], "repro-audit run --set leftovers=off -- python3 job.py");
+    fs::remove_dir(case.folder.path().join("out")).unwrap();
+    assert_eq!(code(&case.run(&["run", "--set", "leftovers=off", "--", "python3", "job.py"])), 0);
+}

@@ -20,6 +20,8 @@ class State:
         self.settings = {}
         self.stop_after_step = None
         self.trace = ()
+        self.began = None
+        self.told = None
         self.drill = None
         self.leaves = False
         self.resume = None
@@ -72,6 +74,7 @@ def load(path):
     }
     state.stop_after_step = told.get("stop_after_step")
     state.trace = tuple(told.get("trace") or ())
+    state.began, state.told = told.get("began"), path
     state.drill = told.get("drill")
     state.leaves = bool(told.get("leaves"))
     state.resume = told.get("resume")

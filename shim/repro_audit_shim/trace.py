@@ -333,6 +333,38 @@ def _uninitialised():
     hooks.after_import("numpy", numpy)
 
 
+def _leftovers():
+    """Files that the job opens to read and that changed after the audit began and before this run did."""
+    if core.state.began is None or not hasattr(sys, "addaudithook"):
+        return
+    began, entered = (os.stat(path).st_ctime_ns for path in (core.state.began, core.state.told))
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(core.state.told))))
+    stat, only_writes = os.stat, os.O_WRONLY | os.O_TRUNC
+
+    def opened(path, flags):
+        if flags & only_writes:
+            return
+        try:
+            name = os.path.abspath(os.fsdecode(path))
+            seen = stat(name)
+        except (OSError, TypeError, ValueError):
+            return
+        regular = seen.st_mode & 0o170000 == 0o100000
+        if regular and began < seen.st_ctime_ns < entered and "__pycache__" not in name \
+                and not name.startswith(own + os.sep):
+            here = os.getcwd() + os.sep
+            note("leftovers", name[len(here):] if name.startswith(here) else name, "read", direct=False)
+
+    def hook(event, args):
+        if event == "open" and not core.state.disabled and not _active[0]:
+            try:
+                opened(args[0], args[2])
+            except Exception as error:
+                core.fault("leftovers", error)
+
+    sys.addaudithook(hook)
+
+
 def _hash_order():
     """Written at the first step or at the end, when the job's own modules are loaded."""
 
@@ -364,5 +396,5 @@ def _hash_order():
 HOOKS = {
     "seed.python": _python, "seed.numpy": _numpy, "seed.torch": _torch, "seed.numpy_generator": _numpy_generator,
     "seed.worker": _worker, "dataloader.generator": _generator, "entropy": _entropy, "clock": _clock,
-    "order.filesystem": _files, "race": _race, "uninitialised": _uninitialised, "hashseed": _hash_order,
+    "order.filesystem": _files, "leftovers": _leftovers, "race": _race, "uninitialised": _uninitialised, "hashseed": _hash_order,
 }

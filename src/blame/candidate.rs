@@ -38,7 +38,7 @@ const KEPT: [&str; 10] = [
 ];
 
 /// Settings that may change the result of a job that repeats: a run that differs without them may still repeat.
-const ALTERING: [&str; 9] = [
+const ALTERING: [&str; 10] = [
     "threads",
     "deterministic_algorithms",
     "cublas_workspace",
@@ -48,6 +48,7 @@ const ALTERING: [&str; 9] = [
     "sdpa.backend",
     "compile",
     "order.filesystem",
+    "leftovers",
 ];
 
 /// Whether letting go of the setting may give another result that repeats.

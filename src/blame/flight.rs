@@ -4,8 +4,8 @@ use crate::model::flight::{
     Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation, SeedCall, TracedPlace,
 };
 use crate::model::{
-    Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
-    Read, Seeding, SourceLine,
+    Decider, Evidence, FirstDifference, GlobalGenerator, Leftover, Library, Loader, Operation, Order, Outside,
+    OwnGenerator, Read, Seeding, SourceLine,
 };
 
 /// Everything that the records of two repeats show about why they part. `divergence` is where the records part first,
@@ -16,8 +16,9 @@ pub fn evidence(
     divergence: Option<&FlightDivergence>,
     operation: Option<&GuiltyOperation>,
 ) -> Evidence {
-    let Some((one, other)) = main_processes(a, b) else { return Evidence::default() };
     let places = Places::of(a, b);
+    let leftovers = leftovers(&places);
+    let Some((one, other)) = main_processes(a, b) else { return Evidence { leftovers, ..Evidence::default() } };
     let generators = generators(one, other, divergence, &places);
     let reseeded = generators.iter().any(|generator| generator.seeding == Seeding::Clock);
     Evidence {
@@ -28,6 +29,7 @@ pub fn evidence(
         own_generators: own_generators(&places),
         loaders: loaders(one, other, &places),
         reads: reads(&places, reseeded),
+        leftovers,
         orders: orders(a, &places),
         alerts: one.alerts.iter().map(|alert| known(one, &alert.operation, alert.at.clone())).collect(),
         operation: operation.map(|guilty| known(one, &guilty.name, guilty.at.clone())),
@@ -252,6 +254,11 @@ fn reads(places: &Places<'_>, reseeded: bool) -> Vec<Read> {
         places.from("entropy").filter(|place| place.kind == "read" && (reseeded || !place.what.ends_with("pid")));
     let listed = times.chain(listings.map(read(Outside::Listing))).chain(names.map(read(Outside::Name)));
     clock.chain(listed).chain(entropy.map(read(Outside::Entropy))).collect()
+}
+
+fn leftovers(places: &Places<'_>) -> Vec<Leftover> {
+    let left = |place: &TracedPlace| Leftover { file: place.what.clone(), location: Some(place.at.clone()) };
+    places.from("leftovers").map(left).collect()
 }
 
 fn orders(a: &Flight, places: &Places<'_>) -> Vec<Order> {

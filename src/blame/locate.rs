@@ -12,7 +12,7 @@ pub fn locate(blame: &mut Blame, evidence: &Evidence) {
 
 /// Whether a tracing pass could still add a line to the answer.
 pub fn wants_tracing(blame: &Blame) -> bool {
-    const TRACEABLE: [&str; 11] = [
+    const TRACEABLE: [&str; 12] = [
         "seed.python",
         "seed.numpy",
         "seed.torch",
@@ -21,6 +21,7 @@ pub fn wants_tracing(blame: &Blame) -> bool {
         "dataloader.generator",
         "hashseed",
         "order.filesystem",
+        "leftovers",
         "clock",
         "entropy",
         "uninitialised",
@@ -39,6 +40,7 @@ pub(super) fn location(cause: &str, evidence: &Evidence) -> Option<SourceLine> {
         "dataloader.generator" => loader(evidence),
         "hashseed" => order(evidence, &[Decider::StringHashes]),
         "order.filesystem" => files(evidence),
+        "leftovers" => evidence.leftovers.iter().find_map(|leftover| leftover.location.clone()),
         "clock" => read(evidence, Outside::Clock, None).or_else(|| clock_seed(evidence)),
         "entropy" => read(evidence, Outside::Entropy, None).or_else(|| own(evidence, false, None)),
         "race" => race(evidence),

@@ -4,7 +4,7 @@
 //! A generator that differs but is never drawn from is innocent, and so is a seeded one that parts as a consequence.
 
 use crate::model::{
-    Decider, Evidence, GlobalGenerator, Library, Loader, Order, Outside, OwnGenerator, Read, Seeding, Stage,
+    Decider, Evidence, GlobalGenerator, Leftover, Library, Loader, Order, Outside, OwnGenerator, Read, Seeding, Stage,
 };
 
 /// How strongly a record points to a setting.
@@ -39,6 +39,7 @@ pub fn nominate(evidence: &Evidence) -> Vec<Nomination> {
     evidence.loaders.iter().for_each(|loader| found.loader(loader, evidence));
     evidence.orders.iter().for_each(|order| found.order(order));
     evidence.reads.iter().for_each(|read| found.read(read, evidence));
+    evidence.leftovers.iter().take(1).for_each(|leftover| found.leftover(leftover));
     found.arithmetic(evidence);
     found.memory(evidence);
     found.hashes(evidence);
@@ -170,6 +171,10 @@ impl Nominations {
             }
             Outside::Listing | Outside::Name => {}
         }
+    }
+
+    fn leftover(&mut self, leftover: &Leftover) {
+        self.add("leftovers", Strong, format!("the job reads {}, which an earlier run left", leftover.file));
     }
 
     fn clock(&mut self, evidence: &Evidence) {

@@ -14,6 +14,7 @@ pub const SOURCES: &[&str] = &[
     "entropy",
     "clock",
     "order.filesystem",
+    "leftovers",
     "race",
     "uninitialised",
     "hashseed",

@@ -22,6 +22,9 @@ pub fn remedy(cause: &str) -> Remedy {
         }
         "hashseed" => "PYTHONHASHSEED=0 python ...  # before Python starts; or sort what is taken from a set",
         "order.filesystem" => "sorted(os.listdir(...))  # sort by names that do not change from run to run, and count files up when naming them",
+        "leftovers" => {
+            "write into a new folder for each run, or start from an empty one; let what is kept for later runs not depend on which run made it"
+        }
         "clock" => "count steps instead of seconds, and take no seed from the time",
         "entropy" => "derive ids and draws from the run's seed instead of urandom, uuid4, secrets or process ids",
         "race" => "take results in the order asked for: DataLoader(..., in_order=True), map instead of imap_unordered, one process that updates",

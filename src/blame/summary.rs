@@ -11,6 +11,7 @@ pub fn summary(cause: &str) -> String {
         "dataloader.generator" => "the loader's generator is seeded from entropy or the clock",
         "hashseed" => "an order or split depends on the hashes of strings, which differ in every process",
         "order.filesystem" => "the order of the data follows the names or order of files, which differ from run to run",
+        "leftovers" => "a run reads files that an earlier run left",
         "clock" => "the time enters training",
         "entropy" => "random bytes or ids of the operating system enter training",
         "race" => "threads or processes decide an order",

@@ -13,6 +13,7 @@ use crate::probe::Detail;
 use crate::{compare, probe};
 
 use super::campaign::Campaign;
+use super::leftovers;
 use super::order::{Batch, Order, Recording};
 use super::request::Request;
 use super::watch::StopRule;
@@ -45,7 +46,6 @@ struct Recorded {
 
 /// Searches for what makes the runs of `base` part; `control` are its repeats.
 pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, control: &Batch) -> Result<Found> {
-    let divergence = control.group.outcome.divergence().cloned();
     let mut recorded = match request.shim {
         true => record(request, campaign, base, control)?,
         false => Recorded::default(),
@@ -55,27 +55,15 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
     if drilled {
         drill(campaign, base, &mut recorded)?;
     }
+    let so_far = reference_runs(campaign, control, &recorded);
     let mut search = Search::new(config(request, campaign, base, control, &recorded));
-    let mut tried = vec![(base.settings.clone(), reference_runs(campaign, control, &recorded))];
-    let mut found = loop {
-        match search.next_ask() {
-            Ask::Done(found) => break *found,
-            Ask::Run { treatment, repeats, full_length, all, against, why } => {
-                campaign.say(&why);
-                let enough = divergence.as_ref().filter(|_| !full_length).map(|parts| (parts.index + 1 + AFTER) as u64);
-                let stop = StopRule {
-                    after_divergence: Some(0),
-                    first_divergence_ends_all: !all,
-                    after_points: enough.or(request.stop.after_points),
-                    ..request.stop
-                };
-                let answer = ask(campaign, &control.runs, treatment, (repeats, stop), against.as_ref(), &mut tried)?;
-                if campaign.interrupted().is_some() {
-                    break Blame { history: vec!["the search was interrupted".to_owned()], ..Blame::default() };
-                }
-                search.seen(answer);
-            }
+    let mut tried = vec![(base.settings.clone(), so_far.clone())];
+    let mut found = match leftovers::ask(campaign, base, &so_far, request.times, recorded.evidence.as_ref())? {
+        Some(found) => {
+            recorded.notes.clear(); // that recorded runs agree is no riddle any more
+            found
         }
+        None => ask_all(campaign, &mut search, control, request.stop, &mut tried)?,
     };
     if !drilled && wants_drill(&found, &recorded) && campaign.runs().len() < search.budget() {
         drill(campaign, base, &mut recorded)?;
@@ -95,6 +83,41 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
         notes: recorded.notes,
         not_checked: search.not_checked(),
     })
+}
+
+/// The treatments that the search asked for, with the runs of each.
+type Tried = Vec<(BTreeMap<SettingId, Level>, Vec<String>)>;
+
+/// Runs what the search asks for until it has an answer.
+fn ask_all(
+    campaign: &mut Campaign<'_>,
+    search: &mut Search,
+    control: &Batch,
+    stop: StopRule,
+    tried: &mut Tried,
+) -> Result<Blame> {
+    let divergence = control.group.outcome.divergence();
+    loop {
+        match search.next_ask() {
+            Ask::Done(found) => return Ok(*found),
+            Ask::Run { treatment, repeats, full_length, all, against, why } => {
+                campaign.say(&why);
+                let enough = divergence.filter(|_| !full_length).map(|parts| (parts.index + 1 + AFTER) as u64);
+                let stop = StopRule {
+                    after_divergence: Some(0),
+                    first_divergence_ends_all: !all,
+                    after_points: enough.or(stop.after_points),
+                    ..stop
+                };
+                let answer = ask(campaign, &control.runs, treatment, (repeats, stop), against.as_ref(), tried)?;
+                if campaign.interrupted().is_some() {
+                    let history = vec!["the search was interrupted".to_owned()];
+                    return Ok(Blame { history, ..Blame::default() });
+                }
+                search.seen(answer);
+            }
+        }
+    }
 }
 
 /// What a probe of this machine found of the libtorch that these runs used; nothing where it was never probed.
@@ -134,7 +157,8 @@ fn record(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, cont
         let parting = parting_pair(campaign, &runs);
         let enough = runs.len() + 2 > blame::recordings(&known, confidence(request), most);
         let entered = runs.iter().all(|run| campaign.flight(run).is_some_and(|flight| flight.entered > 0));
-        if parting.is_some() || enough || !entered || campaign.interrupted().is_some() {
+        let left = leftovers::may_explain(campaign, &[control.runs.as_slice(), &runs].concat());
+        if parting.is_some() || enough || left || !entered || campaign.interrupted().is_some() {
             return Ok(shown(campaign, runs, parting));
         }
     }
@@ -258,6 +282,7 @@ fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -
         Need::Tensorflow => others.contains(&"tensorflow"),
         Need::Python | Need::Torch => true,
     };
+    let left = recorded.evidence.as_ref().is_some_and(|evidence| !evidence.leftovers.is_empty());
     let reachable = |setting: &&Setting| {
         let Some(level) = setting.hold.as_ref().or(setting.probe.as_ref()) else { return false };
         let applied = crate::plan::apply(&request.command, &[((*setting).clone(), level.clone())], recorded.entered);
@@ -265,6 +290,7 @@ fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -
             Reach::Wrapper(levels) => {
                 levels.iter().filter_map(|(_, words)| words.first()).all(|program| probe::program(program).is_some())
             }
+            Reach::Folder => left,
             _ => true,
         };
         applied.unapplied.is_empty() && setting.reach.iter().all(started) && setting.needs.iter().all(there)
@@ -285,7 +311,7 @@ fn ask(
     settings: BTreeMap<SettingId, Level>,
     (repeats, stop): (usize, StopRule),
     against: Option<&BTreeMap<SettingId, Level>>,
-    tried: &mut Vec<(BTreeMap<SettingId, Level>, Vec<String>)>,
+    tried: &mut Tried,
 ) -> Result<Answer> {
     let treatment = Treatment { id: treatment_id(&settings), settings };
     let runs_of = |settings: &BTreeMap<SettingId, Level>| {
@@ -312,7 +338,8 @@ fn ask(
 /// What the ids of the search's treatments begin with.
 pub const HELD: &str = "held ";
 
-fn treatment_id(settings: &BTreeMap<SettingId, Level>) -> String {
+/// The id of the treatment that holds these levels.
+pub fn treatment_id(settings: &BTreeMap<SettingId, Level>) -> String {
     let levels: Vec<String> = settings.iter().map(|(id, level)| format!("{id}={level}")).collect();
     format!("{HELD}{}", levels.join(","))
 }
@@ -392,13 +419,7 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
 }
 
 /// What the pins cost, measured on the runs already made: those with all pins held against the reference's.
-fn add_prices(
-    found: &mut Blame,
-    campaign: &Campaign<'_>,
-    base: &Treatment,
-    control: &[String],
-    tried: &[(BTreeMap<SettingId, Level>, Vec<String>)],
-) {
+fn add_prices(found: &mut Blame, campaign: &Campaign<'_>, base: &Treatment, control: &[String], tried: &Tried) {
     let steps = |ids: &[String]| -> Vec<_> { ids.iter().map(|id| campaign.step_times(id)).collect() };
     let mut pins = base.settings.clone();
     pins.extend(found.pins.iter().cloned());

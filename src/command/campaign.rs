@@ -12,7 +12,7 @@ use crate::model::flight::Flight;
 use crate::model::{Environment, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Applied, Job};
 use crate::probe::{Instructions, Shim};
-use crate::record::{self, Header, Record, Recorded};
+use crate::record::{self, Header, Leftovers, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 use crate::{parse, probe};
 
@@ -20,6 +20,7 @@ use super::checkpoint::runs as checkpoints;
 use super::executor;
 use super::findings::{self, Compared};
 use super::judge::judge;
+use super::leftovers;
 use super::objections::objections;
 use super::order::{Batch, Order, Recording};
 use super::proof::proof;
@@ -104,6 +105,11 @@ impl<'a> Campaign<'a> {
         &self.notes
     }
 
+    /// Whether runs left anything in the working folder, as far as that can be told.
+    pub fn left_something(&self) -> bool {
+        self.record.leftovers().is_ok_and(|left| !left.is_empty())
+    }
+
     /// When a run has shown enough, as the user asked.
     pub fn stop(&self) -> StopRule {
         self.request.stop
@@ -171,13 +177,19 @@ impl<'a> Campaign<'a> {
         if !applied.unapplied.is_empty() {
             return Ok(Batch::not_applied(Vec::new(), applied.unapplied));
         }
+        let hidden = match leftovers::hidden(&self.record, &levels) {
+            Ok(hidden) => hidden,
+            Err(refused) => return Ok(Batch::not_applied(Vec::new(), vec![refused])),
+        };
         let job = Job {
             environment: self.environment(),
             timeout: self.request.timeout,
             runs: self.record.folder().join("runs"),
         };
         let mut trials = plan::trials(&job, order.treatment, &applied, order.repeats, self.runs.len() + 1);
-        trials.iter_mut().for_each(|trial| trial.launch.folder = self.begun_in.clone());
+        if hidden.is_none() {
+            trials.iter_mut().for_each(|trial| trial.launch.folder = self.begun_in.clone());
+        }
         if self.request.checkpoints.is_some() {
             checkpoints::fill(&mut trials)?;
         }
@@ -185,7 +197,7 @@ impl<'a> Campaign<'a> {
         if entered {
             self.enter(&mut trials, &applied, order.recording.clone().unwrap_or_default())?;
         }
-        self.carry_out(order, &trials)?;
+        self.carry_out(order, &trials, hidden.as_ref())?;
         let ids: Vec<String> = trials.into_iter().map(|trial| trial.run).collect();
         if entered {
             self.read_flights(&ids);
@@ -210,6 +222,7 @@ impl<'a> Campaign<'a> {
             detail: recording.detail,
             settings: applied.shim.clone(),
             trace: recording.trace,
+            began: Some(self.record.began()),
             drill: recording.drill,
             checkpoint: recording.checkpoint,
             kill: recording.kill,
@@ -283,7 +296,7 @@ impl<'a> Campaign<'a> {
         environment
     }
 
-    fn carry_out(&mut self, order: &Order<'_>, trials: &[Trial]) -> Result<()> {
+    fn carry_out(&mut self, order: &Order<'_>, trials: &[Trial], hidden: Option<&Leftovers>) -> Result<()> {
         let open: Vec<Trial> = trials.iter().filter(|trial| !self.take_recorded(trial)).cloned().collect();
         if open.is_empty() || self.interrupted.is_some() {
             return Ok(());
@@ -291,6 +304,7 @@ impl<'a> Campaign<'a> {
         self.record.plan(std::slice::from_ref(order.treatment), &open)?;
         for trial in open.iter().filter(|trial| !self.executor.holds(trial)) {
             self.record.begin(trial)?;
+            leftovers::make(trial, hidden)?;
             if self.request.checkpoints.is_some() {
                 checkpoints::make(trial)?;
             }
@@ -323,6 +337,9 @@ impl<'a> Campaign<'a> {
             Finish::Interrupted(interrupt) => self.interrupted = Some(interrupt),
             Finish::Detached => self.detached = true,
             Finish::Complete | Finish::Stopped => {}
+        }
+        if !self.detached {
+            leftovers::remove(&open)?;
         }
         for trial in &open {
             let ending = endings.remove(&trial.run).unwrap_or_default();

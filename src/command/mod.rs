@@ -13,6 +13,7 @@ mod findings;
 mod gate;
 mod inspect;
 mod judge;
+mod leftovers;
 mod lockstep;
 mod nodes;
 mod objections;

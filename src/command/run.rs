@@ -14,7 +14,7 @@ use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
-use super::{checkpoint, dry_run, nodes, project, saved, words};
+use super::{checkpoint, dry_run, leftovers, nodes, project, saved, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
@@ -241,7 +241,15 @@ fn conclude(
         audit.reason = sentence;
     }
     audit.warnings.extend(saved::sentence(campaign.runs(), &batch.runs, &|run| campaign.steps_shown(run)));
-    audit.confidence = Some(blame::confidence(&batch.group.classes, request.detect));
+    let compared_any = !matches!(batch.group.outcome, Outcome::Unresolved(_));
+    audit.confidence = compared_any.then(|| blame::confidence(&batch.group.classes, request.detect));
+    if !compared_any && leftovers::may_be_in_the_way(campaign, &batch.runs) {
+        audit.warnings.push(
+            "only the first run ended well, and it left files in the working folder, which may be in the way"
+                .to_owned(),
+        );
+        audit.next.push(format!("repro-audit run --set leftovers=off -- {}", words::command(&request.command)));
+    }
     if campaign.detached() {
         audit.verdict = Verdict::Unresolved;
         audit.reason = format!("{} runs were submitted, and nothing was compared yet", campaign.runs().len());

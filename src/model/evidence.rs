@@ -117,6 +117,15 @@ pub struct Read {
     pub location: Option<SourceLine>,
 }
 
+/// A file that an earlier run left and that the user's code read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// Its path, relative to the working folder where it is below that.
+    pub file: String,
+    /// The user's line that read it.
+    pub location: Option<SourceLine>,
+}
+
 /// Who decides an order in the user's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decider {
@@ -171,6 +180,8 @@ pub struct Evidence {
     pub loaders: Vec<Loader>,
     /// What the user's code read from outside.
     pub reads: Vec<Read>,
+    /// Files that earlier runs of the audit left and that these read.
+    pub leftovers: Vec<Leftover>,
     /// Where something else decides an order.
     pub orders: Vec<Order>,
     /// Operations that announced themselves as nondeterministic.

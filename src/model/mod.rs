@@ -44,8 +44,8 @@ pub use effect::Effect;
 pub use environment::Environment;
 pub use event::{Control, RunEvent, Stream};
 pub use evidence::{
-    Decider, Evidence, FirstDifference, GlobalGenerator, Library, Loader, Operation, Order, Outside, OwnGenerator,
-    Read, Seeding,
+    Decider, Evidence, FirstDifference, GlobalGenerator, Leftover, Library, Loader, Operation, Order, Outside,
+    OwnGenerator, Read, Seeding,
 };
 pub use half::half;
 pub use operation_check::{OperationCheck, OperationProbe, Pass, ResultSpread, UnderDeterminism};

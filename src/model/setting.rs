@@ -106,6 +106,8 @@ pub enum Reach {
     /// Words in front of the command, such as `setarch -R`, for the levels listed: (level or `*`, words). `{level}` in a word
     /// is replaced.
     Wrapper(Vec<(String, Vec<String>)>),
+    /// A working folder of the run's own, in which everything is linked but for what earlier runs left.
+    Folder,
     /// An instruction to the Python shim.
     Shim,
 }

@@ -1,7 +1,7 @@
 //! One planned execution.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Level, SettingId};
@@ -36,4 +36,14 @@ pub struct Launch {
     pub timeout: Option<Duration>,
     /// Where processes of this run record what happens inside them; what an earlier attempt left there is put aside.
     pub flight: Option<PathBuf>,
+}
+
+impl Launch {
+    /// The name of a working folder of the run's own, among its files.
+    pub const OWN_FOLDER: &str = "folder";
+
+    /// The working folder, where it is the run's own.
+    pub fn own_folder(&self) -> Option<&Path> {
+        self.folder.as_deref().filter(|folder| **folder == self.record.join(Self::OWN_FOLDER))
+    }
 }

@@ -7,7 +7,7 @@ use crate::model::{Level, Reach, ReadBack, Setting, SettingId};
 /// By which way a level reached the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// A placeholder or an option of the command was replaced, or words were put in front of it.
+    /// A placeholder or an option of the command was replaced, words were put in front of it, or it is started elsewhere.
     Command,
     /// Environment variables were set.
     Environment,
@@ -22,6 +22,8 @@ pub struct Applied {
     pub command: Vec<String>,
     /// Variables to set.
     pub environment: BTreeMap<String, String>,
+    /// Whether the run gets a working folder of its own.
+    pub own_folder: bool,
     /// What the shim is asked to do.
     pub shim: BTreeMap<SettingId, Level>,
     /// Levels known to be in effect because the command or the environment shows them.
@@ -82,6 +84,10 @@ fn reach(applied: &mut Applied, setting: &Setting, level: &Level, shim: bool) ->
                     applied.command.splice(0..0, words);
                     routes.push(Route::Command);
                 }
+            }
+            Reach::Folder => {
+                applied.own_folder = true;
+                routes.push(Route::Command);
             }
             Reach::Shim if shim && !by_command => {
                 applied.shim.insert(setting.id.clone(), level.clone());

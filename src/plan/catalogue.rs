@@ -33,6 +33,7 @@ built_in![
     "uninitialised",
     "race",
     "aslr",
+    "leftovers",
     "cudnn.enabled",
     "cudnn.benchmark",
     "cudnn.deterministic",
@@ -213,6 +214,7 @@ enum FileReach {
     Flag(Vec<String>),
     Environment(serde_json::Map<String, serde_json::Value>),
     Wrapper(BTreeMap<String, Vec<String>>),
+    Folder,
     Shim,
 }
 
@@ -267,6 +269,7 @@ fn reach(shape: FileReach) -> Option<Reach> {
         FileReach::Placeholder(name) => Reach::Placeholder(name),
         FileReach::Flag(names) => Reach::Flag(names),
         FileReach::Wrapper(levels) => Reach::Wrapper(levels.into_iter().collect()),
+        FileReach::Folder => Reach::Folder,
         FileReach::Shim => Reach::Shim,
         FileReach::Environment(levels) => Reach::Environment(
             levels

@@ -35,7 +35,7 @@ pub fn trials(job: &Job, treatment: &Treatment, applied: &Applied, repeats: u32,
                 launch: Launch {
                     command: applied.command.clone(),
                     environment: environment.clone(),
-                    folder: None,
+                    folder: applied.own_folder.then(|| run_folder(&job.runs, &run).join(Launch::OWN_FOLDER)),
                     record: run_folder(&job.runs, &run),
                     timeout: job.timeout,
                     flight: None,

@@ -112,6 +112,8 @@ pub struct Instructions {
     pub stop_after_step: Option<u64>,
     /// Sources of variation whose lines in the user's code are wanted.
     pub trace: Vec<String>,
+    /// A file that was written when the audit began: what changed since is what its runs left.
+    pub began: Option<PathBuf>,
     /// The step, counted from 0, whose operations are wanted one by one.
     pub drill: Option<u64>,
     /// Digests of every single tensor at every step, not only at the first.
@@ -224,6 +226,7 @@ fn written(record: &Path, instructions: &Instructions) -> String {
         "settings": settings,
         "stop_after_step": instructions.stop_after_step,
         "trace": instructions.trace,
+        "began": instructions.began.as_ref().map(|file| file.display().to_string()),
         "drill": instructions.drill.map(|step| json!({ "step": step })),
         "leaves": instructions.leaves,
         "resume": instructions.checkpoint.as_ref().map(|asked| json!({

@@ -14,6 +14,7 @@
 //!     runs/r1/
 //!       command.sh             does this run again by hand
 //!       repro-audit.env        the variables that the audit set for it
+//!       folder/                its own working folder while it lasts, where it is not to see what earlier runs left
 //!       stdout.log stderr.log  what it wrote; beside them whatever else was recorded inside the process
 //!       run.json               how it ended; without it the run was lost
 //!     lost/r1-1/               an earlier attempt at r1 that was lost
@@ -24,6 +25,7 @@ mod atomic;
 mod fingerprint;
 mod header;
 mod id;
+mod leftovers;
 mod reader;
 mod script;
 mod shape;
@@ -32,6 +34,7 @@ mod writer;
 
 pub use fingerprint::fingerprint;
 pub use header::Header;
+pub use leftovers::Leftovers;
 pub use reader::{Recorded, last_lines, open};
 pub use writer::Record;
 

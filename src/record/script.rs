@@ -21,7 +21,8 @@ pub fn variables(trial: &Trial) -> String {
 
 /// The shell file that does the run again, in the folder it ran in. `folder` is the audit's own, for runs without one.
 pub fn command(trial: &Trial, folder: &Path) -> String {
-    let folder = trial.launch.folder.as_deref().unwrap_or(folder).to_string_lossy();
+    let own = trial.launch.own_folder();
+    let folder = trial.launch.folder.as_deref().filter(|_| own.is_none()).unwrap_or(folder).to_string_lossy();
     let mut text = String::from("#!/bin/sh\n");
     // Ids are plain; a treatment's may hold anything but must not end the comment.
     let treatment = trial.treatment.replace(|c: char| c.is_control(), " ");
@@ -30,6 +31,9 @@ pub fn command(trial: &Trial, folder: &Path) -> String {
         "# Run {}: treatment {treatment}, repeat {}. Does it again by hand.",
         trial.run, trial.replicate
     );
+    if own.is_some() {
+        text.push_str("# It had a working folder of its own, without what earlier runs had left, which is gone.\n");
+    }
     text.push_str("here=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd) || exit\n");
     text.push_str(". \"$here/repro-audit.env\"\n");
     let _ = writeln!(text, "cd -- {} || exit", quoted(&folder));

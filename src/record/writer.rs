@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::shape::{AuditFile, PlanFile, RunFile};
 use super::time::Utc;
-use super::{Header, Recorded, atomic, id, reader, script};
+use super::{Header, Leftovers, Recorded, atomic, id, reader, script};
 use crate::error::{Error, Result};
 use crate::model::{Run, Status, Treatment, Trial};
 
@@ -74,6 +74,19 @@ impl Record {
     /// The header as it was written.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// What the runs of this audit left in the folder that it was begun in.
+    ///
+    /// # Errors
+    /// Where that cannot be told; the reason is for the reader.
+    pub fn leftovers(&self) -> io::Result<Leftovers> {
+        Leftovers::find(&self.header.folder, &fs::metadata(self.began())?, &self.folder)
+    }
+
+    /// A file that was written as the audit began and never since.
+    pub fn began(&self) -> PathBuf {
+        self.folder.join("audit.json")
     }
 
     /// The folder of a run, for [`crate::model::Launch::record`].

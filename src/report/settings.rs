@@ -107,6 +107,7 @@ fn reach_words(reach: &Reach) -> String {
             let words: Vec<String> = levels.iter().map(|(_, words)| words.join(" ")).collect();
             format!("{} in front of the command", words.join(" or "))
         }
+        Reach::Folder => "a working folder of its own".to_owned(),
         Reach::Shim => "inside the process".to_owned(),
     }
 }
