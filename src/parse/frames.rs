@@ -363,7 +363,8 @@ fn escape(text: &[u8], at: usize, clean: &mut Vec<u8>) -> usize {
             }
             (i + 1).min(text.len())
         }
-        Some(b']') => {
+        // Titles and messages to the terminal, among them Buildkite's stamp `ESC _ bk;t=1767323045123 BEL`.
+        Some(b']' | b'_' | b'P' | b'^' | b'X') => {
             let mut i = at + 2;
             while i < text.len() && text[i] != 0x07 && !(text[i] == 0x1b && text.get(i + 1) == Some(&b'\\')) {
                 i += 1;

@@ -6,6 +6,7 @@
 //! pairs.
 
 mod bar;
+mod cast;
 pub mod checkpoint;
 mod console;
 mod csv;
@@ -53,5 +54,13 @@ pub use sink::{Metric, Observation, Sink};
 pub use stream::Stream;
 
 /// Every log format, the most particular first.
-pub const FORMATS: &[&dyn LogFormat] =
-    &[&events::Events, &wandb::Wandb, &page::Page, &csv::Csv, &json::Json, &text::JsonLines, &text::Text];
+pub const FORMATS: &[&dyn LogFormat] = &[
+    &events::Events,
+    &wandb::Wandb,
+    &page::Page,
+    &cast::Asciicast,
+    &csv::Csv,
+    &json::Json,
+    &text::JsonLines,
+    &text::Text,
+];

@@ -18,7 +18,7 @@ use printed::Printed;
 use recipe::{Lesson, Recipes};
 
 use crate::parse::bar::{self, Lag};
-use crate::parse::envelope::{self, Envelope, Label, Labels};
+use crate::parse::envelope::{self, Envelope, Label, Labels, Numbering};
 use crate::parse::frames::{End, Frame, Frames, Reads};
 use crate::parse::lexicon::Lexicon;
 use crate::parse::names::{self, Meaning, Split};
@@ -80,6 +80,7 @@ pub(crate) struct Console {
     key: Vec<u8>,
     recipes: Recipes,
     labels: Labels,
+    numbering: Numbering,
     pieces: Pieces,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
@@ -219,7 +220,8 @@ impl Reads for Console {
 impl Console {
     /// A console for the log that begins like this.
     pub(crate) fn of_log(head: &[u8]) -> Self {
-        Self { labels: Labels::at_the_beginning(head), ..Self::default() }
+        let numbering = Numbering::at_the_beginning(head);
+        Self { labels: Labels::at_the_beginning(head), numbering, ..Self::default() }
     }
 
     /// Reads one frame.
@@ -266,6 +268,7 @@ impl Console {
 
     /// Takes off what a line is wrapped in: the label of a task, the prefixes of loggers and collectors.
     fn open<'t>(&mut self, line: &'t [u8]) -> Opened<'t> {
+        let line = &line[self.numbering.length(line)..];
         let (text, mut label) = self.unlabelled(line);
         let mut envelope = envelope::strip(text);
         let mut text = &text[envelope.start.min(text.len())..];

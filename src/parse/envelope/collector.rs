@@ -10,7 +10,19 @@ pub(super) fn prefix(text: &[u8], first: bool) -> Option<usize> {
 
 /// What stands behind a stamp of its own: ` :\t [Step 1/2] ` in a build of TeamCity, and GitLab's `00O `, the number of a stream.
 pub(super) fn behind_stamp(text: &[u8]) -> Option<usize> {
-    build_step(text).or_else(|| stream(text))
+    build_step(text).or_else(|| stream(text)).or_else(|| cloud_stream(text))
+}
+
+/// ` algo-1-x2b4c/algo-1-1767323045 ` and ` train/default/0123456789abcdef… `: the stream of a cloud's log that a line comes from.
+fn cloud_stream(text: &[u8]) -> Option<usize> {
+    let name = text.strip_prefix(b" ")?;
+    let length = name.iter().take(160).take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let name = &name[..length];
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.');
+    let last = name.rsplit(|byte| *byte == b'/').next().filter(|last| last.len() < name.len())?;
+    let identity = last.iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let named = name.first()?.is_ascii_alphabetic() && name.iter().all(plain);
+    (named && identity >= 8 && text.get(1 + length) == Some(&b' ')).then_some(1 + length)
 }
 
 /// ` :\t [Step 1/2] `, and `[Step 1/2] ` where it is glued to the stamp: a step of the build that runs the training, which itself
@@ -118,10 +130,22 @@ mod tests {
             (" : Step 1/2: Train (Command Line) (9m:40s)", " Train (Command Line) (9m:40s)"),
             (" 00O loss", "loss"),
             (" 01E+ loss", " loss"),
+            (" algo-1-x2b4c/algo-1-1767323045 loss 0.5", " loss 0.5"),
+            (" train/default/0123456789abcdef loss", " loss"),
         ] {
             assert_eq!(behind_stamp(line.as_bytes()).map(|length| &line[length..]), Some(text), "{line}");
         }
-        for line in [" : loss", " : Step 1/2: loss 0.5", "[Step 10/20] loss", " 00 loss", " loss", ""] {
+        for line in [
+            " : loss",
+            " : Step 1/2: loss 0.5",
+            "[Step 10/20] loss",
+            " 00 loss",
+            " loss",
+            " a/b loss",
+            " 10/12345678 loss",
+            " train/loss=0.12345678 x",
+            "",
+        ] {
             assert_eq!(behind_stamp(line.as_bytes()), None, "{line}");
         }
     }

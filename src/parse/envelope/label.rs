@@ -37,6 +37,9 @@ impl Labels {
     /// several tasks take turns in lines that count something themselves.
     pub(crate) fn at_the_beginning(head: &[u8]) -> Self {
         let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty());
+        if let Some(hosts) = hosts(lines.clone()) {
+            return hosts;
+        }
         let (mut all, mut labelled, mut shows, mut turns) = (0, 0, 0, 0);
         let mut wordy = false;
         let mut tasks: Vec<(u32, &[u8])> = Vec::new();
@@ -93,9 +96,45 @@ impl Labels {
     }
 }
 
+/// Whether what stands behind the number of a line says by itself that the number is not its own: words alone or nothing, another
+/// counter, the prefix of a logger, an object.
+pub(super) fn shows_more(text: &[u8]) -> bool {
+    let inner = text.trim_ascii();
+    let logged = super::strip(text).start > 0;
+    inner.is_empty()
+        || is_wordy(inner)
+        || logged
+        || counts(inner)
+        || begins_with_position(inner)
+        || inner.starts_with(b"{")
+}
+
 /// Whether the first line of a log begins as one with the label of a task does.
 pub(crate) fn may_be_labelled(head: &[u8]) -> bool {
-    task(head.split(|byte| *byte == b'\n').next().unwrap_or(head)).is_some()
+    let first = head.split(|byte| *byte == b'\n').next().unwrap_or(head);
+    task(first).is_some() || host(first).is_some() || super::numbering::is_numbered(first)
+}
+
+/// The labels of a log in which nearly every line names its host.
+fn hosts<'t>(lines: impl Iterator<Item = &'t [u8]>) -> Option<Labels> {
+    let (mut all, mut labelled) = (0, 0);
+    let mut seen: Vec<(Box<[u8]>, u32)> = Vec::new();
+    for line in lines.take(FIRST) {
+        all += 1;
+        let Some(name) = host(line) else { continue };
+        labelled += 1;
+        if seen.len() < MOST && !seen.iter().any(|(known, _)| **known == *name) {
+            seen.push((name.into(), LINES));
+        }
+    }
+    (labelled >= FEWEST && labelled * 20 >= all * 19).then_some(Labels { seen })
+}
+
+/// The label of a host.
+fn host(line: &[u8]) -> Option<&[u8]> {
+    let (length, rank) = label(line)?;
+    let name = without_blank(&line[..length]);
+    (rank.is_none() && is_host(name)).then_some(name)
 }
 
 /// Whether a name is that of a host: `node01`, `gpu-3`, `ip-10-0-0-1`, and not that of a number.
@@ -184,6 +223,8 @@ mod tests {
             seen.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
         };
         let times = |lines: &[&'static str], count: usize| [lines; 9][..count].concat();
+        assert_eq!(shown(&times(&["node-07: [1 | 2.3] loss=0.5"], 6)), ["node-07:"]);
+        assert_eq!(shown(&times(&["top-1: 0.5", "loss: 0.4"], 6)), [""; 0], "not every line");
         assert_eq!(shown(&times(&["0: loss 0.5"], 6)), ["0:"]);
         assert_eq!(shown(&times(&["0: loss 0.5"], 5)), [""; 0], "too few lines");
         assert_eq!(shown(&times(&["1: loss 0.5"], 8)), [""; 0], "the first epoch, for all that is said");

@@ -8,6 +8,7 @@ mod numbering;
 
 pub(crate) use container::container_piece;
 pub(crate) use label::{Label, Labels, may_be_labelled};
+pub(crate) use numbering::Numbering;
 
 use super::names::{self, Meaning};
 use super::number;
@@ -29,7 +30,7 @@ pub(crate) struct Envelope {
 /// Finds where the text of a line begins, behind time stamps, levels, logger names and rank labels.
 pub(crate) fn strip(line: &[u8]) -> Envelope {
     let mut found = Envelope::default();
-    let (mut logged, mut padded, mut glued) = (false, false, false);
+    let (mut logged, mut padded, mut glued, mut piped) = (false, false, false, false);
     found.start = numbering(line).unwrap_or(0);
     for _ in 0..16 {
         let start = found.start + blanks(&line[found.start..]);
@@ -45,13 +46,18 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
         } else if let Some(length) = level(rest) {
             let name = glued_logger(&rest[length..]);
             found.start = start + length + name.unwrap_or(0);
-            let mark = name.map_or_else(|| separator(&line[found.start..]), |_| 0);
+            let text = &line[found.start..];
+            // Where pipes part the prefix itself, the first one behind the level does so too.
+            let row = !piped && is_row(text) && text.starts_with(b" ");
+            let mark = if name.is_some() || row { 0 } else { separator(text) };
             found.start += mark;
             (logged, padded, glued) = (true, name.is_none() && mark == 0, name.is_some());
             continue;
         } else if let Some(length) = stamp(rest) {
             logged = true;
-            found.start = start + length + collector::behind_stamp(&rest[length..]).unwrap_or(0);
+            let behind = &rest[length..];
+            let more = collector::behind_stamp(behind).or_else(|| host_and_program(behind));
+            found.start = start + length + more.unwrap_or(0);
         } else if let Some(length) = container(rest) {
             logged = true;
             found.start = start + length;
@@ -73,6 +79,7 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
         // The bar at the edge of a table's row belongs to the row.
         if !is_row(&line[found.start..]) {
             found.start += separator(&line[found.start..]);
+            piped |= line[found.start - 1] == b'|';
         }
     }
     let text = &line[found.start..];
@@ -154,7 +161,7 @@ fn starts_with_ignoring_case(text: &[u8], word: &str) -> bool {
 
 /// A date, a time or both, in brackets or bare; also absl's `I0102 03:04:05.678 123 file.py:10]` and syslog's.
 pub(crate) fn stamp(text: &[u8]) -> Option<usize> {
-    if let Some(length) = absl(text).or_else(|| syslog(text)) {
+    if let Some(length) = absl(text).or_else(|| syslog(text)).or_else(|| since_1970(text)) {
         return Some(length);
     }
     let bracket = match text.first()? {
@@ -237,6 +244,27 @@ fn zone(text: &[u8]) -> usize {
         Some(b' ') if text[1..].starts_with(b"UTC") => 4,
         _ => 0,
     }
+}
+
+/// `1767323045.123456 ` and `1767323045123 `: seconds since 1970 with a fraction, or milliseconds.
+fn since_1970(text: &[u8]) -> Option<usize> {
+    let bracket = usize::from(text.first() == Some(&b'['));
+    let digits = |from: usize| text[from.min(text.len())..].iter().take(14).take_while(|b| b.is_ascii_digit()).count();
+    let whole = digits(bracket);
+    let mut at = bracket + whole;
+    if text.get(bracket) != Some(&b'1') || !matches!(whole, 10 | 13) {
+        return None;
+    }
+    if whole == 10 {
+        let fraction = digits(at + 1);
+        at += 1 + fraction;
+        if text[bracket + whole..].first() != Some(&b'.') || !(3..=9).contains(&fraction) {
+            return None;
+        }
+    }
+    let closes =
+        if bracket == 1 { text.get(at) == Some(&b']') } else { text.get(at).is_some_and(u8::is_ascii_whitespace) };
+    closes.then_some(at + bracket)
 }
 
 fn absl(text: &[u8]) -> Option<usize> {
@@ -335,6 +363,14 @@ fn logger(text: &[u8]) -> Option<usize> {
     let line = own.iter().rposition(|&b| b == b':').map_or(&b""[..], |colon| &own[colon + 1..]);
     let place = own.iter().filter(|&&b| b == b':').count() > 1 && number::count(line).is_some();
     if place && bracket == 0 && text[end..].starts_with(b" -") {
+        return Some(end);
+    }
+    // `train - INFO - `: whatever it is called, a level stands behind it.
+    let behind = text[end..].strip_prefix(b" - ").and_then(level);
+    if bracket == 0
+        && own.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+        && behind.is_some()
+    {
         return Some(end);
     }
     // `step:1 - loss:0.5` is no name.
