@@ -52,6 +52,9 @@ fn with_percent(line: &[u8]) -> Option<Bar> {
     let (done, used) = integer(&rest[blank..])?;
     let done_at = counter + blank..counter + blank + used;
     let mut i = blank + used;
+    // `12it/24.0it`: some write the unit behind both.
+    let unit = rest[i..].iter().take(8).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    i += unit;
     if rest.get(i) != Some(&b'/') {
         return None;
     }
@@ -64,6 +67,11 @@ fn with_percent(line: &[u8]) -> Option<Bar> {
         }
         None if rest.get(i) == Some(&b'?') => {
             i += 1;
+            None
+        }
+        // `24.0it`, `1.5k`: rounded, so that it says nothing.
+        None if rest.get(i).is_some_and(u8::is_ascii_digit) => {
+            i += rest[i..].iter().take(12).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'.').count();
             None
         }
         None => return None,
@@ -205,6 +213,9 @@ mod tests {
         assert_eq!(&line[bar.description], "Epoch 3: ");
         assert_eq!(&line[bar.postfix], " v_num=0, train_loss=0.267");
         assert_eq!(&line[bar.end..], " then");
+        let scaled =
+            find("train:   8%|█         | 2it/24.0it [00:01<00:10, 2.1it/s, loss=0.5]".as_bytes()).expect("a bar");
+        assert_eq!((scaled.done, scaled.total), (2, None));
         assert_eq!(find(b"5it [00:00, 68.1it/s, loss=0.5]").map(|b| (b.done, b.total)), Some((5, None)));
         assert!(find(b"plain 5% text").is_none());
     }

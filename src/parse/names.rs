@@ -97,6 +97,7 @@ const STEPS: &[(&str, u8)] = &[
     ("iterations", 3),
     ("it", 4),
     ("itn", 4),
+    ("niter", 4),
     ("itr", 4),
     ("update", 4),
     ("updates", 4),
@@ -112,7 +113,6 @@ const STEPS: &[(&str, u8)] = &[
     ("boosting", 3),
     ("episode", 3),
     ("episodes", 3),
-    ("eps", 0),
     ("timestep", 5),
     ("timesteps", 5),
     ("frame", 2),
@@ -196,7 +196,8 @@ const MINIMISED: &[&str] = &[
 ];
 
 /// Two words that name what is minimised or maximised only together.
-const PAIRS: [[&str; 2]; 4] = [["cross", "entropy"], ["log", "prob"], ["log", "likelihood"], ["function", "value"]];
+const PAIRS: [[&str; 2]; 6] =
+    [["cross", "entropy"], ["log", "prob"], ["log", "likelihood"], ["function", "value"], ["obj", "func"], ["f", "x"]];
 
 /// The loss, in many languages.
 const LOSSES: &[&str] = &[
@@ -376,6 +377,7 @@ const NOISE: &[&str] = &[
     "elapsed",
     "eta",
     "remaining",
+    "remain",
     "dt",
     "bt",
     "seconds",
@@ -391,6 +393,7 @@ const NOISE: &[&str] = &[
     "throughput",
     "speed",
     "fps",
+    "eps",
     "ips",
     "wps",
     "ups",
@@ -421,6 +424,7 @@ const NOISE: &[&str] = &[
     "timestamps",
     "ts",
     "wall",
+    "wal",
     "walltime",
     "wallclock",
     "clock",
@@ -581,7 +585,9 @@ pub(crate) fn split(tokens: &[String]) -> Split {
             || t.starts_with("validierungs")
             || t.starts_with("검증")
     };
-    if tokens.iter().any(held) {
+    // What is measured, and not on which data.
+    let measured = tokens.windows(2).any(|pair| pair[0] == "evaluation" && pair[1] == "metric");
+    if tokens.iter().any(held) && !measured {
         Split::Held
     } else if any(tokens, TRAIN) {
         Split::Train
@@ -638,6 +644,12 @@ pub(crate) fn without_aside(name: &str) -> &str {
 /// What `name` means.
 pub(crate) fn meaning(name: &str) -> Meaning {
     let name = without_aside(name);
+    // `objective/kl` is one of the things that make up an objective, and `global_step/max_steps` counts beside its end.
+    let name = name.strip_prefix("objective/").unwrap_or(name);
+    let name = match name.split_once('/') {
+        Some((counter, end)) if is_end_of(counter, end) => counter,
+        _ => name,
+    };
     let tokens = tokens(name);
     let Some(last) = tokens.last().map(String::as_str) else { return special(name) };
     let lower = name.trim().to_lowercase();
@@ -650,8 +662,15 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         || lower.contains("per second")
         || lower.contains("persec")
         || lower.contains("_per_s")
+        || lower.contains("/s/")
     {
         return Meaning::Noise;
+    }
+    // Loggers that count in lists, as NVIDIA's do: epoch and iteration.
+    match lower.as_str() {
+        "step.0" => return Meaning::Epoch,
+        "step.1" => return Meaning::Step(5),
+        _ => {}
     }
     let loss = has_loss(&tokens);
     // `Iteration No: 1`, `Epoch number 1`.
@@ -680,7 +699,7 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     {
         return Meaning::Schedule;
     }
-    if any(&tokens, &["num", "proc", "nproc", "workers"]) {
+    if any(&tokens, &["num", "proc", "nproc", "workers", "evals", "nfev"]) {
         return Meaning::Config;
     }
     if any(&tokens, RESULTS)
@@ -700,6 +719,13 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         return Meaning::Config;
     }
     Meaning::Unknown
+}
+
+/// Whether `end` names how far `counter` will count.
+fn is_end_of(counter: &str, end: &str) -> bool {
+    any(&tokens(end), &["max", "total", "num"])
+        && meaning(end) == Meaning::Config
+        && matches!(meaning(counter), Meaning::Step(_) | Meaning::Epoch)
 }
 
 /// Names without a letter or digit: spaCy's `#`.
@@ -759,6 +785,7 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
     let running_total = matches!(tokens, [a, b] if a == "total" && b == "timesteps")
         || tokens == ["total", "train", "updates"]
         || tokens == ["num", "updates"]
+        || tokens == ["num", "trees"]
         || tokens == ["time", "total", "timesteps"]
         || tokens == ["consumed", "samples"]
         || tokens == ["time", "iterations"];
@@ -773,6 +800,10 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
     }
     if last == "rank" {
         return Some(Meaning::Rank);
+    }
+    // `训练轮次`, `训练步数`: scripts without blanks write them as one word.
+    if !loss && !last.is_ascii() && ["轮次", "轮数", "周期"].iter().any(|word| last.ends_with(word)) {
+        return Some(Meaning::Epoch);
     }
     if EPOCHS.contains(&last) && (last != "e" || tokens.len() == 1)
         || (tokens.len() <= 2 && first == "epoch" && matches!(last, "train" | "val" | "test" | "epoch"))
@@ -849,6 +880,8 @@ pub(crate) fn loss_rank(name: &str) -> Option<LossRank> {
                 "smooth",
                 "smoothed",
                 "ema",
+                "ewa",
+                "ewma",
                 "median",
                 "tot",
                 "moving",
@@ -904,7 +937,18 @@ fn strength(tokens: &[String], smoothed: bool) -> u8 {
             !PLAIN.contains(&t.as_str())
                 && !matches!(
                     t.as_str(),
-                    "avg" | "average" | "mean" | "running" | "smooth" | "smoothed" | "ema" | "tot" | "moving" | "avr"
+                    "avg"
+                        | "average"
+                        | "mean"
+                        | "running"
+                        | "smooth"
+                        | "smoothed"
+                        | "ema"
+                        | "ewa"
+                        | "ewma"
+                        | "tot"
+                        | "moving"
+                        | "avr"
                 )
         })
         .collect();
@@ -925,8 +969,21 @@ fn strength(tokens: &[String], smoothed: bool) -> u8 {
     let total = any(tokens, &["total"]) && word_loss;
     let epoch = tokens.len() > 1 && tokens.last().is_some_and(|t| t == "epoch");
     // A term beside the loss proper.
-    let term = any(tokens, &["entropy", "ent", "kl", "aux", "reg", "commit", "z", "regloss", "balance", "balancing"])
-        && !any(tokens, &["cross"]);
+    let named = [
+        "entropy",
+        "ent",
+        "kl",
+        "approxkl",
+        "clipfrac",
+        "aux",
+        "reg",
+        "commit",
+        "z",
+        "regloss",
+        "balance",
+        "balancing",
+    ];
+    let term = any(tokens, &named) && !any(tokens, &["cross"]);
     let base = if base == 60 && term { 57 } else { base };
     base + u8::from(total) * 4 - if smoothed { 20 } else { 0 } - u8::from(epoch) * 5
 }
@@ -1007,6 +1064,8 @@ mod tests {
             "num_updates",
             "completed step",
             "第 步",
+            "global_step/max_steps",
+            "num-trees",
         ] {
             assert!(matches!(meaning(name), Meaning::Step(_)), "{name}: {:?}", meaning(name));
         }

@@ -90,6 +90,8 @@ fn is_objective(metric: &Metric, all: &[Metric]) -> bool {
         ["perplexity" | "ppl"] => metric.split != Split::Held,
         // What an optimiser calls its objective; beside a detector's other terms it is one of them.
         ["obj"] if others().any(|other| matches!(other.name.as_str(), "box" | "cls")) => false,
+        // What descends along a gradient is minimised: t-SNE's `error = 84.1, gradient norm = 0.02`.
+        ["error"] => others().any(|other| names::tokens(&other.name).iter().any(|word| word == "gradient")),
         ["f" | "obj"] => others().all(|other| other.meaning != Meaning::Result),
         // The value of a study's trials may be anything: they show parameters beside it.
         ["value"] => !others().any(|other| other.may_count() && other.meaning != Meaning::Output),
@@ -121,7 +123,24 @@ fn best(metrics: &[Metric], most: u64) -> Option<usize> {
             chosen = Some((score, index));
         }
     }
-    chosen.map(|(_, index)| index)
+    let chosen = chosen.map(|(_, index)| index)?;
+    Some(own_value(metrics, chosen).unwrap_or(chosen))
+}
+
+/// Where the best name is that of a mean (`loss_mean`), the one loss beside it that is none (`gpt_loss`): the step's own value.
+fn own_value(metrics: &[Metric], chosen: usize) -> Option<usize> {
+    let mean = &metrics[chosen];
+    if role(mean, metrics) != Role::SmoothedLoss {
+        return None;
+    }
+    let own = |metric: &Metric| {
+        role(metric, metrics) == Role::TrainingLoss
+            && metric.meaning == Meaning::Loss
+            && metric.points >= mean.points
+            && names::loss_rank(base(&metric.name)).is_some_and(|rank| rank.strength >= 60)
+    };
+    let mut owns = metrics.iter().enumerate().filter(|(_, metric)| own(metric)).map(|(index, _)| index);
+    owns.next().filter(|_| owns.next().is_none())
 }
 
 fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {

@@ -35,7 +35,7 @@ impl Console {
         if let Some(header) = self.header.clone() {
             // ultralytics draws a row of its table, then the bar.
             let part = text[bar.description.clone()].trim_ascii_end();
-            if let Some(cells) = header.row(part) {
+            if let Some(cells) = header.row(part, here.column) {
                 self.row(&header, &cells, Here { text: part, redraw: true, cut: false, ..here }, sink);
                 self.scan = scan;
                 return;

@@ -119,7 +119,15 @@ impl HeldLine {
     }
 
     fn here(&self) -> Here<'_> {
-        Here { text: &self.text, indented: false, line: self.line, redraw: false, cut: false, rank: self.rank }
+        Here {
+            text: &self.text,
+            indented: false,
+            column: 0,
+            line: self.line,
+            redraw: false,
+            cut: false,
+            rank: self.rank,
+        }
     }
 }
 

@@ -41,6 +41,8 @@ struct Context {
     counted: bool,
     /// The part of the data that the header names.
     split: Split,
+    /// The line of the heading that named it last.
+    heading: u64,
     /// Where the counter of training lines ends.
     total: Option<i64>,
 }
@@ -62,6 +64,8 @@ pub(crate) struct Console {
     printed: Printed,
     /// The line of the header.
     header_line: u64,
+    /// The part of the data that its rows are taken on, as far as the line above it says.
+    header_split: Split,
     block: Vec<rows::Pair>,
     group: String,
     /// Indented lines with one pair each, held because their step may stand below them.
@@ -182,6 +186,8 @@ struct Here<'a> {
     text: &'a [u8],
     /// Whether the line is indented.
     indented: bool,
+    /// Where the text begins in its line, behind what that was wrapped in.
+    column: usize,
     line: u64,
     redraw: bool,
     cut: bool,
@@ -199,7 +205,7 @@ struct Opened<'t> {
 
 impl<'t> Opened<'t> {
     fn here(&self, line: u64, redraw: bool, cut: bool) -> Here<'t> {
-        Here { text: self.text, indented: self.indented, line, redraw, cut, rank: self.rank }
+        Here { text: self.text, indented: self.indented, column: 0, line, redraw, cut, rank: self.rank }
     }
 }
 
@@ -325,7 +331,7 @@ impl Console {
 
     fn text(&mut self, here: Here<'_>, sink: &mut Sink, depth: u8) {
         let text = here.text.trim_ascii_start();
-        let here = Here { text, ..here };
+        let here = Here { text, column: here.column + here.text.len() - text.len(), ..here };
         if text.is_empty() || depth > 8 {
             return;
         }

@@ -33,7 +33,7 @@ impl Console {
 
     pub(super) fn read_pairs(&mut self, scan: &Scan, here: Here<'_>, sink: &mut Sink) {
         if scan.items.is_empty() {
-            if !self.heading(here.text) {
+            if !self.heading(here.text, here.line) {
                 self.lesson = Some(Lesson::nothing(here));
             }
             return;
@@ -256,8 +256,12 @@ impl Console {
         if meaning == Meaning::Unknown && !item.unit.is_empty() && key == "第".as_bytes() {
             let unit = &text[item.unit.clone()];
             // `第3轮训练`: what follows the counter's word is written without a blank.
+            let unit = unit.strip_prefix("个".as_bytes()).unwrap_or(unit);
             let counted = ["轮", "回合", "周期", "步", "批次"].iter().find(|word| unit.starts_with(word.as_bytes()));
-            return self.meaning_of(counted.map_or(unit, |word| word.as_bytes()));
+            // `第3次训练`: the third time.
+            let times = ["次训练", "次迭代"].iter().any(|word| unit.starts_with(word.as_bytes()));
+            let unit = counted.map_or(unit, |word| word.as_bytes());
+            return if times { Meaning::Step(3) } else { self.meaning_of(unit) };
         }
         if item.link == Link::Blank && meaning == Meaning::Unknown {
             // `DEBUG TRAIN Batch 0/100`: only the last word belongs to the number.

@@ -9,7 +9,7 @@ use crate::parse::sink::Place;
 
 impl Console {
     /// `Eval begin...`: a line of words that says what the lines below it belong to. True where it was one.
-    pub(super) fn heading(&mut self, text: &[u8]) -> bool {
+    pub(super) fn heading(&mut self, text: &[u8], line: u64) -> bool {
         if text.len() > 60 || text.split(|b| *b == b' ').count() > 3 {
             return false;
         }
@@ -20,6 +20,7 @@ impl Console {
             Split::Train => self.context.split = Split::Unsaid,
             Split::Unsaid => return false,
         }
+        self.context.heading = line;
         true
     }
 
@@ -94,6 +95,16 @@ impl Console {
                     said.take_step(item, text);
                 }
                 Meaning::Loss | Meaning::Result => valued = true,
+                // `data=0000128/0001000`: how much of the data was seen.
+                Meaning::Noise | Meaning::Unknown | Meaning::Config
+                    if best == 0
+                        && item.of.is_some()
+                        && item.link == Link::Mark
+                        && is_share(&text[item.key.clone()]) =>
+                {
+                    best = 1;
+                    said.take_step(item, text);
+                }
                 _ => {}
             }
         }
@@ -138,8 +149,10 @@ impl Console {
         let Some(first) = numbers.next() else { return };
         let second = numbers.next();
         // `[1,  2000] loss: 0.5`
-        let closes = |i: &Item| text[i.text.end..].trim_ascii_start().starts_with(b"]");
-        if let (b'[', b',', Some(twin)) = (first.bracket, first.next, second.filter(|s| best == 0 && closes(s)))
+        // `(1, 2000) loss: 0.5` as well.
+        let close: &[u8] = if first.bracket == b'(' { b")" } else { b"]" };
+        let closes = |i: &Item| text[i.text.end..].trim_ascii_start().starts_with(close);
+        if let (b'[' | b'(', b',', Some(twin)) = (first.bracket, first.next, second.filter(|s| best == 0 && closes(s)))
             && !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric)
         {
             said.take_epoch(first, text);
@@ -233,6 +246,11 @@ impl Console {
         }
         Place { epoch: said.epoch.or(context.epoch), step: said.step, lap: 0 }
     }
+}
+
+/// Whether a fraction of this name tells how far training has come.
+fn is_share(name: &[u8]) -> bool {
+    [&b"data"[..], b"progress"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// `12 train loss: 0.5`: a word behind a leading number that can only begin the name of a loss.

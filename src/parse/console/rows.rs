@@ -28,7 +28,7 @@ impl Console {
             return true;
         }
         if let Some(header) = &self.header
-            && let Some(cells) = header.row(here.text)
+            && let Some(cells) = header.row(here.text, here.column)
         {
             let header = header.clone();
             self.row(&header, &cells, here, sink);
@@ -40,7 +40,7 @@ impl Console {
         self.close_block(sink);
         let stacked =
             self.header.as_ref().filter(|_| self.header_line + 1 == here.line).and_then(|h| h.over(here.text));
-        if let Some(header) = stacked.or_else(|| Header::read(here.text)) {
+        if let Some(header) = stacked.or_else(|| Header::read(here.text)).map(|header| header.at(here.column)) {
             if self.header.as_ref().is_some_and(|known| known.names == header.names) {
                 self.printed.restart();
             } else {
@@ -48,6 +48,9 @@ impl Console {
             }
             self.header = Some(header);
             self.header_line = here.line;
+            // `validation` right above the header: the rows are taken on held-out data.
+            let headed = self.context.heading + 1 == here.line;
+            self.header_split = if headed { self.context.split } else { Split::Unsaid };
             self.recipes.clear();
             return true;
         }
@@ -72,7 +75,7 @@ impl Console {
         let said = Said { rank: here.rank, ..Said::default() };
         let place = self.place(&said, true);
         for (column, range) in cells {
-            let id = self.metric(&format!("{} {name}", header.names[*column]), "", said.split, here.rank, place, sink);
+            let id = self.metric(&header.crossed_name(*column, &name), "", said.split, here.rank, place, sink);
             let text = &here.text[range.clone()];
             let Some(value) = number::whole(text) else { continue };
             self.give(id, place, value, text, range.end == here.text.len() && here.cut, here, sink);
@@ -81,13 +84,17 @@ impl Console {
 
     pub(super) fn row(&mut self, header: &Header, cells: &[(usize, Range<usize>)], here: Here<'_>, sink: &mut Sink) {
         self.styles.rows += 1;
-        let mut said = Said { rank: here.rank, ..Said::default() };
-        let mut best = 0;
-        let mut values = Vec::new();
+        let mut said = Said { rank: here.rank, split: self.header_split, ..Said::default() };
+        let (mut best, mut values, mut nth) = (0, Vec::new(), 0);
+        let mut before = None;
         for (column, range) in cells {
             let cell = &here.text[range.clone()];
             let Some(found) = table::cell_number(cell) else { continue };
+            // The numbers of a list share a column.
+            nth = if before == Some(*column) { nth + 1 } else { 1 };
+            before = Some(*column);
             let name = &header.names[*column];
+            let listed = || if nth > 1 { format!("{name} [{nth}]") } else { name.clone() };
             let value = number::value(&cell[..found.end], found.spelling, self.decimal_comma);
             match header.meanings[*column] {
                 Meaning::Epoch => said.epoch = Some(value),
@@ -98,7 +105,7 @@ impl Console {
                 Meaning::Step(_) | Meaning::Config | Meaning::Rank => {}
                 Meaning::Noise => sink.note_noise(name),
                 _ if found.unit => sink.note_noise(name),
-                _ => values.push((name.clone(), range.start..range.start + found.end, value)),
+                _ => values.push((listed(), range.start..range.start + found.end, value)),
             }
         }
         if said.step.is_none() && said.epoch.is_none() {

@@ -13,6 +13,13 @@ pub(super) fn tag_before_stamp(text: &[u8]) -> Option<usize> {
     (stamp(rest).is_some() || level(rest).is_some()).then_some(close + 1)
 }
 
+/// `DLL 2026-01-02 03:04:05.678 - `: a logger's name in capitals.
+pub(super) fn name_before_stamp(text: &[u8]) -> Option<usize> {
+    let name = text.iter().take(9).take_while(|byte| byte.is_ascii_uppercase()).count();
+    let stamped = text.get(name) == Some(&b' ') && stamp(&text[name + 1..]).is_some_and(|length| length >= 19);
+    ((2..=8).contains(&name) && stamped).then_some(name)
+}
+
 /// `train\tRun training\t2026-01-02T03:04:05Z …`: job and step of a CI run, as its client prints them before each line.
 pub(super) fn columns_before_stamp(text: &[u8]) -> Option<usize> {
     let head = &text[..text.len().min(200)];

@@ -65,9 +65,12 @@ impl Labels {
         Self { seen }
     }
 
-    /// Whether a line begins as one with a label does, though it is not known to be one, in a log that has labels.
+    /// Whether a line begins as one with a label does, though it is not known to be one, in a log that has labels or has just shown
+    /// this one for the first time.
     pub(crate) fn may_have(&self, line: &[u8]) -> bool {
-        self.seen.iter().any(|(_, lines)| *lines >= LINES) && label(line).is_some()
+        let Some((length, _)) = label(line) else { return false };
+        let name = without_blank(&line[..length]);
+        self.seen.iter().any(|(known, lines)| *lines >= LINES || **known == *name)
     }
 
     /// The label of a line, where it is one: behind it stand words without a number or another counter, or enough such lines

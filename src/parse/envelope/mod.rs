@@ -5,6 +5,7 @@ mod columns;
 mod container;
 mod label;
 mod numbering;
+mod stamp;
 
 pub(crate) use container::container_piece;
 pub(crate) use label::{Label, Labels, may_be_labelled};
@@ -12,9 +13,13 @@ pub(crate) use numbering::Numbering;
 
 use super::names::{self, Meaning};
 use super::number;
-use columns::{columns_before_level, columns_before_stamp, function, tag_before_object, tag_before_stamp};
+use columns::{
+    columns_before_level, columns_before_stamp, function, name_before_stamp, tag_before_object, tag_before_stamp,
+};
 use container::container;
 use numbering::numbering;
+use stamp::host_and_program;
+pub(crate) use stamp::stamp;
 
 /// What stood before the text of a line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,6 +73,7 @@ pub(crate) fn strip(line: &[u8]) -> Envelope {
             .then(|| logger(rest).or_else(|| function(rest)).or_else(|| columns_before_level(rest)))
             .flatten()
             .or_else(|| tag_before_stamp(rest))
+            .or_else(|| name_before_stamp(rest))
             .or_else(|| columns_before_stamp(rest))
             .or_else(|| tag_before_object(rest))
         {
@@ -157,150 +163,6 @@ fn mpi_label(text: &[u8]) -> Option<(usize, u32)> {
 
 fn starts_with_ignoring_case(text: &[u8], word: &str) -> bool {
     text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes())
-}
-
-/// A date, a time or both, in brackets or bare; also absl's `I0102 03:04:05.678 123 file.py:10]` and syslog's.
-pub(crate) fn stamp(text: &[u8]) -> Option<usize> {
-    if let Some(length) = absl(text).or_else(|| syslog(text)).or_else(|| since_1970(text)) {
-        return Some(length);
-    }
-    let bracket = match text.first()? {
-        b'[' => 1,
-        b'(' => 1,
-        _ => 0,
-    };
-    let mut at = bracket;
-    let date = date(&text[at..]);
-    at += date;
-    if date > 0 {
-        at += usize::from(matches!(text.get(at), Some(b'T' | b't' | b' ' | b'_' | b'-')));
-        at += usize::from(date > 0 && text.get(at) == Some(&b' '));
-    }
-    let clock = clock(&text[at..]);
-    at += clock;
-    if date == 0 && (clock < 5 || (bracket == 0 && !text.get(at).is_none_or(u8::is_ascii_whitespace))) {
-        return None;
-    }
-    if clock > 0 {
-        at += zone(&text[at..]);
-    }
-    if bracket == 0 {
-        return Some(at);
-    }
-    // `[01/02 03:04:05 d2.utils.events]:` closes behind a logger name.
-    let close = text[at..].iter().take(64).position(|&b| matches!(b, b']' | b')'))?;
-    let inside = &text[at..at + close];
-    let elapsed = inside.contains(&b'<') || inside.contains(&b'=');
-    (!elapsed).then(|| {
-        let end = at + close + 1;
-        end + usize::from(text.get(end) == Some(&b':'))
-    })
-}
-
-/// Length of `2026-01-02`, `01/02/2026`, `02.01.2026`, `01/02`, or 0.
-fn date(text: &[u8]) -> usize {
-    let field = |from: usize| text[from.min(text.len())..].iter().take(4).take_while(|b| b.is_ascii_digit()).count();
-    let first = field(0);
-    if !matches!(first, 2 | 4) {
-        return 0;
-    }
-    let Some(&mark @ (b'-' | b'/' | b'.')) = text.get(first) else { return 0 };
-    let second = field(first + 1);
-    if !matches!(second, 1 | 2) {
-        return 0;
-    }
-    let at = first + 1 + second;
-    if text.get(at) == Some(&mark) {
-        let third = field(at + 1);
-        return if matches!(third, 1 | 2 | 4) { at + 1 + third } else { 0 };
-    }
-    // A day without a year counts only where a time follows.
-    let day = mark == b'/' && first == 2 && second == 2 && text.get(at) == Some(&b' ') && clock(&text[at + 1..]) >= 8;
-    if day { at } else { 0 }
-}
-
-/// Length of `03:04:05`, with a fraction of a second if there is one; at least hours and minutes.
-fn clock(text: &[u8]) -> usize {
-    let two = |at: usize| text.len() >= at + 2 && text[at].is_ascii_digit() && text[at + 1].is_ascii_digit();
-    if !two(0) || text.get(2) != Some(&b':') || !two(3) {
-        return 0;
-    }
-    if text.get(5) != Some(&b':') || !two(6) {
-        return 5;
-    }
-    let fraction = match text.get(8) {
-        Some(b'.' | b',') => text[9..].iter().take_while(|b| b.is_ascii_digit()).count(),
-        _ => 0,
-    };
-    if fraction > 0 { 9 + fraction } else { 8 }
-}
-
-fn zone(text: &[u8]) -> usize {
-    match text.first() {
-        Some(b'Z') => 1,
-        Some(b'+' | b'-') if text.get(1).is_some_and(u8::is_ascii_digit) => {
-            1 + text[1..].iter().take(5).take_while(|b| b.is_ascii_digit() || **b == b':').count()
-        }
-        Some(b' ') if text[1..].starts_with(b"UTC") => 4,
-        _ => 0,
-    }
-}
-
-/// `1767323045.123456 ` and `1767323045123 `: seconds since 1970 with a fraction, or milliseconds.
-fn since_1970(text: &[u8]) -> Option<usize> {
-    let bracket = usize::from(text.first() == Some(&b'['));
-    let digits = |from: usize| text[from.min(text.len())..].iter().take(14).take_while(|b| b.is_ascii_digit()).count();
-    let whole = digits(bracket);
-    let mut at = bracket + whole;
-    if text.get(bracket) != Some(&b'1') || !matches!(whole, 10 | 13) {
-        return None;
-    }
-    if whole == 10 {
-        let fraction = digits(at + 1);
-        at += 1 + fraction;
-        if text[bracket + whole..].first() != Some(&b'.') || !(3..=9).contains(&fraction) {
-            return None;
-        }
-    }
-    let closes =
-        if bracket == 1 { text.get(at) == Some(&b']') } else { text.get(at).is_some_and(u8::is_ascii_whitespace) };
-    closes.then_some(at + bracket)
-}
-
-fn absl(text: &[u8]) -> Option<usize> {
-    let level = matches!(text.first()?, b'I' | b'W' | b'E' | b'D' | b'F');
-    let day = text.get(1..5)?.iter().all(u8::is_ascii_digit);
-    let long = text.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
-    let at = if long { 9 } else { 5 };
-    if !level || !day || text.get(at) != Some(&b' ') || clock(&text[at + 1..]) < 8 {
-        return None;
-    }
-    let close = text.iter().take(160).position(|&b| b == b']')?;
-    Some(close + 1)
-}
-
-fn syslog(text: &[u8]) -> Option<usize> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = text.get(..3)?;
-    if !MONTHS.iter().any(|m| m.as_bytes() == month) || text.get(3) != Some(&b' ') {
-        return None;
-    }
-    let day = 4 + text[4..].iter().take(3).take_while(|b| b.is_ascii_digit() || **b == b' ').count();
-    let time = clock(text.get(day..)?);
-    if time < 8 {
-        return None;
-    }
-    let at = day + time;
-    Some(at + host_and_program(&text[at..]).unwrap_or(0))
-}
-
-/// Length of ` host program[123]:`.
-fn host_and_program(text: &[u8]) -> Option<usize> {
-    let colon = text.iter().take(96).position(|&b| b == b':')?;
-    let named = text[..colon].strip_suffix(b"]")?;
-    let open = named.iter().rposition(|&b| b == b'[')?;
-    let words = named[..open].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
-    (words == 2 && named[open + 1..].iter().all(u8::is_ascii_digit)).then_some(colon + 1)
 }
 
 /// `INFO`, `[INFO]`, `INFO:`, `(WARNING)`, `INFO |`.
@@ -465,6 +327,13 @@ mod tests {
             ("2026-11-21 09:18:33,483 - INFO - trainer - step 10/200 | loss=3.9", "step 10/200 | loss=3.9"),
             ("2026-11-21 09:18:34.670 | INFO     | __main__:train:49 - epoch=1 step=1", "epoch=1 step=1"),
             ("[11/21/2026 08:08:08] INFO: it 1 | loss 4.1897e+00", "it 1 | loss 4.1897e+00"),
+            ("DLL 2026-01-02 03:04:05.678901 - (0, 12) train_loss : 0.5", "(0, 12) train_loss : 0.5"),
+            ("1767323045.123 step 1 loss 0.5", "step 1 loss 0.5"),
+            ("1767323045123\tstep 1 loss 0.5", "step 1 loss 0.5"),
+            ("1767323045.5 step 1", "1767323045.5 step 1"),
+            ("2026-01-02T03:04:05+0100 node1 python3[48213]: step 1", "step 1"),
+            ("2026-01-02 03:04:05,123 - train - INFO - [1 | 2.3] loss=0.5", "[1 | 2.3] loss=0.5"),
+            ("2026-01-02 03:04:05,123 INFO | loss | 0.5 |", "| loss | 0.5 |"),
             ("[rank0]:[titan] 2024-10-01 10:00:00,123 - root - INFO - step:  1  loss: 12.2", "step:  1  loss: 12.2"),
             ("[01/01 00:00:00 d2.utils.events]:  eta: 0:01:00  iter: 19", "eta: 0:01:00  iter: 19"),
             ("I0101 00:00:00.000000 123 train.py:100] train epoch: 1", "train epoch: 1"),

@@ -10,7 +10,7 @@ use std::ops::Range;
 use ahead::{is_lone_pipe, joins, mark_follows, number_follows, special_starts, starts_atom};
 use apart::{clock_or_date, source_place};
 use behind::{attached_unit, end_of_range, fraction, next_word};
-use words::{inside_word, is_tensor, is_word, matching, word_end};
+use words::{counts, inside_word, is_tensor, is_word, matching, quotes_a_name, word_end};
 
 use super::number::{self, Number, Spelling};
 
@@ -105,6 +105,10 @@ impl Scan {
             b' ' => self.blank(line, at, state),
             b':' | b'=' => {
                 self.mark(state);
+                at + 1
+            }
+            b'"' | b'\'' if quotes_a_name(line, at) && state.link == Link::None => {
+                self.drop_words(state);
                 at + 1
             }
             b'"' | b'`' => at + 1,
@@ -215,7 +219,13 @@ impl Scan {
                 .trim_ascii_start()
                 .first()
                 .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'+'));
-            if line[at] == b'(' && wordy && !numeric && state.link == Link::None && state.words.is_some() {
+            if line[at] == b'('
+                && wordy
+                && !numeric
+                && !counts(inside)
+                && state.link == Link::None
+                && state.words.is_some()
+            {
                 if let Some(words) = &mut state.words {
                     words.end = close + 1;
                 }
@@ -410,6 +420,11 @@ mod tests {
             ("a1,\"step 1 | loss 2\",INFO,2026-11-21T09:00:16.123Z", vec!["step 1", "loss 2"]),
             ("train CrossEntropy |  0.5", vec!["train CrossEntropy=0.5"]),
             ("lr 1e-4 loss nan", vec!["lr 1e-4", "loss nan"]),
+            (
+                "Train Metrics (step 10 epoch 1) - Gradient Norm: 2 | Loss: 3",
+                vec!["step 10", "epoch 1", "Gradient Norm=2", "Loss=3"],
+            ),
+            ("Evaluation metric 'epoch_loss'=5.43", vec!["epoch_loss=5.43"]),
             ("Verlust: 0,6931, Genauigkeit: 0,5", vec!["Verlust=0,6931", "Genauigkeit=0,5"]),
             ("step:1,loss:2,acc:3", vec!["step=1", "loss=2", "acc=3"]),
             ("dice_loss - 0.5, step 3 - loss: 1 - 2", vec!["dice_loss 0.5", "step 3", "loss=1", " 2"]),

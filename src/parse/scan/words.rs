@@ -1,5 +1,7 @@
 //! Where words begin and end, and the marks among them.
 
+use crate::parse::names;
+
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
@@ -90,4 +92,23 @@ pub(super) fn is_tensor(word: &[u8]) -> bool {
         b"mx.array",
     ]
     .contains(&word)
+}
+
+/// `step 10 epoch 1`: whether what stands in a bracket counts something, so that it is no part of a name.
+pub(super) fn counts(inside: &[u8]) -> bool {
+    let word = inside.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let behind = &inside[word..];
+    word > 0
+        && behind.first() == Some(&b' ')
+        && behind.trim_ascii_start().first().is_some_and(u8::is_ascii_digit)
+        && names::is_position_word(&inside[..word])
+}
+
+/// `metric 'epoch_loss'=0.5`: whether a quotation mark behind a word opens a name that has its number right behind it.
+pub(super) fn quotes_a_name(line: &[u8], at: usize) -> bool {
+    let quote = line[at];
+    let name = line[at + 1..].iter().take(60).take_while(|byte| is_word(**byte)).count();
+    let behind = line.get(at + 1 + name..).unwrap_or_default();
+    let marked = behind.first() == Some(&quote) && matches!(behind.get(1), Some(b'=' | b':'));
+    at > 1 && line[at - 1] == b' ' && is_word(line[at - 2]) && name > 0 && marked
 }

@@ -233,6 +233,7 @@ impl Console {
             let values = values.collect();
             let start = self.recipes.all[at].lesson.offset.min(frame.text.len());
             let here = Here {
+                column: 0,
                 text: &frame.text[start..],
                 indented: false,
                 line: frame.line,

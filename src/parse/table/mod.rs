@@ -1,6 +1,11 @@
 //! Tables on a console: a header line whose columns name the numbers of the rows below it.
 
+mod cells;
+
 use std::ops::Range;
+
+use cells::{Cells, bar_cell, bracketed, first_number, listed, numbers_of, parting_mark, parts, pipes, words};
+pub(crate) use cells::{cell_number, cells};
 
 use super::names::{self, Meaning};
 use super::number;
@@ -18,74 +23,10 @@ pub(crate) struct Header {
     mark: Option<u8>,
     /// The columns are parts of the data.
     crossed: bool,
-}
-
-/// Where the cells of a row stand, each with the number of its column.
-pub(crate) type Cells = Vec<(usize, Range<usize>)>;
-
-/// The cells of a line: between pipes where there are any, else parted by a tab or two blanks.
-pub(crate) fn cells(line: &[u8]) -> (Vec<Range<usize>>, bool) {
-    let piped = pipes(line) > 0;
-    let mut found = Vec::new();
-    let mut start = None;
-    let mut blanks = 0;
-    let mut at = 0;
-    while at < line.len() {
-        let width = pipe_width(line, at);
-        if width > 0 {
-            close(line, &mut start, at, &mut found, piped);
-            start = Some(at + width);
-            at += width;
-            blanks = 0;
-            continue;
-        }
-        let byte = line[at];
-        if !piped && (byte == b'\t' || byte == b' ') {
-            blanks += if byte == b'\t' { 2 } else { 1 };
-            if blanks >= 2 {
-                close(line, &mut start, at, &mut found, false);
-            }
-        } else {
-            blanks = 0;
-            start.get_or_insert(at);
-        }
-        at += 1;
-    }
-    close(line, &mut start, line.len(), &mut found, piped);
-    if piped {
-        // What stands outside the outer pipes is no cell.
-        if found.first().is_some_and(Range::is_empty) {
-            found.remove(0);
-        }
-        if found.last().is_some_and(Range::is_empty) {
-            found.pop();
-        }
-    }
-    (found, piped)
-}
-
-fn close(line: &[u8], start: &mut Option<usize>, end: usize, found: &mut Vec<Range<usize>>, keep_empty: bool) {
-    let Some(from) = start.take().or((keep_empty && found.is_empty()).then_some(0)) else { return };
-    let inside = &line[from..end];
-    let left = from + inside.len() - inside.trim_ascii_start().len();
-    let right = left + inside.trim_ascii().len();
-    if right > left || keep_empty {
-        found.push(left.min(right)..right);
-    }
-}
-
-fn pipes(line: &[u8]) -> usize {
-    (0..line.len()).filter(|&at| pipe_width(line, at) > 0).count()
-}
-
-fn pipe_width(line: &[u8], at: usize) -> usize {
-    match line[at] {
-        // `||grad||` is a norm.
-        b'|' if line.get(at + 1) == Some(&b'|') || at > 0 && line[at - 1] == b'|' => 0,
-        b'|' => 1,
-        0xE2 if ["│", "┃", "║", "┆"].iter().any(|p| line[at..].starts_with(p.as_bytes())) => 3,
-        _ => 0,
-    }
+    /// The rows are: the column of their names has none itself.
+    sided: bool,
+    /// Where the header begins in its line.
+    column: usize,
 }
 
 /// Whether a line only draws: dashes, equals signs, corners.
@@ -108,6 +49,11 @@ pub(crate) fn is_rule(line: &[u8]) -> bool {
 }
 
 impl Header {
+    /// The header as it stands from this column of its line on, so that the cells of sparse rows are known by their place.
+    pub(crate) fn at(self, column: usize) -> Self {
+        Self { column, ..self }
+    }
+
     /// Reads a header, where every cell is a name and at least one of them is known.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         if line.len() > 600
@@ -132,6 +78,14 @@ impl Header {
         if places.len() > 2 && line[places[0].clone()] == *b"#" {
             places.remove(0);
         }
+        // What is drawn over a bar that the rows begin with.
+        if let Some(drawn) = bar_cell(&line[places[0].clone()]).filter(|_| !piped) {
+            places[0].start += drawn;
+        }
+        let sided = piped && places.len() > 1 && places[0].is_empty();
+        if sided {
+            places.remove(0);
+        }
         let names: Vec<String> =
             places.iter().map(|p| String::from_utf8_lossy(&line[p.clone()]).into_owned()).collect();
         // Detectors head the sum of their losses with a bare `total`.
@@ -143,18 +97,17 @@ impl Header {
         let proper = names.iter().all(|n| is_name(n));
         let known = names.iter().filter(|n| is_known(n)).count();
         let counted = names.iter().any(|n| matches!(names::column(n), Meaning::Epoch | Meaning::Step(_)));
-        let part = |name: &String| {
-            let tokens = names::tokens(name);
-            tokens.len() == 1 && names::split(&tokens) != names::Split::Unsaid
-        };
-        let crossed = piped && names.iter().all(part);
-        (proper && (known >= 1 && (counted || known >= 2) || crossed)).then(|| Self {
+        let crossed = piped && names.iter().all(|name| is_part(name));
+        let sided = sided && !counted;
+        (proper && (known >= 1 && (counted || known >= 2 || sided) || crossed)).then(|| Self {
             meanings: names.iter().map(|n| names::column(n)).collect(),
             names,
             places,
             piped,
             mark,
             crossed,
+            sided,
+            ..Self::default()
         })
     }
 
@@ -177,9 +130,16 @@ impl Header {
         whole.then(|| Self { names, meanings, places: lower, piped, ..Self::default() })
     }
 
-    /// `Training | Validation`: whether the columns are parts of the data, so that the rows have the names.
+    /// `Training | Validation`: whether the columns are parts of the data, so that the rows have the names; or the rows are, below
+    /// a column without a name.
     pub(crate) fn is_crossed(&self) -> bool {
-        self.crossed
+        self.crossed || self.sided
+    }
+
+    /// The metric in a column of such a row.
+    pub(crate) fn crossed_name(&self, column: usize, row: &str) -> String {
+        let name = &self.names[column];
+        if self.sided { format!("{row} {name}") } else { format!("{name} {row}") }
     }
 
     /// The name and the numbers of a row under such a header, each with the column that it stands in.
@@ -188,6 +148,8 @@ impl Header {
         let (name, numbers) = found.split_first()?;
         let proper =
             piped && numbers.len() == self.names.len() && is_name(&String::from_utf8_lossy(&line[name.clone()]));
+        let part = || is_part(&String::from_utf8_lossy(&line[name.clone()]));
+        let proper = proper && (!self.sided || part());
         let whole = |cell: &Range<usize>| cell_number(&line[cell.clone()]).is_some_and(|found| found.end == cell.len());
         let placed: Vec<_> = numbers.iter().cloned().enumerate().filter(|(_, cell)| whole(cell)).collect();
         (proper && !placed.is_empty()).then(|| (name.clone(), placed))
@@ -201,50 +163,61 @@ impl Header {
         number::count(&line[found.first().filter(|_| indexed)?.clone()])
     }
 
-    /// The cells of a row, one for each column that has one.
-    pub(crate) fn row(&self, line: &[u8]) -> Option<Vec<(usize, Range<usize>)>> {
+    /// The cells of a row that stands from this column of its line on: one for each column that has one, and one for each number
+    /// of a list in brackets.
+    pub(crate) fn row(&self, line: &[u8], column: usize) -> Option<Cells> {
         let row = bracketed(line).filter(|_| !self.piped);
         let exact = self.mark.is_some() || row.is_some();
         let (found, piped) = match (row, self.mark) {
             (Some(cells), _) => (cells, false),
             (None, Some(mark)) => (parts(line, mark), false),
             (None, None) if self.piped => cells(line),
-            (None, None) => (words(line), false),
+            (None, None) => (listed(line), false),
         };
         if exact && found.len() != self.names.len() {
             return None;
         }
-        if piped != self.piped || found.is_empty() || self.crossed {
+        if piped != self.piped || found.is_empty() || self.is_crossed() {
             return None;
         }
-        let whole = |cell: &Range<usize>| line[cell.clone()].iter().all(u8::is_ascii_digit);
+        let whole = |cell: &Range<usize>| {
+            let cell = &line[cell.clone()];
+            cell.iter().all(u8::is_ascii_digit) || bar_cell(cell) == Some(cell.len())
+        };
         let placed: Vec<(usize, Range<usize>)> = if found.len() == self.names.len() + 1 && !piped && whole(&found[0]) {
-            // pandas prints its index under no name.
+            // pandas prints its index under no name, others a bar.
             found.into_iter().skip(1).enumerate().collect()
         } else if found.len() == self.names.len() {
             found.into_iter().enumerate().collect()
         } else if found.len() < self.names.len() && !piped {
-            found.into_iter().map(|cell| Some((self.column_of(&cell)?, cell))).collect::<Option<_>>()?
+            found.into_iter().map(|cell| Some((self.column_of(&cell, column)?, cell))).collect::<Option<_>>()?
         } else {
             return None;
         };
         let rising = placed.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let filled = placed.iter().filter(|(_, cell)| !cell.is_empty()).count();
-        let numeric = placed.iter().filter(|(_, cell)| cell_number(&line[cell.clone()]).is_some()).count();
+        let number = |cell: &Range<usize>| cell_number(&line[first_number(line, cell)]).is_some();
+        let numeric = placed.iter().filter(|(_, cell)| number(cell)).count();
         let counter = |column: usize| matches!(self.meanings[column], Meaning::Epoch | Meaning::Step(_));
         let counted = (0..self.names.len()).any(counter);
         let placed_by =
             placed.iter().any(|(column, cell)| counter(*column) && cell_number(&line[cell.clone()]).is_some());
-        (rising && (placed_by || !counted) && numeric >= 1 && numeric * 2 >= filled).then_some(placed)
+        let proper = rising && (placed_by || !counted) && numeric >= 1 && numeric * 2 >= filled;
+        let apart =
+            |(column, cell): (usize, Range<usize>)| numbers_of(line, cell).into_iter().map(move |cell| (column, cell));
+        proper.then(|| placed.into_iter().flat_map(apart).collect())
     }
 
     /// The column that a cell stands under: the one it overlaps, else the nearest.
-    fn column_of(&self, cell: &Range<usize>) -> Option<usize> {
+    fn column_of(&self, cell: &Range<usize>, column: usize) -> Option<usize> {
+        // Header and row need not begin in the same column of their lines.
+        let cell = &(cell.start + column..cell.end + column);
+        let place = |index: usize| self.places[index].start + self.column..self.places[index].end + self.column;
         let overlap = |place: &Range<usize>| place.end.min(cell.end).saturating_sub(place.start.max(cell.start));
         let distance = |place: &Range<usize>| {
             (place.end as i64 - cell.end as i64).abs().min((place.start as i64 - cell.start as i64).abs())
         };
-        (0..self.places.len()).max_by_key(|&i| (overlap(&self.places[i]), -distance(&self.places[i])))
+        (0..self.places.len()).max_by_key(|&i| (overlap(&place(i)), -distance(&place(i))))
     }
 }
 
@@ -261,59 +234,6 @@ fn has_number(line: &[u8]) -> bool {
     })
 }
 
-/// What parts the names in `epoch,loss,lr`, `epoch, loss, lr` and `epoch;loss;lr`.
-fn parting_mark(line: &[u8]) -> Option<u8> {
-    [b';', b','].into_iter().find(|mark| {
-        let found = parts(line, *mark);
-        found.len() > 2 && found.iter().all(|cell| !line[cell.clone()].iter().any(u8::is_ascii_whitespace))
-    })
-}
-
-/// The cells of a row that is printed as a Python tuple or list: `(1, 0.5, 0.8)`, `['epoch', 'loss']`, `[1.  0.5  0.8]`.
-fn bracketed(line: &[u8]) -> Option<Vec<Range<usize>>> {
-    let text = line.trim_ascii();
-    let closed = matches!((text.first()?, text.last()?), (b'(', b')') | (b'[', b']'));
-    let inner = text.get(1..text.len() - 1).filter(|inner| closed && !inner.iter().any(|b| b"()[]{}:=".contains(b)))?;
-    let start = line.len() - line.trim_ascii_start().len() + 1;
-    let found = if inner.contains(&b',') { parts(inner, b',') } else { words(inner) };
-    let quoted = |cell: &Range<usize>| {
-        let quote = |at: Option<&u8>| matches!(at, Some(b'\'' | b'"'));
-        usize::from(cell.len() > 2 && quote(inner.get(cell.start)) && quote(inner.get(cell.end - 1)))
-    };
-    let bare = |cell: Range<usize>| start + cell.start + quoted(&cell)..start + cell.end - quoted(&cell);
-    (found.len() > 1).then(|| found.into_iter().map(bare).collect())
-}
-
-/// What stands between commas or other marks.
-fn parts(line: &[u8], mark: u8) -> Vec<Range<usize>> {
-    let mut start = 0;
-    let mut found = Vec::new();
-    for end in memchr::memchr_iter(mark, line).chain([line.len()]) {
-        let inside = &line[start..end];
-        let left = start + inside.len() - inside.trim_ascii_start().len();
-        found.push(left..left + inside.trim_ascii().len());
-        start = end + 1;
-    }
-    found
-}
-
-fn words(line: &[u8]) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut start = None;
-    for at in 0..=line.len() {
-        let blank = line.get(at).is_none_or(u8::is_ascii_whitespace);
-        match (blank, start) {
-            (true, Some(from)) => {
-                found.push(from..at);
-                start = None;
-            }
-            (false, None) => start = Some(at),
-            _ => {}
-        }
-    }
-    found
-}
-
 fn is_name(text: &str) -> bool {
     let letters = text.chars().any(char::is_alphabetic) || text == "#";
     letters
@@ -325,32 +245,14 @@ fn is_name(text: &str) -> bool {
         && !text.ends_with([':', '.', ',', ';', '!'])
 }
 
+/// Whether a name is that of a part of the data, and nothing else.
+fn is_part(name: &str) -> bool {
+    let tokens = names::tokens(name);
+    tokens.len() == 1 && names::split(&tokens) != names::Split::Unsaid
+}
+
 fn is_known(text: &str) -> bool {
     !matches!(names::column(text), Meaning::Unknown | Meaning::Noise | Meaning::Config)
-}
-
-/// The number of a cell: `0.5`, `1/3`, `12%`, `0.5s`; the range is that of the number itself.
-pub(crate) fn cell_number(cell: &[u8]) -> Option<CellNumber> {
-    let found = number::lex(cell, 0)?;
-    let rest = &cell[found.end..];
-    let unit = match rest {
-        b"" | b"%" | b"*" | b":" | b"." | b"," => false,
-        _ if rest.starts_with(b"/") && rest[1..].iter().all(u8::is_ascii_digit) && rest.len() > 1 => false,
-        _ if rest.len() <= 5 && rest.iter().all(|b| b.is_ascii_alphabetic()) => true,
-        _ => return None,
-    };
-    Some(CellNumber { end: found.end, spelling: found.spelling, unit })
-}
-
-/// The number in a cell of a table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CellNumber {
-    /// Where its digits end.
-    pub(crate) end: usize,
-    /// How it is spelled.
-    pub(crate) spelling: number::Spelling,
-    /// Whether a unit follows, as in `0.5s` or `2.1G`.
-    pub(crate) unit: bool,
 }
 
 #[cfg(test)]
@@ -359,7 +261,7 @@ mod tests {
 
     fn read(header: &str, row: &str) -> Option<Vec<String>> {
         let header = Header::read(header.as_bytes())?;
-        let cells = header.row(row.as_bytes())?;
+        let cells = header.row(row.as_bytes(), 0)?;
         Some(cells.into_iter().map(|(i, cell)| format!("{}={}", header.names[i], &row[cell])).collect())
     }
 
@@ -388,6 +290,21 @@ mod tests {
             read("Epoch  box  obj  total", "0/7  0.1  0.2  0.3").map(|row| row[3].clone()),
             Some("total loss=0.3".into())
         );
+        assert_eq!(
+            read("Step   Train loss    Test metric", "0   [1.5e+00, 2.0e-01]    []"),
+            Some(vec!["Step=0".into(), "Train loss=1.5e+00".into(), "Train loss=2.0e-01".into()])
+        );
+        assert_eq!(
+            read("[------------] Epoch      Train log_loss", "[   40%      ]     1            0.5"),
+            Some(vec!["Epoch=1".into(), "Train log_loss=0.5".into()])
+        );
+        let sparse = Header::read(b"Step    Rate    Loss    Test loss").expect("a header").at(4);
+        let columns = |row: &[u8], column| sparse.row(row, column).map(|cells| cells[2].0);
+        assert_eq!((columns(b"1    0.1             0.5", 7), columns(b"100    0.1    0.5", 5)), (Some(3), Some(2)));
+        let sided = Header::read(b"|       | loss | accuracy |").expect("a header");
+        let (name, cells) = sided.crossed_row(b"| Train | 0.5  | 0.9      |").expect("a row");
+        assert_eq!((sided.crossed_name(cells[0].0, "Train"), name, cells.len()), ("Train loss".into(), 2..7, 2));
+        assert!(sided.crossed_row(b"| model | 0.5  | 0.9      |").is_none(), "no part of the data");
         let tuple = "('epoch', 'loss')";
         assert_eq!(read(tuple, "(1, 0.5)"), Some(vec!["epoch=1".into(), "loss=0.5".into()]));
         assert_eq!(read("step;loss;acc", "1;0,5;0,25").map(|row| row[2].clone()), Some("acc=0,25".into()));
@@ -403,7 +320,7 @@ mod tests {
         assert_eq!(stacked.names, ["Epoch", "Iteration", "Mini-batch Loss"]);
         assert!(above.over(b"| 1 | 50 | 0.5 |").is_none());
         let crossed = Header::read(b"Training |  Validation").expect("a header");
-        assert!(crossed.is_crossed() && crossed.row(b"loss | 0.5").is_none());
+        assert!(crossed.is_crossed() && crossed.row(b"loss | 0.5", 0).is_none());
         let (name, cells) = crossed.crossed_row(b"loss  | 0.5 | N/A").expect("a row");
         assert_eq!((name, cells), (0..4, vec![(0, 8..11)]));
         let frame = Header::read(b"   train-rmse  test-rmse").expect("a header");
