@@ -654,7 +654,10 @@ fn a_file_that_each_run_leaves_for_the_next_is_named_and_proved() {
     let cause = &report["blame"]["causes"][0];
     assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
     assert_eq!(cause["where"]["line"], 5, "{cause:#}");
-    assert!(!case.folder.path().join(".repro-audit/latest/runs/r8/folder").exists(), "its own folder goes with the run");
+    assert!(
+        !case.folder.path().join(".repro-audit/latest/runs/r8/folder").exists(),
+        "its own folder goes with the run"
+    );
 }
 
 #[test]
@@ -666,4 +669,19 @@ fn runs_that_fail_over_what_the_first_one_left_are_told_what_to_try() {
     assert_eq!(report["next"][0], "repro-audit run --set leftovers=off -- python3 job.py");
     fs::remove_dir(case.folder.path().join("out")).unwrap();
     assert_eq!(code(&case.run(&["run", "--set", "leftovers=off", "--", "python3", "job.py"])), 0);
+}
+
+#[test]
+fn one_value_of_a_whole_run_is_said_to_show_little() {
+    let warned = |script: &str| {
+        let (exit, report) = Case::with_job(script).audit(&[]);
+        (exit, report["warnings"].to_string().contains("one value only"))
+    };
+    assert_eq!(warned("echo 'final loss 1.5'"), (0, false), "a shell script has no steps to record");
+    let case = Case::new();
+    for (lines, said) in [(1, true), (2, false)] {
+        case.write("job.py", &format!("for k in range({lines}): print('step', k, 'loss', 1.5)\n"));
+        let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+        assert_eq!((exit, report["warnings"].to_string().contains("one value only")), (0, said), "{report:#}");
+    }
 }

@@ -4,7 +4,7 @@ use crate::cli::RecordLevel;
 use crate::compare::{End, Member};
 use crate::error::Result;
 use crate::model::flight::Flight;
-use crate::model::{Audit, Divergence, Outcome, Resolution, Source, Tolerance, Treatment, Verdict};
+use crate::model::{Audit, Divergence, Outcome, Resolution, Run, Source, Tolerance, Treatment, Verdict};
 use crate::probe::Detail;
 use crate::{blame, compare};
 
@@ -19,7 +19,10 @@ pub fn observe(request: &Request, campaign: &mut Campaign<'_>, audit: &mut Audit
         Some(RecordLevel::Full) => Detail::Full,
         Some(RecordLevel::Light) => Detail::Light,
         None if request.check_observer => Detail::Full,
-        Some(RecordLevel::Off) | None => return Ok(()),
+        Some(RecordLevel::Off) | None => {
+            one_value(request, campaign, audit, batches);
+            return Ok(());
+        }
     };
     let (Some(reference), Some(control)) = (request.treatments.first(), batches.first()) else { return Ok(()) };
     if control.group.outcome != Outcome::Agreed || campaign.interrupted().is_some() {
@@ -41,6 +44,20 @@ pub fn observe(request: &Request, campaign: &mut Campaign<'_>, audit: &mut Audit
     compare_with_control(campaign, audit, control, &recorded);
     compare_bits(campaign, audit, &recorded);
     Ok(())
+}
+
+/// One value for a whole run, such as that of a bar drawn once at the end, says little of the steps before it.
+fn one_value(request: &Request, campaign: &Campaign<'_>, audit: &mut Audit, batches: &[Batch]) {
+    let agreed = batches.first().filter(|batch| batch.group.outcome == Outcome::Agreed);
+    let Some(batch) = agreed.filter(|_| request.shim) else { return };
+    let one = |run: &Run| run.points == 1;
+    if campaign.runs().iter().filter(|run| batch.runs.contains(&run.id)).all(one) {
+        audit.warnings.push(
+            "each run printed one value only, so nothing that came before it was compared; --level full compares every \
+             step of a PyTorch job from inside"
+                .to_owned(),
+        );
+    }
 }
 
 fn record(request: &Request, campaign: &mut Campaign<'_>, reference: &Treatment, detail: Detail) -> Result<Batch> {
