@@ -7,8 +7,21 @@ use super::sink::Sink;
 use super::walk::Part;
 
 /// Keys under which a document keeps what a program printed.
-const KEYS: [&str; 11] =
-    ["log", "message", "msg", "text", "line", "body", "textPayload", "@message", "output", "text/plain", "text/html"];
+const KEYS: [&str; 12] = [
+    "log",
+    "message",
+    "msg",
+    "text",
+    "line",
+    "body",
+    "textPayload",
+    "@message",
+    "output",
+    "text/plain",
+    "text/html",
+    // Kaggle keeps what a notebook printed under this name.
+    "data",
+];
 
 /// One string of the document.
 #[derive(Debug)]

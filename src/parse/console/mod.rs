@@ -2,6 +2,7 @@
 
 mod bars;
 mod held;
+mod logfmt;
 mod objects;
 mod pairs;
 mod pieces;
@@ -18,7 +19,7 @@ use printed::Printed;
 use recipe::{Lesson, Recipes};
 
 use crate::parse::bar::{self, Lag};
-use crate::parse::envelope::{self, Envelope, Label, Labels, Numbering};
+use crate::parse::envelope::{self, Envelope, Label, Labels, Numbering, Shared};
 use crate::parse::frames::{End, Frame, Frames, Reads};
 use crate::parse::lexicon::Lexicon;
 use crate::parse::names::{self, Meaning, Split};
@@ -85,6 +86,7 @@ pub(crate) struct Console {
     recipes: Recipes,
     labels: Labels,
     numbering: Numbering,
+    shared: Shared,
     pieces: Pieces,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
@@ -227,7 +229,8 @@ impl Console {
     /// A console for the log that begins like this.
     pub(crate) fn of_log(head: &[u8]) -> Self {
         let numbering = Numbering::at_the_beginning(head);
-        Self { labels: Labels::at_the_beginning(head), numbering, ..Self::default() }
+        let shared = Shared::at_the_beginning(head);
+        Self { labels: Labels::at_the_beginning(head), numbering, shared, ..Self::default() }
     }
 
     /// Reads one frame.
@@ -246,7 +249,7 @@ impl Console {
         }
         self.lesson = None;
         let Some(text) = self.pieces.join(frame) else { return };
-        let unescaped = unescape_controls(&text);
+        let unescaped = logfmt::message(&text).or_else(|| unescape_controls(&text));
         let opened = self.open(unescaped.as_deref().unwrap_or(&text));
         if envelope::is_tracker_talk(opened.text) {
             return;
@@ -275,6 +278,16 @@ impl Console {
     /// Takes off what a line is wrapped in: the label of a task, the prefixes of loggers and collectors.
     fn open<'t>(&mut self, line: &'t [u8]) -> Opened<'t> {
         let line = &line[self.numbering.length(line)..];
+        let shared = self.shared.length(line);
+        if shared > 0 {
+            let rank = envelope::strip(line).rank;
+            let opened = self.open_labelled(&line[shared..]);
+            return Opened { rank: opened.rank.or(rank), ..opened };
+        }
+        self.open_labelled(line)
+    }
+
+    fn open_labelled<'t>(&mut self, line: &'t [u8]) -> Opened<'t> {
         let (text, mut label) = self.unlabelled(line);
         let mut envelope = envelope::strip(text);
         let mut text = &text[envelope.start.min(text.len())..];

@@ -4,7 +4,7 @@ use super::{blanks, stamp};
 
 /// Length of such a prefix; `first` says that nothing of the line was taken off yet.
 pub(super) fn prefix(text: &[u8], first: bool) -> Option<usize> {
-    let known = process(text).or_else(|| pod(text)).or_else(|| priority(text));
+    let known = process(text).or_else(|| pod(text)).or_else(|| priority(text)).or_else(|| julia(text));
     known.or_else(|| file(text).or_else(|| beginning(text)).filter(|_| first))
 }
 
@@ -78,6 +78,15 @@ fn process(text: &[u8]) -> Option<usize> {
 fn pod(text: &[u8]) -> Option<usize> {
     let close = text.starts_with(b"[pod/").then(|| memchr::memchr(b']', &text[..text.len().min(300)]))??;
     Some(close + 1)
+}
+
+/// `[ Info: `, as Julia's logger begins a message of one line.
+fn julia(text: &[u8]) -> Option<usize> {
+    let inner = text.strip_prefix(b"[ ")?;
+    ["Info: ", "Warning: ", "Debug: "]
+        .iter()
+        .find(|level| inner.starts_with(level.as_bytes()))
+        .map(|level| 2 + level.len())
 }
 
 /// `<14>Jan  2 03:04:05 …` and `<14>1 2026-01-02T03:04:05Z host program 42 - - …`: the priority of a system log.
@@ -160,6 +169,7 @@ mod tests {
             ("<14>Jan  2 03:04:05 node1 train[123]: step 1", "Jan  2 03:04:05 node1 train[123]: step 1"),
             ("12.3s 45 step 1", " step 1"),
             ("> step 1", "step 1"),
+            ("[ Info: 1: 0.5", "1: 0.5"),
             ("runs/a_1/train.log:[0]\ttrain-rmse:0.5", "[0]\ttrain-rmse:0.5"),
         ] {
             assert_eq!(prefix(line.as_bytes(), true).map(|length| &line[length..]), Some(text), "{line}");

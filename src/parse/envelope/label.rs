@@ -2,6 +2,7 @@
 //! they are believed only once lines of words have shown them.
 
 use super::super::names::{self, Meaning};
+use super::shared::{may_begin, same_but_for_digits};
 
 /// Lines that have to show a label.
 const LINES: u32 = 2;
@@ -79,7 +80,10 @@ impl Labels {
         let (length, rank) = label(line)?;
         let (name, text) = (without_blank(&line[..length]), &line[length..]);
         let known = self.seen.iter().position(|(known, _)| **known == *name);
-        let certain = known.is_some_and(|at| self.seen[at].1 >= LINES);
+        // Where `node-07` is one, `node-08` is.
+        let alike = |name: &[u8], known: &[u8]| known.len() == name.len() && same_but_for_digits(known, name, 0);
+        let certain = known.is_some_and(|at| self.seen[at].1 >= LINES)
+            || rank.is_none() && self.seen.iter().any(|(known, lines)| *lines >= LINES && alike(name, known));
         let wordy = is_wordy(text);
         // A host shows itself on lines of any kind; a number on those only that count something themselves.
         let shows = wordy || rank.is_none() && is_host(name) || rank.is_some() && counts(text);
@@ -115,7 +119,7 @@ pub(super) fn shows_more(text: &[u8]) -> bool {
 /// Whether the first line of a log begins as one with the label of a task does.
 pub(crate) fn may_be_labelled(head: &[u8]) -> bool {
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or(head);
-    task(first).is_some() || host(first).is_some() || super::numbering::is_numbered(first)
+    task(first).is_some() || host(first).is_some() || super::numbering::is_numbered(first) || may_begin(first)
 }
 
 /// The labels of a log in which nearly every line names its host.

@@ -5,11 +5,13 @@ mod columns;
 mod container;
 mod label;
 mod numbering;
+mod shared;
 mod stamp;
 
 pub(crate) use container::container_piece;
 pub(crate) use label::{Label, Labels, may_be_labelled};
 pub(crate) use numbering::Numbering;
+pub(crate) use shared::Shared;
 
 use super::names::{self, Meaning};
 use super::number;

@@ -18,7 +18,7 @@ pub(super) fn source_place(line: &[u8], at: usize, close: usize) -> Option<usize
 }
 
 /// A clock time, a span of time, a date or a dotted version: never a value.
-pub(super) fn clock_or_date(line: &[u8], at: usize) -> Option<usize> {
+pub(crate) fn clock_or_date(line: &[u8], at: usize) -> Option<usize> {
     if at > 0 && is_word(line[at - 1]) {
         return None;
     }

@@ -8,7 +8,8 @@ mod words;
 use std::ops::Range;
 
 use ahead::{is_lone_pipe, joins, mark_follows, number_follows, special_starts, starts_atom};
-use apart::{clock_or_date, source_place};
+pub(crate) use apart::clock_or_date;
+use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
 use words::{counts, inside_word, is_tensor, is_word, matching, quotes_a_name, word_end};
 

@@ -127,6 +127,9 @@ pub(super) fn words(line: &[u8]) -> Vec<Range<usize>> {
 
 /// The words of a line, a list in brackets as one: `[1.2e-02, 3.4e-03]`.
 pub(super) fn listed(line: &[u8]) -> Vec<Range<usize>> {
+    if memchr::memchr(b'[', line).is_none() {
+        return words(line);
+    }
     let mut found: Vec<Range<usize>> = Vec::new();
     let open = |cell: &Range<usize>| line[cell.start] == b'[' && !line[cell.clone()].contains(&b']');
     for word in words(line) {

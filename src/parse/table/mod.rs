@@ -196,7 +196,11 @@ impl Header {
         };
         let rising = placed.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let filled = placed.iter().filter(|(_, cell)| !cell.is_empty()).count();
-        let number = |cell: &Range<usize>| cell_number(&line[first_number(line, cell)]).is_some();
+        let lists = memchr::memchr(b'[', line).is_some();
+        let number = |cell: &Range<usize>| match lists {
+            true => cell_number(&line[first_number(line, cell)]).is_some(),
+            false => cell_number(&line[cell.clone()]).is_some(),
+        };
         let numeric = placed.iter().filter(|(_, cell)| number(cell)).count();
         let counter = |column: usize| matches!(self.meanings[column], Meaning::Epoch | Meaning::Step(_));
         let counted = (0..self.names.len()).any(counter);
@@ -205,7 +209,7 @@ impl Header {
         let proper = rising && (placed_by || !counted) && numeric >= 1 && numeric * 2 >= filled;
         let apart =
             |(column, cell): (usize, Range<usize>)| numbers_of(line, cell).into_iter().map(move |cell| (column, cell));
-        proper.then(|| placed.into_iter().flat_map(apart).collect())
+        proper.then(|| if lists { placed.into_iter().flat_map(apart).collect() } else { placed })
     }
 
     /// The column that a cell stands under: the one it overlaps, else the nearest.
