@@ -672,6 +672,10 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         "step.1" => return Meaning::Step(5),
         _ => {}
     }
+    // `number of examples = 4096` counts what there was in all.
+    if matches!(tokens.as_slice(), [number, of, ..] if number == "number" && of == "of") {
+        return Meaning::Config;
+    }
     let loss = has_loss(&tokens);
     // `Iteration No: 1`, `Epoch number 1`.
     let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "number");

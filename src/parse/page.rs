@@ -36,9 +36,13 @@ impl LogFormat for Page {
     }
 }
 
+/// Lines of text that are waited for: they show what all lines are wrapped in.
+const FIRST: usize = 128;
+
 /// Reads the text of a page as a console's output.
 #[derive(Clone, Debug, Default)]
 struct PageReader {
+    begun: bool,
     markup: Markup,
     lines: Vec<(u64, Vec<u8>)>,
     frames: Frames,
@@ -47,6 +51,11 @@ struct PageReader {
 
 impl PageReader {
     fn read_lines(&mut self, sink: &mut Sink) {
+        if !self.begun {
+            self.begun = true;
+            let head: Vec<u8> = self.lines.iter().take(FIRST).flat_map(|(_, text)| text).copied().collect();
+            self.console = Console::of_log(&head);
+        }
         for (line, text) in self.lines.drain(..) {
             self.frames.go_to(line);
             self.frames.read(&text, &mut self.console, sink);
@@ -62,7 +71,9 @@ impl Reader for PageReader {
     fn push(&mut self, bytes: &[u8], sink: &mut Sink) {
         let lines = &mut self.lines;
         self.markup.read(bytes, &mut |line, text| lines.push((line, text.to_vec())));
-        self.read_lines(sink);
+        if self.begun || self.lines.len() >= FIRST {
+            self.read_lines(sink);
+        }
     }
 
     fn finish(&mut self, sink: &mut Sink) {

@@ -401,6 +401,12 @@ fn trimmed_name(raw: &[u8]) -> String {
     if let Some((_, end)) = name.rsplit_once(" with ") {
         name = end;
     }
+    // `After 3 epochs the loss is 0.5`: what was counted is no part of the name.
+    if let Some((counted, rest)) = name.split_once(" the ")
+        && names::is_position_word(counted.as_bytes())
+    {
+        name = rest;
+    }
     name = name.strip_prefix("with ").unwrap_or(name);
     name = name.strip_prefix("the ").unwrap_or(name);
     for tail in [" is", " was", " of", " at", " value"] {

@@ -177,6 +177,8 @@ impl Console {
             && best == 0
             && said.epoch.is_none()
             && (matches!(first.next, b':' | b'|') && first.unit.is_empty()
+                // `12 [D loss: 0.5]`
+                || first.next == b'[' && first.unit.is_empty() && first.bracket == 0
                 || names_a_loss(&text[first.unit.clone()])
                 || text[..first.text.start].ends_with(b"#")
                 || text[..first.text.start].ends_with(b"<") && text[first.text.end..].starts_with(b">"))

@@ -185,10 +185,9 @@ fn first_told(text: &[u8]) -> Option<usize> {
         // A word in brackets is a tag, and so is what a clock or a file's line stands beside.
         let part = names::split(&names::tokens(&word)) != Split::Unsaid;
         let piped = text[at + length..].trim_ascii_start().starts_with(b"|");
-        let tag = piped
-            || matches!(text.get(at + length), Some(b']' | b')' | b'[' | b'|' | b':'))
-            || word.contains('.')
-            || word.contains('-');
+        let marked = matches!(text.get(at + length), Some(b']' | b')' | b'[' | b'|' | b':' | b'"'));
+        let job = word.contains('_') && text[at + length..].starts_with(b" - ");
+        let tag = piped || marked || job || word.contains('.') || word.contains('-');
         if tells || part && !tag {
             return Some(at);
         }
@@ -244,6 +243,8 @@ mod tests {
             "[train-7d9f8b6c5-x2b4c] ",
             "train-0 main ",
             "0|train    | ",
+            "2026-01-02 03:04:0# +0000 - dagster - INFO - train_job - 0f1e2d3c - ",
+            "\"2026-01-02T03:04:0#.001Z\",\"node1\",\"train\",\"",
             "2026-01-02 03:04:0# node1 train[4242] INFO ",
         ] {
             let lines: Vec<String> =

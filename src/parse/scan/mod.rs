@@ -11,7 +11,7 @@ use ahead::{is_lone_pipe, joins, mark_follows, number_follows, special_starts, s
 pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
-use words::{counts, inside_word, is_tensor, is_word, matching, quotes_a_name, word_end};
+use words::{counter_before_dash, counts, inside_word, is_tensor, is_word, matching, quotes_a_name, word_end};
 
 use super::number::{self, Number, Spelling};
 
@@ -279,6 +279,11 @@ impl Scan {
             }
         }
         let end = word_end(line, at);
+        // `Iter-100`: a counter and its number.
+        if let Some(length) = counter_before_dash(&line[at..end]) {
+            self.word(at..at + length, state);
+            return at + length + 1;
+        }
         // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
         let wraps = line.get(end) == Some(&b'(') && number_follows(line, end + 1);
         if wraps && (state.link == Link::Mark || state.words.is_some() && is_tensor(&line[at..end])) {
@@ -425,6 +430,7 @@ mod tests {
                 "Train Metrics (step 10 epoch 1) - Gradient Norm: 2 | Loss: 3",
                 vec!["step 10", "epoch 1", "Gradient Norm=2", "Loss=3"],
             ),
+            ("Iter-100; D_loss: 0.5; top-1: 2", vec!["Iter 100", "D_loss=0.5", "top-1=2"]),
             ("Evaluation metric 'epoch_loss'=5.43", vec!["epoch_loss=5.43"]),
             ("Verlust: 0,6931, Genauigkeit: 0,5", vec!["Verlust=0,6931", "Genauigkeit=0,5"]),
             ("step:1,loss:2,acc:3", vec!["step=1", "loss=2", "acc=3"]),

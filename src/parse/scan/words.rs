@@ -112,3 +112,10 @@ pub(super) fn quotes_a_name(line: &[u8], at: usize) -> bool {
     let marked = behind.first() == Some(&quote) && matches!(behind.get(1), Some(b'=' | b':'));
     at > 1 && line[at - 1] == b' ' && is_word(line[at - 2]) && name > 0 && marked
 }
+
+/// Length of `Iter` in `Iter-100`: a word that counts, before a dash and nothing but digits.
+pub(super) fn counter_before_dash(word: &[u8]) -> Option<usize> {
+    let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let name = word[..word.len() - digits].strip_suffix(b"-").filter(|_| digits > 0)?;
+    (name.iter().all(u8::is_ascii_alphabetic) && names::is_position_word(name)).then_some(name.len())
+}
