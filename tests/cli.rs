@@ -685,3 +685,13 @@ fn one_value_of_a_whole_run_is_said_to_show_little() {
         assert_eq!((exit, report["warnings"].to_string().contains("one value only")), (0, said), "{report:#}");
     }
 }
+
+#[test]
+fn first_runs_that_went_side_by_side_are_told_from_those_that_found_what_they_left() {
+    let case = Case::new();
+    let made = "import time\ntime.sleep(0.3)\nif os.path.exists('cache'): random.seed(1)\ntime.sleep(0.6)\nopen('cache', 'w').close()";
+    case.write("job.py", &seeded(made));
+    let (exit, report) = report(&case.run(&["run", "--jobs", "2", "--format", "json", "--", "python3", "job.py"]));
+    let cause = &report["blame"]["causes"][0];
+    assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
+}

@@ -30,7 +30,7 @@ pub use effects::effects;
 pub use flight::evidence;
 pub use guilty::guilty_operation;
 pub use known::known;
-pub use leftovers::left_by_the_first;
+pub use leftovers::{left_by_the_first, repeats_after};
 pub use locate::{locate, wants_tracing};
 pub use luck::{Rate, agree_by_luck, recordings, repeats_for};
 pub use matrix::{Question, matrix, places};

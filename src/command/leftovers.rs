@@ -1,5 +1,5 @@
 //! Working folders of the runs' own, where they are not to see what earlier runs left, and the question whether that is why
-//! the first run parts from all others.
+//! the first runs part from all others.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,11 +45,12 @@ pub fn remove(trials: &[Trial]) -> Result<()> {
     Ok(())
 }
 
-/// Whether all runs but the first agree, or show nothing, and runs left something in the working folder, which the first one
-/// did not find.
-pub fn may_explain(campaign: &Campaign<'_>, runs: &[String]) -> bool {
+/// How many of these runs came before the change, where the first ones are alike and the later ones are, and runs left
+/// something in the working folder, which the first ones did not find; runs that go side by side are first ones together.
+pub fn first_ones(campaign: &Campaign<'_>, runs: &[String]) -> Option<usize> {
     let parts = |runs: &[String]| matches!(campaign.compare(runs).outcome, Outcome::Diverged(_));
-    runs.len() > 2 && parts(runs) && !parts(&runs[1..]) && campaign.left_something()
+    let first = (1..runs.len()).find(|&first| parts(&runs[..=first]))?;
+    (runs.len() - first > 1 && !parts(&runs[first..]) && campaign.left_something()).then_some(first)
 }
 
 /// Whether the first of these runs ended well and all others did not: they may fail over what it left.
@@ -62,8 +63,9 @@ pub fn may_be_in_the_way(campaign: &Campaign<'_>, runs: &[String]) -> bool {
     ended_well.next() == Some(true) && runs.len() > 1 && ended_well.all(|well| !well) && campaign.left_something()
 }
 
-/// Where [`may_explain`] holds for `runs`, those of `base` so far: runs the job where it finds nothing of what earlier runs
-/// left. Where these agree with the first run, that is the answer.
+/// Where only the first of `runs`, those of `base` so far, part from all others: runs the job where it finds nothing of what
+/// earlier runs left. Where these agree with the first ones, that is the answer. At least `least` runs are made, and as many
+/// as leave chance a small enough risk.
 ///
 /// # Errors
 /// Where runs cannot be carried out.
@@ -71,24 +73,31 @@ pub fn ask(
     campaign: &mut Campaign<'_>,
     base: &Treatment,
     runs: &[String],
-    repeats: u32,
+    (least, risk): (u32, f64),
     evidence: Option<&Evidence>,
 ) -> Result<Option<Blame>> {
-    if !may_explain(campaign, runs) {
-        return Ok(None);
-    }
+    let Some(first) = first_ones(campaign, runs) else { return Ok(None) };
+    let (first, later) = runs.split_at(first);
     let hide = (SettingId::new("leftovers"), Level::new("off"));
     let mut settings: BTreeMap<SettingId, Level> = base.settings.clone();
     settings.extend([hide.clone()]);
     let treatment = Treatment { id: super::blame::treatment_id(&settings), settings };
-    campaign.say("all runs but the first agree: do others agree with it that find nothing of what earlier runs left?");
-    let order = Order { treatment: &treatment, repeats, stop: campaign.stop(), recording: None };
-    let batch = campaign.repeat(&order, &runs[..1])?;
-    if batch.runs.is_empty() || batch.group.outcome != Outcome::Agreed {
+    campaign.say("later runs agree, and the first do not: do others that find nothing of what earlier runs left?");
+    let repeats = blame::repeats_after(first.len(), later.len(), least as usize, risk);
+    let order = Order {
+        treatment: &treatment,
+        repeats: u32::try_from(repeats).unwrap_or(u32::MAX),
+        stop: campaign.stop(),
+        recording: None,
+    };
+    let batch = campaign.repeat(&order, &[])?;
+    // The first ones may have been stopped where they parted from others: they are compared as far as they went.
+    let with_first = [first, &batch.runs].concat();
+    if batch.group.outcome != Outcome::Agreed || campaign.compare(&with_first).outcome != Outcome::Agreed {
         return Ok(None);
     }
     let read = evidence.and_then(|evidence| evidence.leftovers.first());
-    let cause = blame::left_by_the_first(&runs[0], runs.len() - 1, batch.runs.len(), read);
-    let history = vec![format!("{}: {} runs agree with {}", treatment.id, batch.runs.len(), runs[0])];
+    let cause = blame::left_by_the_first(first, later.len(), batch.runs.len(), read);
+    let history = vec![format!("{}: {} runs agree with {}", treatment.id, batch.runs.len(), first.join(", "))];
     Ok(Some(Blame { causes: vec![cause], pins: vec![hide], history, ..Blame::default() }))
 }
