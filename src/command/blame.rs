@@ -59,7 +59,11 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
     let mut search = Search::new(config(request, campaign, base, control, &recorded));
     let mut tried = vec![(base.settings.clone(), so_far.clone())];
     let enough = (request.times, 1.0 - confidence(request));
-    let mut found = match leftovers::ask(campaign, base, &so_far, enough, recorded.evidence.as_ref())? {
+    let left = match leftovers::first_ones(campaign, control.runs.len(), &so_far) {
+        Some(first) => leftovers::ask(campaign, base, &first, enough, recorded.evidence.as_ref())?,
+        None => None,
+    };
+    let mut found = match left {
         Some(found) => {
             recorded.notes.clear(); // that recorded runs agree is no riddle any more
             found
@@ -158,7 +162,8 @@ fn record(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, cont
         let parting = parting_pair(campaign, &runs);
         let enough = runs.len() + 2 > blame::recordings(&known, confidence(request), most);
         let entered = runs.iter().all(|run| campaign.flight(run).is_some_and(|flight| flight.entered > 0));
-        let left = leftovers::first_ones(campaign, &[control.runs.as_slice(), &runs].concat()).is_some();
+        let so_far = [control.runs.as_slice(), &runs].concat();
+        let left = leftovers::first_ones(campaign, control.runs.len(), &so_far).is_some();
         if parting.is_some() || enough || left || !entered || campaign.interrupted().is_some() {
             return Ok(shown(campaign, runs, parting));
         }

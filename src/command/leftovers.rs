@@ -45,12 +45,28 @@ pub fn remove(trials: &[Trial]) -> Result<()> {
     Ok(())
 }
 
-/// How many of these runs came before the change, where the first ones are alike and the later ones are, and runs left
-/// something in the working folder, which the first ones did not find; runs that go side by side are first ones together.
-pub fn first_ones(campaign: &Campaign<'_>, runs: &[String]) -> Option<usize> {
+/// Runs that may part from others because they came first.
+pub struct First {
+    /// Those that came first, alike as far as they go.
+    first: Vec<String>,
+    /// All others, alike too.
+    later: Vec<String>,
+    /// Among how many runs, side by side, the first may have been any.
+    beside: usize,
+}
+
+/// Whether `runs` are of two kinds, one of which is found only among the first ones, `control`, and runs left something in
+/// the working folder, which these did not find.
+pub fn first_ones(campaign: &Campaign<'_>, control: usize, runs: &[String]) -> Option<First> {
     let parts = |runs: &[String]| matches!(campaign.compare(runs).outcome, Outcome::Diverged(_));
-    let first = (1..runs.len()).find(|&first| parts(&runs[..=first]))?;
-    (runs.len() - first > 1 && !parts(&runs[first..]) && campaign.left_something()).then_some(first)
+    let last = runs.last()?;
+    let (first, later): (Vec<String>, Vec<String>) =
+        runs.iter().cloned().partition(|run| run != last && parts(&[run.clone(), last.clone()]));
+    let in_front = runs.starts_with(&first);
+    let among = runs[..control.min(runs.len())].iter().filter(|run| first.contains(run)).count();
+    let fits = !first.is_empty() && later.len() > 1 && (in_front || among == first.len());
+    let found = fits && !parts(&first) && !parts(&later) && campaign.left_something();
+    found.then(|| First { beside: if in_front { first.len() } else { control }, first, later })
 }
 
 /// Whether the first of these runs ended well and all others did not: they may fail over what it left.
@@ -63,27 +79,24 @@ pub fn may_be_in_the_way(campaign: &Campaign<'_>, runs: &[String]) -> bool {
     ended_well.next() == Some(true) && runs.len() > 1 && ended_well.all(|well| !well) && campaign.left_something()
 }
 
-/// Where only the first of `runs`, those of `base` so far, part from all others: runs the job where it finds nothing of what
-/// earlier runs left. Where these agree with the first ones, that is the answer. At least `least` runs are made, and as many
-/// as leave chance a small enough risk.
+/// Runs the job of `base` where it finds nothing of what earlier runs left: where these agree with the first ones, that is
+/// the answer. At least `least` runs are made, and as many as leave chance a small enough risk.
 ///
 /// # Errors
 /// Where runs cannot be carried out.
 pub fn ask(
     campaign: &mut Campaign<'_>,
     base: &Treatment,
-    runs: &[String],
+    First { first, later, beside }: &First,
     (least, risk): (u32, f64),
     evidence: Option<&Evidence>,
 ) -> Result<Option<Blame>> {
-    let Some(first) = first_ones(campaign, runs) else { return Ok(None) };
-    let (first, later) = runs.split_at(first);
     let hide = (SettingId::new("leftovers"), Level::new("off"));
     let mut settings: BTreeMap<SettingId, Level> = base.settings.clone();
     settings.extend([hide.clone()]);
     let treatment = Treatment { id: super::blame::treatment_id(&settings), settings };
     campaign.say("later runs agree, and the first do not: do others that find nothing of what earlier runs left?");
-    let repeats = blame::repeats_after(first.len(), later.len(), least as usize, risk);
+    let repeats = blame::repeats_after(first.len(), later.len(), *beside, least as usize, risk);
     let order = Order {
         treatment: &treatment,
         repeats: u32::try_from(repeats).unwrap_or(u32::MAX),
@@ -92,7 +105,7 @@ pub fn ask(
     };
     let batch = campaign.repeat(&order, &[])?;
     // The first ones may have been stopped where they parted from others: they are compared as far as they went.
-    let with_first = [first, &batch.runs].concat();
+    let with_first = [first.as_slice(), &batch.runs].concat();
     if batch.group.outcome != Outcome::Agreed || campaign.compare(&with_first).outcome != Outcome::Agreed {
         return Ok(None);
     }
