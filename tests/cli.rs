@@ -633,7 +633,7 @@ fn a_file_that_the_first_run_left_for_all_others_is_named_and_proved() {
     for (job, line) in [(cached, Some(4)), (ended, None)] {
         let case = Case::new();
         case.write("job.py", &job);
-        let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+        let (exit, report) = report(&case.run(&["run", "--jobs", "1", "--format", "json", "--", "python3", "job.py"]));
         let cause = &report["blame"]["causes"][0];
         assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
         assert_eq!(cause["where"]["line"].as_u64(), line, "{cause:#}");
@@ -650,7 +650,7 @@ fn a_file_that_each_run_leaves_for_the_next_is_named_and_proved() {
                   if state.exists(): random.seed(int(state.read_text()))\n\
                   state.write_text(str(random.randrange(10**6)))";
     case.write("job.py", &seeded(counts));
-    let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+    let (exit, report) = report(&case.run(&["run", "--jobs", "1", "--format", "json", "--", "python3", "job.py"]));
     let cause = &report["blame"]["causes"][0];
     assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
     assert_eq!(cause["where"]["line"], 5, "{cause:#}");
@@ -664,7 +664,7 @@ fn a_file_that_each_run_leaves_for_the_next_is_named_and_proved() {
 fn runs_that_fail_over_what_the_first_one_left_are_told_what_to_try() {
     let case = Case::new();
     case.write("job.py", &seeded("os.makedirs('out')"));
-    let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+    let (exit, report) = report(&case.run(&["run", "--jobs", "1", "--format", "json", "--", "python3", "job.py"]));
     assert_eq!((exit, &report["confidence"]), (3, &Value::Null), "{report:#}");
     assert_eq!(report["next"][0], "repro-audit run --set leftovers=off -- python3 job.py");
     fs::remove_dir(case.folder.path().join("out")).unwrap();
@@ -681,7 +681,7 @@ fn one_value_of_a_whole_run_is_said_to_show_little() {
     let case = Case::new();
     for (lines, said) in [(1, true), (2, false)] {
         case.write("job.py", &format!("for k in range({lines}): print('step', k, 'loss', 1.5)\n"));
-        let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+        let (exit, report) = report(&case.run(&["run", "--jobs", "1", "--format", "json", "--", "python3", "job.py"]));
         assert_eq!((exit, report["warnings"].to_string().contains("one value only")), (0, said), "{report:#}");
     }
 }

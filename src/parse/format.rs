@@ -45,6 +45,11 @@ pub trait Reader {
     fn line(&self) -> Option<u64> {
         None
     }
+    /// What the beginning of the log has decided for all of it, as text without digits: two logs of which it is not the same are not
+    /// read together.
+    fn beginning(&self) -> String {
+        String::new()
+    }
     /// Reads on in two logs that have said the same so far, as far as their lines differ in nothing that is compared. Gives the
     /// bytes read of each.
     fn read_alike(&mut self, _logs: [&[u8]; 2], _sink: &mut Sink) -> [usize; 2] {

@@ -131,7 +131,7 @@ impl Live {
     }
 
     /// Chooses a format for this log and another one, which begin with what was pushed so far and go on as `rests` say; gives
-    /// the candidates for the other one. `None`, and nothing is chosen, where that looks like another format.
+    /// the candidates for the other one. `None`, and nothing is chosen, where that looks like another format, or its lines have other prefixes.
     pub(super) fn begin(&mut self, other: &Path, rests: [&[u8]; 2]) -> Option<Vec<Candidate>> {
         let choose = |path: Option<&Path>, rest: &[u8]| {
             let room = open::HEAD.saturating_sub(self.head.len()).min(rest.len());
@@ -139,9 +139,9 @@ impl Live {
             open::choose(&Sample { path, head: &head, whole: head.len() < open::HEAD }, &self.options)
         };
         let (mut reader, candidates) = choose(self.path.as_deref(), rests[0]);
-        let (_, others) = choose(Some(other), rests[1]);
+        let (other_reader, others) = choose(Some(other), rests[1]);
         let format = |candidates: &[Candidate]| candidates.first().map(|chosen| chosen.format.clone());
-        if format(&candidates) != format(&others) {
+        if format(&candidates) != format(&others) || reader.beginning() != other_reader.beginning() {
             return None;
         }
         reader.push(&std::mem::take(&mut self.head), &mut self.sink);

@@ -124,6 +124,10 @@ pub(crate) struct TextReader {
 }
 
 impl Reader for TextReader {
+    fn beginning(&self) -> String {
+        self.console.beginning()
+    }
+
     fn fork(&self) -> Box<dyn Reader> {
         Box::new(self.clone())
     }

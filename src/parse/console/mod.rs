@@ -233,6 +233,12 @@ impl Console {
         Self { labels: Labels::at_the_beginning(head), numbering, shared, ..Self::default() }
     }
 
+    /// What the beginning of the log has decided: the prefixes of its lines, each digit as a 0.
+    pub(crate) fn beginning(&self) -> String {
+        let text = format!("{} {} {}", self.labels.words(), self.numbering.words(), self.shared.words());
+        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
+    }
+
     /// Reads one frame.
     fn read_frame(&mut self, frame: Frame<'_>, sink: &mut Sink) {
         let bar_like = is_bar_like(frame.redrawn, frame.end, frame.text.len());

@@ -34,6 +34,12 @@ pub(crate) struct Label {
 }
 
 impl Labels {
+    /// The labels as text.
+    pub(crate) fn words(&self) -> String {
+        let seen: Vec<_> = self.seen.iter().map(|(label, _)| String::from_utf8_lossy(label)).collect();
+        seen.join(" ")
+    }
+
     /// The labels that the beginning of a log shows by itself: nearly every line has one, and it is always the same task, or
     /// several tasks take turns in lines that count something themselves.
     pub(crate) fn at_the_beginning(head: &[u8]) -> Self {

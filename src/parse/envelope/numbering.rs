@@ -40,6 +40,11 @@ impl Numbering {
         Self { mark: Some(mark).filter(|_| believed) }
     }
 
+    /// The mark behind the numbers, where there are some.
+    pub(crate) fn words(self) -> String {
+        self.mark.map(char::from).into_iter().collect()
+    }
+
     /// How many bytes of a line its number takes.
     pub(crate) fn length(self, line: &[u8]) -> usize {
         let Some(mark) = self.mark else { return 0 };

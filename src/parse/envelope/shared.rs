@@ -48,6 +48,15 @@ impl Shared {
         if believed { shared } else { Self::default() }
     }
 
+    /// The prefix as text, each clock as a `\0`.
+    pub(crate) fn words(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Piece::Clock => "\0".to_owned(),
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+
     /// Length of the prefix of a line; 0 where it has none, or another one.
     pub(crate) fn length(&self, line: &[u8]) -> usize {
         let mut at = 0;
