@@ -66,7 +66,8 @@ pub fn first_ones(campaign: &Campaign<'_>, control: usize, runs: &[String]) -> O
     let among = runs[..control.min(runs.len())].iter().filter(|run| first.contains(run)).count();
     let fits = !first.is_empty() && later.len() > 1 && (in_front || among == first.len());
     let found = fits && !parts(&first) && !parts(&later) && campaign.left_something();
-    found.then(|| First { beside: if in_front { first.len() } else { control }, first, later })
+    let beside = if in_front { first.len() } else { control };
+    found.then_some(First { first, later, beside })
 }
 
 /// Whether the first of these runs ended well and all others did not: they may fail over what it left.
