@@ -644,6 +644,19 @@ fn a_file_that_the_first_run_left_for_all_others_is_named_and_proved() {
 }
 
 #[test]
+fn what_runs_leave_is_asked_about_only_within_the_runs_that_are_allowed() {
+    for most in [6, 7] {
+        let case = Case::new();
+        case.write("job.py", &seeded("if os.path.exists('left'): random.seed(1)\nopen('left', 'w').close()"));
+        let most_runs = most.to_string();
+        let audit = ["run", "--jobs", "1", "--max-runs", &most_runs, "--format", "json", "--", "python3", "job.py"];
+        let (exit, report) = report(&case.run(&audit));
+        assert_eq!((exit, report["blame"]["runs_used"].as_u64() <= Some(most)), (1, true), "{report:#}");
+        assert_ne!(report["blame"]["causes"][0]["grade"], "proved", "{report:#}");
+    }
+}
+
+#[test]
 fn a_file_that_each_run_leaves_for_the_next_is_named_and_proved() {
     let case = Case::new();
     let counts = "import pathlib\nstate = pathlib.Path('state')\n\

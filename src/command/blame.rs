@@ -58,9 +58,13 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
     let so_far = reference_runs(campaign, control, &recorded);
     let mut search = Search::new(config(request, campaign, base, control, &recorded));
     let mut tried = vec![(base.settings.clone(), so_far.clone())];
-    let enough = (request.times, 1.0 - confidence(request));
+    let enough = leftovers::Enough {
+        least: request.times,
+        risk: 1.0 - confidence(request),
+        allowed: search.budget().saturating_sub(campaign.runs().len()),
+    };
     let left = match leftovers::first_ones(campaign, control.runs.len(), &so_far) {
-        Some(first) => leftovers::ask(campaign, base, &first, enough, recorded.evidence.as_ref())?,
+        Some(first) => leftovers::ask(campaign, base, &first, &enough, recorded.evidence.as_ref())?,
         None => None,
     };
     let mut found = match left {

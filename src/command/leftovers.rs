@@ -80,8 +80,18 @@ pub fn may_be_in_the_way(campaign: &Campaign<'_>, runs: &[String]) -> bool {
     ended_well.next() == Some(true) && runs.len() > 1 && ended_well.all(|well| !well) && campaign.left_something()
 }
 
+/// How many runs the question takes.
+pub struct Enough {
+    /// At least so many are made,
+    pub least: u32,
+    /// and as many as leave chance no more than this risk.
+    pub risk: f64,
+    /// No more than these may be: where they do not do, none is made.
+    pub allowed: usize,
+}
+
 /// Runs the job of `base` where it finds nothing of what earlier runs left: where these agree with the first ones, that is
-/// the answer. At least `least` runs are made, and as many as leave chance a small enough risk.
+/// the answer.
 ///
 /// # Errors
 /// Where runs cannot be carried out.
@@ -89,15 +99,18 @@ pub fn ask(
     campaign: &mut Campaign<'_>,
     base: &Treatment,
     First { first, later, beside }: &First,
-    (least, risk): (u32, f64),
+    enough: &Enough,
     evidence: Option<&Evidence>,
 ) -> Result<Option<Blame>> {
     let hide = (SettingId::new("leftovers"), Level::new("off"));
     let mut settings: BTreeMap<SettingId, Level> = base.settings.clone();
     settings.extend([hide.clone()]);
     let treatment = Treatment { id: super::blame::treatment_id(&settings), settings };
+    let repeats = blame::repeats_after(first.len(), later.len(), *beside, enough.least as usize, enough.risk);
+    if repeats > enough.allowed {
+        return Ok(None);
+    }
     campaign.say("later runs agree, and the first do not: do others that find nothing of what earlier runs left?");
-    let repeats = blame::repeats_after(first.len(), later.len(), *beside, least as usize, risk);
     let order = Order {
         treatment: &treatment,
         repeats: u32::try_from(repeats).unwrap_or(u32::MAX),
