@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use crate::compare::{self, Digits, Group};
-use crate::model::{Audit, Comparison, Curve, Divergence, Outcome, Point, Reading, Resolution, Role, Series, Verdict};
+use crate::model::{
+    Audit, Comparison, Curve, Divergence, Outcome, Point, RawLine, Reading, Resolution, Role, Series, Verdict,
+};
 
-use super::{ranks, window};
+use super::ranks;
+use super::window::{self, Known};
 
 /// Points shown before and after the divergent one; formats show fewer where they must.
 const BEFORE: usize = 6;
 /// The same, behind it.
 pub const AFTER: usize = 6;
-/// Raw lines shown around the divergent one.
-const CONTEXT: u64 = 3;
 /// Most points kept of a curve.
 const CURVE: usize = 2000;
 
@@ -120,7 +121,9 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
             let centre = divergence.map_or(0, |divergence| index_of(one.name, whole, divergence));
             let range = centre.saturating_sub(BEFORE)..(centre + AFTER + 1).min(whole.points.len());
             let points = whole.points.get(range).unwrap_or_default().to_vec();
-            let raw = divergence.map(|_| raw(&ranks::log_of(one.log, metric), whole, centre)).unwrap_or_default();
+            let point = divergence.and_then(|_| whole.points.get(centre).or(whole.points.last()));
+            let log = ranks::log_of(one.log, metric);
+            let raw = point.map(|point| raw_around(&log, point, Known::default())).unwrap_or_default();
             Comparison { run: one.name.to_owned(), window: Series { points, ..empty_like(whole) }, raw }
         })
         .collect()
@@ -149,21 +152,8 @@ fn index_of(run: &str, series: &Series, divergence: &Divergence) -> usize {
 }
 
 /// Raw lines around a point; none for files that have no lines of text.
-fn raw(log: &Path, series: &Series, centre: usize) -> Vec<crate::model::RawLine> {
-    let Some(line) = series.points.get(centre).or(series.points.last()).map(|point| point.line) else {
-        return Vec::new();
-    };
-    raw_around(log, line, |_| None)
-}
-
-/// Raw lines around a line; none for files that have no lines of text. `mark_before` may know where an earlier line is.
-pub fn raw_around(
-    log: &Path,
-    line: u64,
-    mark_before: impl Fn(u64) -> Option<(u64, u64)>,
-) -> Vec<crate::model::RawLine> {
-    let first = line.saturating_sub(CONTEXT).max(1);
-    if is_text(log) { window::lines(log, first, line + CONTEXT, mark_before(first)) } else { Vec::new() }
+pub fn raw_around(log: &Path, point: &Point, known: Known<'_>) -> Vec<RawLine> {
+    if is_text(log) { window::around(log, point, known) } else { Vec::new() }
 }
 
 /// Whether a file begins like text.

@@ -9,6 +9,7 @@ use crate::model::{Audit, Comparison, Course, Curve, Point, RawLine, Reading, Ro
 use crate::parse::{Observation, Options, Stream};
 
 use super::findings::{self, Compared};
+use super::window::Known;
 
 /// Two logs on their way through the comparison.
 struct Twins<'a> {
@@ -67,7 +68,7 @@ impl Twins<'_> {
                 self.open[side] = false;
                 self.lockstep.end(side);
             }
-            self.lockstep.advance();
+            self.lockstep.advance(Some([0, 1].map(|side| self.streams[side].offset())));
             if !patient && self.lockstep.has_failed() {
                 return Ok(false);
             }
@@ -191,8 +192,8 @@ fn fill<'a>(
 /// The points and lines of one log around the divergence.
 fn around(parting: &Parting, side: usize, one: &Compared<'_>, stream: &Stream) -> (Vec<Point>, Vec<RawLine>) {
     let points = parting.windows[side].clone();
-    let line = parting.nearest(side).or(points.last()).map(|point| point.line);
-    let raw = line.map(|line| findings::raw_around(one.log, line, |line| stream.mark_before(line)));
+    let known = Known { marks: stream.marks(), read: parting.read.map(|read| read[side]) };
+    let raw = parting.nearest(side).or(points.last()).map(|point| findings::raw_around(one.log, point, known));
     (points, raw.unwrap_or_default())
 }
 

@@ -44,6 +44,8 @@ pub struct Parting {
     pub gap: Gap,
     /// The points of each side from a few before the difference to a few behind it.
     pub windows: [Vec<Point>; 2],
+    /// How many bytes of each log were read when the difference was seen; nothing is known where it was seen at the end.
+    pub read: Option<[u64; 2]>,
     missing: [usize; 2],
     first: [usize; 2],
 }
@@ -54,7 +56,7 @@ impl Parting {
         let gap = Gap { kind: Kind::Length, left: 0, right: 0, left_has: side == 0, right_has: side == 1 };
         let mut windows = [Vec::new(), Vec::new()];
         windows[side] = points.iter().take(AROUND + 1).cloned().collect();
-        Self { gap, windows, missing: [0, 0], first: [0, 0] }
+        Self { gap, windows, read: None, missing: [0, 0], first: [0, 0] }
     }
 
     /// The point that one side shows where the other one parts from it, or that stands in its place.
@@ -109,15 +111,15 @@ impl Lane {
         }
     }
 
-    /// Compares as far as both sides go; `ends` says whether more may follow.
-    pub fn advance(&mut self, ends: (End, End)) {
+    /// Compares as far as both sides go; `ends` says whether more may follow, `read` how much of each log was read, in bytes.
+    pub fn advance(&mut self, ends: (End, End), read: Option<[u64; 2]>) {
         let [left, right] = &self.sides;
-        self.every.advance(left, right, ends, self.rule);
+        self.every.advance(left, right, ends, self.rule, read);
         let stepped =
             self.every.parting.as_ref().is_some_and(|parting| !matches!(parting.gap.kind, Kind::Value | Kind::Nan));
         if stepped {
             let common = self.common.get_or_insert_with(|| Walk { cursor: self.every.cursor.over(), parting: None });
-            common.advance(left, right, ends, Rule { sampled: true, ..self.rule });
+            common.advance(left, right, ends, Rule { sampled: true, ..self.rule }, read);
         }
         self.forget();
     }
@@ -202,7 +204,7 @@ impl Held {
 }
 
 impl Walk {
-    fn advance(&mut self, left: &Held, right: &Held, ends: (End, End), rule: Rule) {
+    fn advance(&mut self, left: &Held, right: &Held, ends: (End, End), rule: Rule, read: Option<[u64; 2]>) {
         if let Some(parting) = &mut self.parting {
             for (missing, end) in parting.missing.iter_mut().zip([ends.0, ends.1]) {
                 if end != End::Open {
@@ -214,8 +216,8 @@ impl Walk {
         let Some(gap) = self.cursor.advance(&left.points, &right.points, ends, rule) else { return };
         let gap = Gap { left: gap.left + left.dropped, right: gap.right + right.dropped, ..gap };
         let (a, b) = (left.around(gap.left), right.around(gap.right));
-        self.parting = Some(Parting { gap, windows: [a.0, b.0], first: [a.1, b.1], missing: [a.2, b.2] });
-        self.advance(left, right, ends, rule);
+        self.parting = Some(Parting { gap, windows: [a.0, b.0], read, first: [a.1, b.1], missing: [a.2, b.2] });
+        self.advance(left, right, ends, rule, read);
     }
 
     fn see(&mut self, side: usize, point: &Point) {

@@ -56,10 +56,10 @@ impl Lockstep {
         *(if side == 0 { &mut self.ends.0 } else { &mut self.ends.1 }) = End::Complete;
     }
 
-    /// Compares as far as both sides go.
-    pub fn advance(&mut self) {
+    /// Compares as far as both sides go; `read` says how much of each log was read, in bytes.
+    pub fn advance(&mut self, read: Option<[u64; 2]>) {
         for lane in &mut self.lanes {
-            lane.advance(self.ends);
+            lane.advance(self.ends, read);
         }
     }
 
@@ -81,7 +81,7 @@ impl Lockstep {
     /// What came of it. The readings say which metrics count, under the names that `named` finds them by here.
     pub fn conclude(mut self, pair: [Pair<'_>; 2], only: Option<&str>, named: &dyn Fn(&str) -> String) -> Concluded {
         self.ends = (End::Complete, End::Complete);
-        self.advance();
+        self.advance(None);
         let [left, right] = pair;
         if let Some(reason) = nothing(&[left.reading, right.reading], left.name) {
             return Concluded { group: Group::unresolved(reason), partings: Vec::new() };

@@ -102,10 +102,14 @@ impl Stream {
         self.live.sink.mute(metric);
     }
 
-    /// A line before `line`, and the offset of a byte in it: where to look for `line` without reading the log from its beginning.
-    pub fn mark_before(&self, line: u64) -> Option<(u64, u64)> {
-        let before = self.marks.partition_point(|(known, _)| *known < line);
-        before.checked_sub(1).map(|at| self.marks[at])
+    /// Lines of the log in their order, each with the offset of a byte in it; none where its bytes are not its text.
+    pub fn marks(&self) -> &[(u64, u64)] {
+        &self.marks
+    }
+
+    /// How many bytes of the log were read so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// What is known so far; complete once [`Stream::next_block`] has said false.

@@ -103,11 +103,7 @@ fn near(
     (before, after): (u64, u64),
 ) -> Vec<RawLine> {
     let lines = &comparison.raw;
-    let wanted = value.text.as_ref().filter(|_| value.line.is_some()).map(|text| text.as_str());
-    let safe = |line: &RawLine| {
-        let text = redraw(&line.text, wanted.filter(|_| value.line == Some(line.number)));
-        RawLine { number: line.number, text: untrusted::plain(text).into_owned() }
-    };
+    let safe = |line: &RawLine| RawLine { number: line.number, text: untrusted::plain(&line.text).into_owned() };
     let earlier = |point: &&Point| point.position.order(&divergence.position) != Some(Ordering::Greater);
     let last_before = || comparison.window.points.iter().rfind(earlier).map(|point| point.line);
     let (at, before) = match value.line {
@@ -115,14 +111,6 @@ fn near(
         None => (last_before().or(lines.last().map(|line| line.number)).unwrap_or(0), 0),
     };
     lines.iter().filter(|line| line.number + before >= at && line.number <= at + after).map(safe).collect()
-}
-
-/// Of a line that was drawn over and over, the drawing that shows the value, else the last one.
-fn redraw<'a>(text: &'a str, value: Option<&str>) -> &'a str {
-    let mut drawings = text.trim_end_matches('\r').rsplit('\r');
-    let last = drawings.clone().next().unwrap_or_default();
-    let shows = |drawing: &&str| value.is_some_and(|value| tokens(drawing).contains(&value));
-    drawings.find(shows).unwrap_or(last)
 }
 
 fn diff(old: &[RawLine], new: &[RawLine], values: &[String]) -> Vec<DiffLine> {
@@ -248,14 +236,6 @@ mod tests {
         assert_eq!(tokens("Loss: 2.30e-05 (12%)"), ["Loss", ":", " ", "2.30e-05", " ", "(", "12", "%", ")"]);
         assert_eq!(tokens("-0.5,x1-"), ["-0.5", ",", "x1", "-"]);
         assert_eq!(tokens("1e"), ["1", "e"]);
-    }
-
-    #[test]
-    fn of_a_progress_bar_the_drawing_with_the_value_is_shown() {
-        let bar = "0% loss=0.5\r50% loss=0.4\r100% loss=0.3\r";
-        assert_eq!(redraw(bar, Some("0.4")), "50% loss=0.4");
-        assert_eq!(redraw(bar, None), "100% loss=0.3");
-        assert_eq!(redraw("plain", Some("0.4")), "plain");
     }
 
     #[test]
