@@ -24,6 +24,7 @@ pub struct Live {
     options: Options,
     reader: Option<Box<dyn Reader>>,
     candidates: Vec<Candidate>,
+    beginning: String,
     head: Vec<u8>,
     /// Where the log comes from, where it is a file: then nobody waits for its first points.
     path: Option<PathBuf>,
@@ -36,6 +37,7 @@ impl Clone for Live {
             options: self.options.clone(),
             reader: self.reader.as_ref().map(|reader| reader.fork()),
             candidates: self.candidates.clone(),
+            beginning: self.beginning.clone(),
             head: self.head.clone(),
             path: self.path.clone(),
             sink: self.sink.clone(),
@@ -48,6 +50,8 @@ impl Clone for Live {
 pub struct Summary {
     /// Id of the log format; empty where nothing was read.
     pub format: String,
+    /// What the beginning decided about the prefixes of all lines, in words; empty where it decided nothing.
+    pub beginning: String,
     /// The table of metrics that observations point into.
     pub metrics: Vec<Metric>,
     /// The role of each metric.
@@ -67,7 +71,15 @@ pub struct Summary {
 impl Live {
     /// A reader that knows nothing yet.
     pub fn new(options: Options) -> Self {
-        Self { options, reader: None, candidates: Vec::new(), head: Vec::new(), path: None, sink: Sink::default() }
+        Self {
+            options,
+            reader: None,
+            candidates: Vec::new(),
+            beginning: String::new(),
+            head: Vec::new(),
+            path: None,
+            sink: Sink::default(),
+        }
     }
 
     /// A reader of a file, which sees more of it before it chooses a format, and keeps the course of every metric.
@@ -115,6 +127,7 @@ impl Live {
         let selection = select::select(&self.sink.metrics, self.options.metric.as_deref());
         Summary {
             format: self.candidates.first().map(|c| c.format.clone()).unwrap_or_default(),
+            beginning: self.beginning.clone(),
             metrics: self.sink.metrics.clone(),
             roles: selection.roles,
             kept: selection.kept,
@@ -144,6 +157,7 @@ impl Live {
         if format(&candidates) != format(&others) || reader.beginning() != other_reader.beginning() {
             return None;
         }
+        self.beginning = reader.beginning();
         reader.push(&std::mem::take(&mut self.head), &mut self.sink);
         self.candidates = candidates;
         self.reader = Some(reader);
@@ -199,6 +213,7 @@ impl Live {
         let sample = Sample { path: self.path.as_deref(), head: &head[..begins], whole: whole && begins == head.len() };
         let (mut reader, candidates) = open::choose(&sample, &self.options);
         self.candidates = candidates;
+        self.beginning = reader.beginning();
         reader.push(&head, &mut self.sink);
         self.reader = Some(reader);
     }

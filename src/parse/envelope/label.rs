@@ -6,6 +6,8 @@ use super::shared::{may_begin, same_but_for_digits};
 
 /// Lines that have to show a label.
 const LINES: u32 = 2;
+/// Lines at the very beginning that may look labelled; another one may stand before the first that is.
+const LOOKED_AT: usize = 3;
 /// Most labels that are told apart.
 const MOST: usize = 256;
 /// Longest label.
@@ -122,10 +124,12 @@ pub(super) fn shows_more(text: &[u8]) -> bool {
         || inner.starts_with(b"{")
 }
 
-/// Whether the first line of a log begins as one with the label of a task does.
+/// Whether one of the lines that a log begins with looks as one with the label of a task does.
 pub(crate) fn may_be_labelled(head: &[u8]) -> bool {
-    let first = head.split(|byte| *byte == b'\n').next().unwrap_or(head);
-    task(first).is_some() || host(first).is_some() || super::numbering::is_numbered(first) || may_begin(first)
+    let labelled = |line: &[u8]| {
+        task(line).is_some() || host(line).is_some() || super::numbering::is_numbered(line) || may_begin(line)
+    };
+    head.split(|byte| *byte == b'\n').take(LOOKED_AT).any(labelled)
 }
 
 /// The labels of a log in which nearly every line names its host.

@@ -7,6 +7,8 @@ use super::super::scan::clock_or_date;
 /// Lines at the beginning that are looked at, and the fewest of them that tell anything.
 const FIRST: usize = 128;
 const FEWEST: usize = 6;
+/// Of so many lines one may be without the prefix; of many more, one in twenty.
+const SOME: usize = 11;
 /// Longest prefix.
 const LONGEST: usize = 160;
 /// Kinds of lines behind a prefix that show that it is none of the text.
@@ -115,7 +117,8 @@ impl Shared {
 
     fn is_proper(&self, lines: &[&[u8]]) -> bool {
         let fitting: Vec<&[u8]> = lines.iter().map(|line| &line[self.length(line)..]).collect();
-        let nearly_all = lines.iter().filter(|line| self.length(line) > 0).count() * 20 >= lines.len() * 19;
+        let others = lines.iter().filter(|line| self.length(line) == 0).count();
+        let nearly_all = others <= usize::from(lines.len() >= SOME).max(lines.len() / 20);
         if self.pieces.is_empty() || !nearly_all {
             return false;
         }
@@ -242,6 +245,16 @@ mod tests {
 
     const TEXTS: [&str; 7] =
         ["[1 | 2.5] loss=0.5", "[2 | 2.5] loss=0.4", "Epoch done", "| loss | 0.5 |", "  12  0.5", "0.4 0.5", "saved"];
+
+    #[test]
+    fn one_line_in_front_may_be_without_the_prefix() {
+        let line = |step: usize| format!("12:00:0{step} main[7] | step {step} loss 0.{step}");
+        for (count, known) in [(9, false), (10, true)] {
+            let lines: Vec<String> = std::iter::once("starting".to_owned()).chain((0..count).map(line)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            assert_eq!(rests(&lines)[1].starts_with("step"), known, "{lines:?}");
+        }
+    }
 
     #[test]
     fn a_prefix_of_all_lines_is_none_of_their_text() {
