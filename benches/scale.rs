@@ -45,6 +45,7 @@ fn simulate(trials: u64, points: u64) {
         after_divergence: Some(3),
         first_divergence_ends_all: false,
         after_points: None,
+        counted: None,
         tolerance: Tolerance::Exact,
     };
     let mut progress = Progress::new(ProgressKind::Quiet, planned.len());

@@ -685,6 +685,27 @@ fn runs_that_fail_over_what_the_first_one_left_are_told_what_to_try() {
 }
 
 #[test]
+fn a_loss_in_a_bar_on_standard_error_counts_beside_what_standard_output_shows() {
+    let case = Case::new();
+    case.write(
+        "job.py",
+        "import random, sys, time\n\
+         for step in range(400):\n    \
+         time.sleep(0.005)\n    \
+         sys.stderr.write(f'\\r{step}/400 [00:00<00:01, 9.5it/s, loss={random.random():.6f}]')\n    \
+         sys.stderr.flush()\n    \
+         if step % 200 == 199: print(f'epoch {step // 200} accuracy 0.5', flush=True)\n",
+    );
+    let (exit, report) = report(&case.run(&["run", "--no-blame", "--format", "json", "--", "python3", "job.py"]));
+    let divergence = &report["divergence"];
+    assert_eq!((exit, &divergence["metric"], &divergence["step"]), (1, &"loss".into(), &0.into()), "{report:#}");
+    let log = fs::read_to_string(case.folder.path().join(".repro-audit/latest/runs/r2/stderr.log")).unwrap();
+    assert_eq!(report["runs"][1]["status"], "stopped", "{} bytes: {report:#}", log.len());
+    let runs = [1, 2].map(|run| format!(".repro-audit/latest/runs/r{run}"));
+    assert_eq!(code(&case.run(&["diff", &runs[0], &runs[1]])), 1);
+}
+
+#[test]
 fn one_value_of_a_whole_run_is_said_to_show_little() {
     let warned = |script: &str| {
         let (exit, report) = Case::with_job(script).audit(&[]);

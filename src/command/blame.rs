@@ -111,13 +111,9 @@ fn ask_all(
             Ask::Done(found) => return Ok(*found),
             Ask::Run { treatment, repeats, full_length, all, against, why } => {
                 campaign.say(&why);
-                let enough = divergence.filter(|_| !full_length).map(|parts| (parts.index + 1 + AFTER) as u64);
-                let stop = StopRule {
-                    after_divergence: Some(0),
-                    first_divergence_ends_all: !all,
-                    after_points: enough.or(stop.after_points),
-                    ..stop
-                };
+                let enough = divergence.filter(|_| !full_length).map(|parts| shortly_after(campaign, parts, stop));
+                let stop =
+                    StopRule { after_divergence: Some(0), first_divergence_ends_all: !all, ..enough.unwrap_or(stop) };
                 let answer = ask(campaign, &control.runs, treatment, (repeats, stop), against.as_ref(), tried)?;
                 if campaign.interrupted().is_some() {
                     let history = vec!["the search was interrupted".to_owned()];
@@ -156,11 +152,12 @@ fn record(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, cont
     let divergence = control.group.outcome.divergence();
     let whole = Rate::of_groups(&control.group.classes).is_some()
         || divergence.is_some_and(|divergence| divergence.kind == Kind::Length);
-    let after_points = divergence.filter(|_| !whole).map(|divergence| (divergence.index + 1 + AFTER) as u64);
+    let stop = StopRule { after_points: None, ..campaign.stop() };
+    let stop = divergence.filter(|_| !whole).map_or(stop, |divergence| shortly_after(campaign, divergence, stop));
     let most = request.max_runs.unwrap_or(Config::MAX_RUNS_SOMETIMES) / SHARE;
     let mut runs: Vec<String> = Vec::new();
     loop {
-        let batch = pair(campaign, base, after_points)?;
+        let batch = pair(campaign, base, stop)?;
         runs.extend(batch.runs);
         let known = campaign.compare(&[control.runs.as_slice(), &runs].concat()).classes;
         let parting = parting_pair(campaign, &runs);
@@ -216,13 +213,19 @@ fn shown(campaign: &Campaign<'_>, runs: Vec<String>, parting: Option<[usize; 2]>
     Recorded { exact, evidence: Some(evidence), first, entered: true, runs, notes }
 }
 
-fn pair(campaign: &mut Campaign<'_>, base: &Treatment, after_points: Option<u64>) -> Result<Batch> {
+/// A rule that lets runs go on to shortly after the point at which others part.
+fn shortly_after(campaign: &Campaign<'_>, divergence: &Divergence, rule: StopRule) -> StopRule {
+    let after_points = Some((divergence.index + 1 + AFTER) as u64);
+    StopRule { after_points, counted: campaign.stream_of(&divergence.metric), ..rule }
+}
+
+fn pair(campaign: &mut Campaign<'_>, base: &Treatment, stop: StopRule) -> Result<Batch> {
     let recording = Recording {
         detail: Detail::Full,
         trace: blame::SOURCES.iter().map(|source| (*source).to_owned()).collect(),
         ..Recording::default()
     };
-    let stop = StopRule { after_divergence: None, after_points, ..campaign.stop() };
+    let stop = StopRule { after_divergence: None, ..stop };
     campaign.repeat(&Order { treatment: base, repeats: 2, stop, recording: Some(recording) }, &[])
 }
 

@@ -9,12 +9,12 @@ use crate::compare::{self, End, Group, Member};
 use crate::error::Result;
 use crate::execute::{Executor, Finish, Interrupt};
 use crate::model::flight::Flight;
-use crate::model::{Environment, Outcome, Reading, Run, SettingId, Status, Treatment, TreatmentResult, Trial};
+use crate::model::{Environment, Outcome, Reading, Run, SettingId, Status, Stream, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Applied, Job};
+use crate::probe;
 use crate::probe::{Instructions, Shim};
 use crate::record::{self, Header, Leftovers, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
-use crate::{parse, probe};
 
 use super::checkpoint::runs as checkpoints;
 use super::executor;
@@ -23,8 +23,8 @@ use super::judge::judge;
 use super::leftovers;
 use super::objections::objections;
 use super::order::{Batch, Order, Recording};
+use super::outputs::read;
 use super::proof::proof;
-use super::ranks;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
 
@@ -126,6 +126,12 @@ impl<'a> Campaign<'a> {
     pub fn steps_shown(&self, run: &str) -> Option<(i64, i64)> {
         let points = &self.readings.get(run)?.primary()?.points;
         points.first()?.position.step.zip(points.last()?.position.step)
+    }
+
+    /// The output on which runs showed this metric.
+    pub fn stream_of(&self, metric: &str) -> Option<Stream> {
+        let series = self.readings.values().flat_map(|reading| &reading.series);
+        series.filter(|series| series.metric == metric).map(|series| series.stream).next()
     }
 
     /// The flight record of a run that was entered.
@@ -486,20 +492,6 @@ fn finished<'r>(recorded: &'r Recorded, trial: &Trial) -> Option<&'r Run> {
             && run.settings == trial.settings
             && !matches!(run.status, Status::Lost | Status::Skipped)
     })
-}
-
-/// Reads a run's log: what its ranks kept apart, else what it wrote to standard output, or to standard error where only that holds any result.
-pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
-    if let Some(reading) = ranks::read(log, options)? {
-        return Ok(reading);
-    }
-    let mut output = parse::read_path(log, options)?;
-    ranks::warn_of_console(&mut output);
-    if output.primary().is_some_and(|series| !series.points.is_empty()) {
-        return Ok(output);
-    }
-    let error = parse::read_path(&log.with_file_name("stderr.log"), options);
-    Ok(error.ok().filter(|reading| reading.primary().is_some_and(|series| !series.points.is_empty())).unwrap_or(output))
 }
 
 fn header(request: &Request, environment: Environment) -> Header {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli;
 use crate::compare::{self, End, Member};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Reading, Role, Tolerance, Verdict};
+use crate::model::{Audit, Reading, Tolerance, Verdict};
 use crate::parse::Options;
 use crate::{exit, parse};
 
@@ -13,6 +13,7 @@ use super::checkpoint;
 use super::findings::{self, Compared};
 use super::lockstep;
 use super::output::Output;
+use super::outputs;
 use super::request::reading_options;
 use super::words;
 
@@ -61,14 +62,17 @@ fn compared(
     {
         return Ok((seen.readings, seen.audit));
     }
-    let readings = logs.iter().map(|log| parse::read_path(log, options)).collect::<Result<Vec<_>>>()?;
+    let readings = logs.iter().map(|log| read(log, options)).collect::<Result<Vec<_>>>()?;
     let audit = from_memory(&readings, logs, names, tolerance, metric);
     Ok((readings, audit))
 }
 
 /// The single file that holds the metrics of a log, where there is one.
 fn file_of(log: &Path) -> Option<PathBuf> {
-    if log.is_dir() { parse::only_events(log) } else { Some(log.to_owned()) }
+    match log.is_dir() {
+        true => parse::only_events(log),
+        false => (!outputs::has_errors(log)).then(|| log.to_owned()),
+    }
 }
 
 /// The audit of logs that are in memory.
@@ -93,12 +97,19 @@ pub(super) fn from_memory(
 
 /// Whether a log shows a loss: agreement of anything else says too little of the training to be called so unasked.
 fn shows_loss(reading: &Reading) -> bool {
-    let loss = |role| matches!(role, Role::TrainingLoss | Role::SmoothedLoss | Role::ValidationLoss);
-    reading.series.iter().any(|series| loss(series.role) && !series.points.is_empty())
+    reading.series.iter().any(|series| outputs::is_loss(series.role) && !series.points.is_empty())
 }
 
 /// The log of a run's folder in a record; any other path stays as it is.
 pub fn log_of(path: &Path) -> PathBuf {
     let log = path.join("stdout.log");
     if path.join("run.json").is_file() && log.is_file() { log } else { path.to_owned() }
+}
+
+/// Reads a log or metric file; of a run in a record, what it wrote to standard error as well.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read(log: &Path, options: &Options) -> Result<Reading> {
+    if outputs::has_errors(log) { outputs::read(log, options) } else { parse::read_path(log, options) }
 }

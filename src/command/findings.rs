@@ -7,7 +7,7 @@ use crate::model::{
     Audit, Comparison, Curve, Divergence, Outcome, Point, RawLine, Reading, Resolution, Role, Series, Verdict,
 };
 
-use super::ranks;
+use super::outputs;
 use super::window::{self, Known};
 
 /// Points shown before and after the divergent one; formats show fewer where they must.
@@ -122,7 +122,7 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
             let range = centre.saturating_sub(BEFORE)..(centre + AFTER + 1).min(whole.points.len());
             let points = whole.points.get(range).unwrap_or_default().to_vec();
             let point = divergence.and_then(|_| whole.points.get(centre).or(whole.points.last()));
-            let log = ranks::log_of(one.log, metric);
+            let log = outputs::log_of(one.log, whole);
             let raw = point.map(|point| raw_around(&log, point, Known::default())).unwrap_or_default();
             Comparison { run: one.name.to_owned(), window: Series { points, ..empty_like(whole) }, raw }
         })

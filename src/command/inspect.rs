@@ -3,7 +3,7 @@
 use crate::cli;
 use crate::error::Result;
 use crate::model::Verdict;
-use crate::{exit, parse, report};
+use crate::{exit, report};
 
 use super::output::Output;
 use super::request::reading_options;
@@ -15,7 +15,7 @@ pub fn inspect(typed: &cli::Inspect) -> Result<u8> {
     let readings = typed
         .files
         .iter()
-        .map(|file| parse::read_path(&super::diff::log_of(file), &options))
+        .map(|file| super::diff::read(&super::diff::log_of(file), &options))
         .collect::<Result<Vec<_>>>()?;
     let named = typed.files.iter().map(std::path::PathBuf::as_path).zip(&readings);
     output.listing(&report::inspect(named))?;

@@ -20,6 +20,7 @@ mod objections;
 mod observe;
 mod order;
 mod output;
+mod outputs;
 mod probe;
 mod project;
 mod proof;

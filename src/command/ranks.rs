@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::outputs;
 use crate::error::Result;
 use crate::model::{Reading, name_of_rank, rank_in_name};
 use crate::{execute, parse};
@@ -11,7 +12,7 @@ use crate::{execute, parse};
 pub fn read(log: &Path, options: &parse::Options) -> Result<Option<Reading>> {
     let mut whole: Option<Reading> = None;
     for (rank, path) in logs(log) {
-        let mut reading = parse::read_path(&path, options)?;
+        let mut reading = outputs::both(&path, options)?;
         if reading.primary().is_none_or(|series| series.points.is_empty()) {
             continue;
         }

@@ -146,7 +146,7 @@ fn replay(recorded: &Recorded, run: &Run, options: &parse::Options, number: Opti
 }
 
 fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
-    if log.is_file() { super::campaign::read(log, options) } else { Ok(Reading::nothing("", "it left no log")) }
+    if log.is_file() { super::outputs::read(log, options) } else { Ok(Reading::nothing("", "it left no log")) }
 }
 
 fn group(replayed: &[Replayed], members: &[usize], tolerance: Tolerance) -> compare::Group {

@@ -121,6 +121,7 @@ impl Request {
                 after_divergence: (!typed.full_length).then_some(typed.max_steps_after),
                 first_divergence_ends_all: false,
                 after_points: typed.steps,
+                counted: None,
                 tolerance,
             },
             reading: reading_options(typed.comparison.metric.as_deref(), typed.comparison.pattern.as_deref())?,

@@ -9,6 +9,8 @@ use crate::model::{Attempt, Control, Point, RunEvent, Series, Source, Status, St
 use crate::parse::{self, Observation};
 use crate::report::Progress;
 
+use super::outputs;
+
 /// When a run has shown enough.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StopRule {
@@ -18,6 +20,9 @@ pub struct StopRule {
     pub first_divergence_ends_all: bool,
     /// Stop a run after this many points of the primary metric.
     pub after_points: Option<u64>,
+    /// The output that shows the metric whose points are counted, where that is known; else standard output, or standard
+    /// error where that alone shows any.
+    pub counted: Option<Stream>,
     /// What counts as equal.
     pub tolerance: Tolerance,
 }
@@ -52,6 +57,8 @@ pub struct Watch<'a> {
     runs: Vec<Live>,
     /// Index of the first point at which any two runs part.
     parted: Option<usize>,
+    /// Whether it is one of standard error.
+    parted_in_errors: bool,
     /// How each run ended.
     pub endings: BTreeMap<String, Ending>,
     /// Told how a run ended as soon as it has, with the number of points that were seen.
@@ -63,11 +70,10 @@ pub struct Watch<'a> {
 /// Hears how a run ended, and how many points of it were seen.
 pub type Told<'a> = dyn FnMut(&str, &Ending, usize) + 'a;
 
-/// An output that is being read: a run's, or that of one of its ranks.
+/// An output that is being read.
 struct Live {
     run: String,
-    /// The rank, where its launcher keeps ranks apart.
-    rank: Option<u32>,
+    stream: Stream,
     output: parse::Live,
     points: Vec<Point>,
     metric: Option<usize>,
@@ -89,10 +95,10 @@ const MOST_TIMES: usize = 10_000;
 const MOST_TIMED: usize = 64;
 
 impl Live {
-    fn new(run: &str, rank: Option<u32>, options: &parse::Options) -> Self {
+    fn new(run: &str, stream: Stream, options: &parse::Options) -> Self {
         Self {
             run: run.to_owned(),
-            rank,
+            stream,
             output: parse::Live::new(options.clone()),
             points: Vec::new(),
             metric: None,
@@ -104,6 +110,21 @@ impl Live {
             open: true,
             stopped: false,
         }
+    }
+
+    fn is_errors(&self) -> bool {
+        self.stream == Stream::Error
+    }
+
+    /// Chooses the metric to follow, once enough is there. The whole log is read again, in full, at the end: this choice only
+    /// decides when to stop. Of standard error it is a loss or nothing, as nothing else of it counts beside another output.
+    fn choose(&mut self) {
+        if self.metric.is_some() || self.early.len() < ENOUGH_TO_CHOOSE {
+            return;
+        }
+        let summary = self.output.summary();
+        let counts = |&metric: &usize| !self.is_errors() || outputs::is_loss(summary.roles[metric]);
+        self.metric = summary.primary.filter(counts);
     }
 
     /// Takes a point of the metric that is followed, with the time at which it was seen.
@@ -125,6 +146,7 @@ impl<'a> Watch<'a> {
             options,
             runs: Vec::new(),
             parted: None,
+            parted_in_errors: false,
             endings: BTreeMap::new(),
             told: None,
             fresh: Vec::new(),
@@ -133,7 +155,7 @@ impl<'a> Watch<'a> {
 
     /// Compares what is watched with a run that has ended.
     pub fn compare_with(&mut self, run: &str, series: &Series) {
-        let ended = Live::new(run, None, &self.options);
+        let ended = Live::new(run, series.stream, &self.options);
         self.runs.push(Live { points: series.points.clone(), sampled: series.sampled, open: false, ..ended });
     }
 
@@ -147,31 +169,28 @@ impl<'a> Watch<'a> {
         self.parted
     }
 
-    fn read(&mut self, run: &str, rank: Option<u32>, bytes: &[u8]) -> Control {
-        if rank.is_some() && !self.runs.iter().any(|live| live.run == run && live.rank == rank) {
-            self.runs.push(Live::new(run, rank, &self.options));
+    fn read(&mut self, run: &str, stream: Stream, bytes: &[u8]) -> Control {
+        if !self.runs.iter().any(|live| live.run == run && live.stream == stream) {
+            self.runs.push(Live::new(run, stream, &self.options));
         }
-        let wanted = |live: &&mut Live| live.run == run && live.rank == rank;
+        let wanted = |live: &&mut Live| live.run == run && live.stream == stream;
         let Some(live) = self.runs.iter_mut().find(wanted) else { return Control::Continue };
         let now = Instant::now();
         self.fresh.clear();
         live.output.push(bytes, &mut self.fresh);
         live.early.append(&mut self.fresh);
-        if live.metric.is_none() && live.early.len() >= ENOUGH_TO_CHOOSE {
-            // The whole log is read again, in full, once it is there: this choice only decides when to stop.
-            live.metric = live.output.summary().primary;
-        }
+        live.choose();
         let Some(metric) = live.metric else { return Control::Continue };
         let (name, sampled) = match live.output.metrics().get(metric) {
             Some(known) => (known.name.clone(), known.sampled),
             None => return Control::Continue,
         };
         live.sampled |= sampled;
-        for observation in std::mem::take(&mut live.early) {
-            if observation.metric == metric {
-                self.progress.point(run, &name, &observation.point);
-                live.take(observation.point, now);
-            }
+        let seen = std::mem::take(&mut live.early).into_iter().filter(|seen| seen.metric == metric);
+        let points: Vec<Point> = seen.map(|seen| seen.point).collect();
+        points.iter().for_each(|point| live.take(point.clone(), now));
+        if self.counts(run, stream) {
+            points.iter().for_each(|point| self.progress.point(run, &name, point));
         }
         self.compare(run);
         if self.rule.first_divergence_ends_all && self.parted.is_some() {
@@ -182,11 +201,11 @@ impl<'a> Watch<'a> {
 
     /// Forgets what an earlier attempt at a run wrote: two attempts are no run, and no difference of theirs counts.
     fn restart(&mut self, run: &str) {
-        self.runs.retain(|live| live.run != run || live.rank.is_none());
+        self.runs.retain(|live| live.run != run || live.stream == Stream::Output);
         let first = self.runs.first().is_some_and(|first| first.run == run);
         for live in &mut self.runs {
             if live.run == run {
-                *live = Live::new(run, None, &self.options);
+                *live = Live::new(run, Stream::Output, &self.options);
             } else if first {
                 live.cursor = Cursor::default();
             }
@@ -194,7 +213,7 @@ impl<'a> Watch<'a> {
         self.parted = None;
     }
 
-    /// Advances a run against the first one, rank by rank, as far as both have come; every run where it is the first.
+    /// Advances a run against the first one, output by output, as far as both have come; every run where it is the first.
     fn compare(&mut self, run: &str) {
         if self.parted.is_some() || self.rule.after_divergence.is_none() {
             return;
@@ -203,10 +222,11 @@ impl<'a> Watch<'a> {
         let (firsts, others): (Vec<&mut Live>, Vec<&mut Live>) =
             self.runs.iter_mut().partition(|live| live.run == reference);
         for other in others.into_iter().filter(|other| run == reference || other.run == run) {
-            let Some(first) = firsts.iter().find(|first| first.rank == other.rank) else { continue };
+            let Some(first) = firsts.iter().find(|first| first.stream == other.stream) else { continue };
             let sampled = first.sampled || other.sampled;
             let rule = Rule { tolerance: self.rule.tolerance, source: Source::Printed, sampled };
             if let Some(gap) = other.cursor.advance(&first.points, &other.points, (End::Open, End::Open), rule) {
+                self.parted_in_errors = other.is_errors() && (self.parted.is_none() || self.parted_in_errors);
                 self.parted = Some(self.parted.map_or(gap.left, |known| known.min(gap.left)));
             }
         }
@@ -221,20 +241,28 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Whether points of this output of a run are those that are counted.
+    fn counts(&self, run: &str, stream: Stream) -> bool {
+        let known = self.rule.counted.map(|counted| counted == Stream::Error);
+        let shown = |live: &Live| live.run == run && !live.is_errors() && live.metric.is_some();
+        (stream == Stream::Error) == known.unwrap_or_else(|| !self.runs.iter().any(shown))
+    }
+
     /// Runs that have shown enough and were not stopped yet.
     fn finished_early(&mut self) -> Vec<String> {
-        let limit_by_divergence =
+        let after_divergence =
             self.parted.zip(self.rule.after_divergence).map(|(index, after)| (index + after) as u64 + 1);
-        let limit = [limit_by_divergence, self.rule.after_points].into_iter().flatten().min();
-        let Some(limit) = limit else { return Vec::new() };
-        let enough =
-            self.runs.iter_mut().filter(|live| live.open && !live.stopped && live.points.len() as u64 >= limit);
-        enough
-            .map(|live| {
-                live.stopped = true;
-                live.run.clone()
-            })
-            .collect()
+        let enough = |live: &Live| {
+            let parted = after_divergence.filter(|_| live.is_errors() == self.parted_in_errors);
+            let asked = self.rule.after_points.filter(|_| self.counts(&live.run, live.stream));
+            [parted, asked].into_iter().flatten().any(|limit| live.points.len() as u64 >= limit)
+        };
+        let open = self.runs.iter().filter(|live| live.open && !live.stopped);
+        let stopped: Vec<String> = open.filter(|live| enough(live)).map(|live| live.run.clone()).collect();
+        for live in self.runs.iter_mut().filter(|live| stopped.contains(&live.run)) {
+            live.stopped = true;
+        }
+        stopped
     }
 }
 
@@ -257,12 +285,10 @@ impl Listener for Watch<'_> {
         self.progress.event(event);
         match event {
             RunEvent::Started { run, .. } => {
-                self.runs.push(Live::new(run, None, &self.options));
+                self.runs.push(Live::new(run, Stream::Output, &self.options));
                 Control::Continue
             }
-            RunEvent::Wrote { run, stream: Stream::Output, bytes } => self.read(run, None, bytes),
-            RunEvent::Wrote { run, stream: Stream::Rank(rank), bytes } => self.read(run, Some(*rank), bytes),
-            RunEvent::Wrote { .. } => Control::Continue,
+            RunEvent::Wrote { run, stream, bytes } => self.read(run, *stream, bytes),
             RunEvent::Noted { .. } => Control::Continue,
             RunEvent::Restarted { run } => {
                 self.restart(run);
@@ -273,7 +299,7 @@ impl Listener for Watch<'_> {
                 for live in self.runs.iter_mut().filter(|live| live.run == *run) {
                     live.open = false;
                     points = points.max(live.points.len());
-                    // Of several ranks the first one that showed any: they go in step.
+                    // Of several outputs the first one that showed any: ranks go in step.
                     if step_times.is_empty() {
                         step_times = std::mem::take(&mut live.step_times);
                     }

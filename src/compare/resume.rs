@@ -76,6 +76,7 @@ fn put(reading: &mut Reading, like: &Series, points: Vec<Point>) {
     if let Some(added) = reading.series.last_mut() {
         added.source = like.source;
         added.sampled = like.sampled;
+        added.stream = like.stream;
     }
 }
 

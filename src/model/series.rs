@@ -1,6 +1,6 @@
 //! The points of one metric of one run.
 
-use super::{Point, Role, Source};
+use super::{Point, Role, Source, Stream};
 
 /// The name of a metric as one rank of several shows it: rank 0's has no addition.
 pub fn name_of_rank(metric: &str, rank: u32) -> String {
@@ -25,6 +25,8 @@ pub struct Series {
     /// True where the log is a sample of the steps that were made (a timed redraw of a progress bar): two runs then show
     /// different steps, and only those that both show can be compared.
     pub sampled: bool,
+    /// Which output of the run showed it; a file that is no run's counts as standard output.
+    pub stream: Stream,
     /// The points, in log order.
     pub points: Vec<Point>,
 }
@@ -32,7 +34,14 @@ pub struct Series {
 impl Series {
     /// An empty series of printed digits.
     pub fn new(metric: &str, role: Role) -> Self {
-        Self { metric: metric.to_owned(), role, source: Source::Printed, sampled: false, points: Vec::new() }
+        Self {
+            metric: metric.to_owned(),
+            role,
+            source: Source::Printed,
+            sampled: false,
+            stream: Stream::Output,
+            points: Vec::new(),
+        }
     }
 
     /// The most decimals that any point shows; `None` for a series without a finite number.

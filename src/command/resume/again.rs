@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
-use crate::command::{campaign, findings, stored};
+use crate::command::{findings, outputs, stored};
 use crate::compare::{self, Group};
 use crate::error::Result;
 use crate::model::{Audit, Outcome, Reading, Run, Status, Tolerance, TreatmentResult, Verdict};
@@ -63,7 +63,7 @@ impl Replayed {
 
 fn replay(recorded: &Recorded, run: &Run, options: &parse::Options) -> Result<Replayed> {
     let log = recorded.folder.join(&run.log);
-    let reading = if log.is_file() { campaign::read(&log, options)? } else { Reading::nothing("", "it left no log") };
+    let reading = if log.is_file() { outputs::read(&log, options)? } else { Reading::nothing("", "it left no log") };
     let ours = run.treatment == FIRST && run.status == Status::Crashed && we_interrupt(recorded);
     let status = if ours { Status::Stopped } else { run.status };
     Ok(Replayed { run: Run { status, ..run.clone() }, reading, log })
