@@ -615,6 +615,16 @@ fn an_order_by_address_is_told_from_every_other_cause() {
     }
 }
 
+#[test]
+fn a_job_without_torch_is_told_the_line_that_draws_unseeded() {
+    let case = Case::new();
+    case.write("job.py", "import random\nfor step in range(9):\n    print('step', step, 'loss', random.random())\n");
+    let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+    let cause = &report["blame"]["causes"][0];
+    assert_eq!((exit, &cause["id"], &cause["where"]["line"]), (1, &"seed.python".into(), &3.into()), "{report:#}");
+    assert_eq!(report["blame"]["runs_used"], 8, "{report:#}");
+}
+
 /// A job that prints numbers of a seeded generator, after these lines.
 fn seeded(before: &str) -> String {
     format!(

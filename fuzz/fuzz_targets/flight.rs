@@ -5,5 +5,5 @@ use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 
 fuzz_target!(|data: &[u8]| {
-    repro_audit::probe::flight::process(Path::new("record"), data);
+    let _ = repro_audit::probe::flight::process(Path::new("record"), data);
 });

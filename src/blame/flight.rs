@@ -42,10 +42,12 @@ pub fn evidence(
     }
 }
 
-/// The process of each record that trained, or answered, and comes first.
+/// The process of each record that trained, or answered, and comes first; of a job without such steps, which may train with
+/// another library than torch, its first process.
 fn main_processes<'a>(a: &'a Flight, b: &'a Flight) -> Option<(&'a FlightProcess, &'a FlightProcess)> {
-    let one = a.trained().next()?;
-    let other = b.trained().find(|other| (other.rank, &other.role) == (one.rank, &one.role))?;
+    let one = a.trained().next().or(a.processes.first())?;
+    let like = |other: &&FlightProcess| (other.rank, &other.role) == (one.rank, &one.role);
+    let other = b.trained().find(like).or_else(|| b.processes.iter().find(like))?;
     Some((one, other))
 }
 
@@ -133,6 +135,8 @@ fn generators(
         let idle = divergence.is_some_and(|divergence| divergence.idle_generators.contains(&item_name));
         let draws = places.from(source).find(|place| place.kind == "draw");
         let seeding = seeding(name, one, other);
+        // Without steps no state is recorded; one that is used and was never seeded began with entropy all the same.
+        let began_with_entropy = one.start.is_none() && draws.is_some() && seeding == Seeding::Never;
         let seeded_badly = seed_calls(name, one).find(|call| call.used_before == Some(true) || call.value.is_none());
         let location = match seeding {
             Seeding::Late | Seeding::Entropy | Seeding::Clock => seeded_badly.and_then(|call| call.at.clone()),
@@ -140,7 +144,7 @@ fn generators(
         };
         GlobalGenerator {
             library,
-            differs: live || idle || differed_at_start(one, other, &item_name),
+            differs: live || idle || began_with_entropy || differed_at_start(one, other, &item_name),
             drawn: live || draws.is_some(),
             seeding,
             location: location.or_else(|| draws.map(|place| place.at.clone())),
@@ -515,7 +519,18 @@ mod tests {
     }
 
     #[test]
-    fn records_without_a_training_process_hold_no_evidence() {
+    fn a_job_without_steps_is_known_by_the_lines_that_draw_and_seed() {
+        let run = |trace: Vec<TracedPlace>| flight(FlightProcess { trace, ..FlightProcess::default() });
+        let draws = run(vec![place("seed.python", "random.random", "draw", 5, None)]);
+        let found = evidence(&draws, &draws, None, None);
+        assert_eq!(strongest(&found), ["seed.python"]);
+        assert_eq!(found.generators[0].location, Some(SourceLine { file: "train.py".into(), line: 5 }));
+        let made = run(vec![place("seed.numpy_generator", "numpy.random.default_rng", "create", 2, None)]);
+        assert_eq!(strongest(&evidence(&made, &made, None, None)), ["seed.numpy_generator"]);
+    }
+
+    #[test]
+    fn records_without_a_process_hold_no_evidence() {
         assert_eq!(evidence(&Flight::default(), &Flight::default(), None, None), Evidence::default());
     }
 }
