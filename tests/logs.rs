@@ -78,6 +78,8 @@ fn a_log_read_in_pieces_gives_the_same_points() {
         if log.is_dir()
             || std::str::from_utf8(&bytes).is_err()
             || expected["file"].as_str().is_some_and(|f| f.ends_with(".json"))
+            // What a file is cleaned of before it is read, no running process writes.
+            || expected["cleaned"] == true
         {
             continue;
         }

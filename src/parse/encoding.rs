@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use encoding_rs::{Decoder, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use memchr::memmem;
 
 /// What the first bytes of a text tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +22,8 @@ enum Code {
     Standard(&'static Encoding),
     /// Four bytes for each character, which the standard leaves out; true where the highest byte comes first.
     Four(bool),
+    /// UTF-8 as a browser or a reader of documents hands it on, with blanks at which no line may break.
+    Copied,
 }
 
 /// The byte order mark in UTF-8.
@@ -43,7 +46,9 @@ pub(crate) fn guess(head: &[u8]) -> Guess {
         return wide;
     }
     if is_utf8(head) {
-        return named("utf-8", UTF_8);
+        let copied = memmem::find_iter(head, NO_BREAK).filter(|at| !is_grouping(head, *at)).take(COPIED).count();
+        let plain = named("utf-8", UTF_8);
+        return if copied < COPIED { plain } else { Guess { code: Code::Copied, ..plain } };
     }
     let high = head.iter().filter(|&&b| b >= 0x80).count();
     let valid_wide = String::from_utf8_lossy(head).chars().filter(|c| !c.is_ascii() && *c != '\u{fffd}').count();
@@ -68,6 +73,20 @@ pub(crate) fn guess(head: &[u8]) -> Guess {
         }
     }
     named("latin-1", WINDOWS_1252)
+}
+
+/// A blank at which no line may break, and how many of them show that a text was copied.
+const NO_BREAK: &[u8] = "\u{a0}".as_bytes();
+const COPIED: usize = 8;
+
+/// Bytes around such a blank that tell whether it belongs to a number.
+const AROUND: usize = 4;
+
+/// Whether such a blank parts the thousands of a number: `1 234`, and not `03:04:05.678 1234`.
+fn is_grouping(text: &[u8], at: usize) -> bool {
+    let digits = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take(AROUND).take_while(|b| b.is_ascii_digit()).count();
+    let before = digits(&mut text[..at].iter().rev());
+    matches!(before, 1..=3) && digits(&mut text[at + NO_BREAK.len()..].iter()) == 3
 }
 
 /// UTF-16 without a mark: every other byte of plain text is zero.
@@ -138,6 +157,8 @@ enum Turn {
     Standard(Decoder),
     /// The bytes of a character that is not complete yet, and whether the highest byte comes first.
     Four(Vec<u8>, bool),
+    /// The bytes that were handed on last, and those behind them that cannot be told yet.
+    Copied(Vec<u8>),
 }
 
 impl Turn {
@@ -162,6 +183,19 @@ impl Turn {
                 out.extend_from_slice(text.as_bytes());
                 held.drain(..held.len() / 4 * 4);
             }
+            Self::Copied(held) => {
+                out.clear();
+                held.extend_from_slice(bytes);
+                // The byte before a blank and the one behind it tell what it is for.
+                let end = if last { held.len() } else { held.len().saturating_sub(NO_BREAK.len() + AROUND) };
+                let mut at = AROUND;
+                while at < end {
+                    let blank = held[at..].starts_with(NO_BREAK) && !is_grouping(held, at);
+                    out.push(if blank { b' ' } else { held[at] });
+                    at += if blank { NO_BREAK.len() } else { 1 };
+                }
+                held.drain(..at - AROUND);
+            }
         }
     }
 }
@@ -182,6 +216,7 @@ impl<R: Read> Converted<R> {
         let decoder = match guess.code {
             Code::Standard(encoding) => Turn::Standard(encoding.new_decoder_with_bom_removal()),
             Code::Four(high_first) => Turn::Four(Vec::new(), high_first),
+            Code::Copied => Turn::Copied(vec![b'\n'; AROUND]),
         };
         Self { source, decoder, raw: vec![0; 64 << 10], ready: Vec::new(), at: 0, done: false }
     }
@@ -229,6 +264,8 @@ mod tests {
         ] {
             assert_eq!(guess(&encoding.encode(text).0).name, name, "{text}");
         }
+        let copied = |blank: &str| guess(format!("step 1{blank}loss 0.5\n").repeat(9).as_bytes()).is_utf8();
+        assert!(!copied("\u{a0}") && copied(" ") && copied(" 1\u{a0}234 "));
         assert_eq!(guess("loss 0.5 ✓ fine ✓ good ✓ \u{fffd}".replace('\u{fffd}', "").as_bytes()).name, "utf-8");
     }
 
@@ -236,6 +273,12 @@ mod tests {
     fn converts_while_reading() {
         let text = "第1轮 损失: 0.5 of it\n".repeat(20_000);
         let wide = format!("\u{feff}{text}").chars().flat_map(|c| u32::from(c).to_be_bytes()).collect::<Vec<u8>>();
+        let copied = "step 1\u{a0}234\u{a0} loss\u{a0}0.5 µ\n".repeat(20_000);
+        let mut out = String::new();
+        let mut reader =
+            Converted::new((&copied.as_bytes()[..7]).chain(&copied.as_bytes()[7..]), guess(copied.as_bytes()));
+        reader.read_to_string(&mut out).expect("reads");
+        assert_eq!(out, "step 1\u{a0}234  loss 0.5 µ\n".repeat(20_000), "a number keeps its blank");
         for bytes in [GBK.encode(&text).0.into_owned(), wide] {
             let mut out = String::new();
             // A source that gives odd pieces.

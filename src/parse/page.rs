@@ -24,6 +24,9 @@ impl LogFormat for Page {
         let text = sample.head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(sample.head).trim_ascii_start();
         let begins = |tag: &&str| text.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()));
         let found = ["<!doctype html", "<html", "<table", "<pre"].iter().find(|tag| begins(tag));
+        // A part of a page, as a browser copies it.
+        let within = || begins(&"<div") && memchr::memmem::find(&text[..text.len().min(4096)], b"<pre").is_some();
+        let found = found.or_else(|| within().then_some(&"<div"));
         let (score, why) = match found {
             Some(tag) => (0.95, format!("begins with `{tag}`")),
             None => (0.0, "does not begin as a web page does".into()),

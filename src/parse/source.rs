@@ -45,13 +45,30 @@ pub(crate) fn wrap(raw: Box<dyn Read>) -> io::Result<Source> {
         _ => raw,
     };
     let (head, plain) = peek(plain, 16 << 10)?;
+    let rotated = head.starts_with(&[0; ZEROS]);
+    let (head, plain) = if rotated { peek(behind_zeros(plain)?, 16 << 10)? } else { (head, plain) };
     if is_binary(&head) {
         return Ok(Source { bytes: plain, encoding: "binary", verbatim: !packed });
     }
     let guess = encoding::guess(&head);
-    let verbatim = !packed && guess.is_utf8();
+    let verbatim = !packed && !rotated && guess.is_utf8();
     let bytes = if guess.is_utf8() { plain } else { Box::new(Converted::new(plain, guess)) };
     Ok(Source { bytes, encoding: guess.name, verbatim })
+}
+
+/// A log that was cut at its beginning while a program went on writing to it has at least so many zero bytes there.
+const ZEROS: usize = 16;
+
+/// A stream behind the zero bytes at its beginning.
+fn behind_zeros(mut raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let mut block = vec![0; 64 << 10];
+    loop {
+        let read = raw.read(&mut block)?;
+        let zeros = block[..read].iter().take_while(|byte| **byte == 0).count();
+        if read == 0 || zeros < read {
+            return Ok(Box::new(Cursor::new(block[zeros..read].to_vec()).chain(raw)));
+        }
+    }
 }
 
 /// Formats that are no text whatever their zero bytes look like.

@@ -7,13 +7,14 @@ use super::sink::Sink;
 use super::walk::Part;
 
 /// Keys under which a document keeps what a program printed.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "log",
     "message",
     "msg",
     "text",
     "line",
     "body",
+    "out",
     "textPayload",
     "@message",
     "output",

@@ -49,8 +49,8 @@ impl Console {
             numbers.iter().any(|n| matches!(self.meaning_of(n.name.as_bytes()), Meaning::Loss | Meaning::Result));
         if !told {
             // A container's or a structured logger's envelope around a line of text.
-            const NAMES: [&str; 9] =
-                ["log", "message", "msg", "text", "line", "event", "body", "textpayload", "@message"];
+            const NAMES: [&str; 10] =
+                ["log", "message", "msg", "text", "line", "event", "body", "out", "textpayload", "@message"];
             let called = |n: &Number| n.name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
             let message = leaves.iter().find(|n| n.quoted && NAMES.contains(&called(n).as_str()));
             if let Some(message) = message {

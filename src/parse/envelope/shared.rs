@@ -42,6 +42,9 @@ impl Shared {
         if lines.len() < FEWEST || !plain {
             return Self::default();
         }
+        if let Some(mark) = quotation(&lines) {
+            return Self { pieces: vec![Piece::Text(mark)] };
+        }
         let mut shared = Self { pieces: common(&lines) };
         shared.cut();
         let known = |line: &&&[u8]| super::strip(line).start + 1 >= shared.length(line);
@@ -142,11 +145,23 @@ impl Shared {
     }
 }
 
-/// Whether a line begins as one with a shared prefix may: with a clock, or the name of a process.
+/// Whether a line begins as one with a shared prefix may: with a clock, the name of a process, or the mark of a quotation.
 pub(super) fn may_begin(line: &[u8]) -> bool {
+    if line.starts_with(b">") {
+        return true;
+    }
     let head = &line[..line.len().min(64)];
     let clock = |text: &[u8]| text[2] == b':' && [0, 1, 3, 4].iter().all(|at| text[*at].is_ascii_digit());
     head.windows(5).any(clock) || names_a_process(head)
+}
+
+/// The mark behind which mail and notes quote each line: `> `, `>> `.
+fn quotation(lines: &[&[u8]]) -> Option<Vec<u8>> {
+    let end = lines[0].iter().take_while(|byte| matches!(byte, b'>' | b' ')).count();
+    let depth = lines[0][..end].iter().rposition(|byte| *byte == b'>')? + 1;
+    let (mark, blank) = (&lines[0][..depth], lines.iter().all(|line| matches!(line.get(depth), None | Some(b' '))));
+    let mark = [mark, &b" "[..usize::from(blank)]].concat();
+    (mark[0] == b'>' && lines.iter().all(|line| line.starts_with(&mark[..depth]))).then_some(mark)
 }
 
 /// What the lines have in common, from their beginning on.

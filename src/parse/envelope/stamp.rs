@@ -2,7 +2,8 @@
 
 /// A date, a time or both, in brackets or bare; also absl's `I0102 03:04:05.678 123 file.py:10]` and syslog's.
 pub(crate) fn stamp(text: &[u8]) -> Option<usize> {
-    if let Some(length) = absl(text).or_else(|| syslog(text)).or_else(|| since_1970(text)) {
+    if let Some(length) = absl(text).or_else(|| syslog(text)).or_else(|| since_1970(text)).or_else(|| since_boot(text))
+    {
         return Some(length);
     }
     let bracket = match text.first()? {
@@ -106,6 +107,17 @@ fn since_1970(text: &[u8]) -> Option<usize> {
     let closes =
         if bracket == 1 { text.get(at) == Some(&b']') } else { text.get(at).is_some_and(u8::is_ascii_whitespace) };
     closes.then_some(at + bracket)
+}
+
+/// `[   12.345678] `: seconds since the machine was started, as the kernel's log has them in twelve columns.
+fn since_boot(text: &[u8]) -> Option<usize> {
+    let inner = text.strip_prefix(b"[")?;
+    let blank = inner.iter().take(4).take_while(|byte| **byte == b' ').count();
+    let digits = |from: usize| inner[from..].iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+    let dot = blank + digits(blank);
+    let close = dot + 7;
+    let closes = inner.get(close..close + 2) == Some(b"] ") && inner[dot] == b'.' && digits(dot + 1) == 6;
+    (closes && dot > blank && close >= 12).then_some(close + 2)
 }
 
 fn absl(text: &[u8]) -> Option<usize> {
