@@ -413,6 +413,7 @@ const NOISE: &[&str] = &[
     "ram",
     "rss",
     "gpumem",
+    "cpumem",
     "cuda",
     "pid",
     "host",
@@ -467,6 +468,7 @@ const NOISE: &[&str] = &[
     "io",
     "bandwidth",
     "overhead",
+    "maintenance",
     "wait",
     "idle",
     "free",
@@ -749,6 +751,8 @@ fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
         || lower.ends_with(".py")
         || lower.contains("_id")
         || last == "id"
+        // `iteration_rate`: how many of them in a second.
+        || last == "rate" && tokens.len() > 1 && STEPS.iter().any(|(word, _)| *word == tokens[tokens.len() - 2])
 }
 
 /// Epoch, step and rank words. Where a loss stands in the same name (`loss_step`, `Loss at step`) it is no position.
@@ -796,7 +800,8 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
     if loss && !tokens.iter().any(|t| matches!(t.as_str(), "at" | "after" | "in" | "for" | "on")) {
         return None;
     }
-    if size && !running_total {
+    // An episode's own steps say how long it was.
+    if size && !running_total || tokens == ["episode", "steps"] {
         return (STEPS.iter().any(|(w, _)| *w == last) || EPOCHS.contains(&last))
             .then_some(Meaning::Config)
             .filter(|_| !loss)
@@ -824,12 +829,16 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
         }));
     }
     let (_, rank) = STEPS.iter().find(|(w, _)| *w == last)?;
-    let whole_run = any(tokens, &["global", "current", "completed", "optimizer", "opt"]);
+    let whole_run = any(tokens, &["global", "current", "completed", "optimizer", "opt", "learner"]);
     (*rank > 0).then(|| Meaning::Step(if whole_run { rank + 2 } else { *rank }))
 }
 
 /// Names that hold a loss word: the loss itself, or something about it.
 fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
+    // Apex says which of its scalers it is, and collectors of statistics how many values one stands for.
+    if matches!(last, "scaler" | "num" | "count") {
+        return Meaning::Config;
+    }
     if any(tokens, &["scale", "scaler", "scaling"]) {
         return Meaning::Schedule;
     }
@@ -858,6 +867,10 @@ fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
             "patience",
             "threshold",
             "target",
+            "init",
+            "initial",
+            "scores",
+            "signs",
         ],
     ) {
         return Meaning::Result;

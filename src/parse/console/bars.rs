@@ -41,7 +41,8 @@ impl Console {
                 return;
             }
         }
-        let (said, _) = self.position(&scan, &text[bar.description.clone()]);
+        let (mut said, _) = self.position(&scan, &text[bar.description.clone()]);
+        said.count_laps();
         let description = self.values(&scan, &text[bar.description.clone()], &said);
         scan.read(&text[bar.postfix.clone()]);
         let (inner, _) = self.position(&scan, &text[bar.postfix.clone()]);

@@ -8,6 +8,8 @@ use crate::parse::table;
 /// Most lines and bytes that are held.
 const LINES: usize = 128;
 const BYTES: usize = 32 << 10;
+/// Most lines of others within a dict.
+const STRAYS: usize = 8;
 
 /// A line as it came.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub(super) struct HeldLine {
 #[derive(Clone, Debug)]
 pub(super) struct OpenDict {
     lines: Vec<HeldLine>,
+    /// Which of them another process wrote.
+    strays: Vec<usize>,
     depth: i32,
     bytes: usize,
 }
@@ -39,25 +43,35 @@ impl Console {
             if here.redraw || here.cut || !begins || depth <= 0 || text.len() > BYTES {
                 return false;
             }
-            self.open_dict = Some(OpenDict { lines: vec![HeldLine::new(here)], depth, bytes: text.len() });
+            self.open_dict =
+                Some(OpenDict { lines: vec![HeldLine::new(here)], strays: Vec::new(), depth, bytes: text.len() });
             return true;
         };
-        let goes_on = matches!(text.first(), Some(b'"' | b'\'' | b'}' | b']' | b'{' | b'[' | b'-' | b'0'..=b'9'));
         open.bytes += text.len();
-        if here.redraw || here.cut || !goes_on || open.bytes > BYTES || open.lines.len() >= LINES {
+        let stray = !belongs_to_dict(text);
+        let full = open.bytes > BYTES || open.lines.len() >= LINES || stray && open.strays.len() >= STRAYS;
+        if here.redraw || here.cut || full {
             self.open_dict = Some(open);
             self.give_up(sink);
             return false;
         }
-        open.depth += depth(text);
+        if stray {
+            open.strays.push(open.lines.len());
+        } else {
+            open.depth += depth(text);
+        }
         open.lines.push(HeldLine::new(here));
         if open.depth > 0 {
             self.open_dict = Some(open);
             return true;
         }
-        let joined = open.lines.iter().map(|line| line.text.as_slice()).collect::<Vec<_>>().join(&b' ');
+        let own = open.lines.iter().enumerate().filter(|(index, _)| !open.strays.contains(index));
+        let joined = own.map(|(_, line)| line.text.as_slice()).collect::<Vec<_>>().join(&b' ');
         let first = &open.lines[0];
         self.text(Here { text: &joined, indented: false, line: first.line, rank: first.rank, ..here }, sink, 0);
+        for stray in open.strays {
+            self.text(open.lines[stray].here(), sink, 0);
+        }
         self.lesson = None;
         true
     }
@@ -128,6 +142,15 @@ impl HeldLine {
             cut: false,
             rank: self.rank,
         }
+    }
+}
+
+/// Whether a line may stand in a dict over several lines: it begins with a name or a bracket, or is a part of a list.
+fn belongs_to_dict(text: &[u8]) -> bool {
+    match text.first() {
+        Some(b'"' | b'\'' | b'}' | b']' | b'{') => true,
+        Some(b'[' | b'-' | b'0'..=b'9') => matches!(text.last(), Some(b',' | b'[' | b']' | b'}' | b')' | b'0'..=b'9')),
+        _ => false,
     }
 }
 

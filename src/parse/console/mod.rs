@@ -46,6 +46,8 @@ struct Context {
     heading: u64,
     /// Where the counter of training lines ends.
     total: Option<i64>,
+    /// Gradients are gathered over several batches, and lines tell of each of them.
+    gathers: bool,
 }
 
 /// Values of a line without a step, held until the bar is drawn again and tells it.
@@ -69,6 +71,9 @@ pub(crate) struct Console {
     header_split: Split,
     block: Vec<rows::Pair>,
     group: String,
+    /// A rule was the last thing before the block, and how many lines of others stand in it.
+    ruled: bool,
+    stray: usize,
     /// Indented lines with one pair each, held because their step may stand below them.
     lines: Vec<HeldLine>,
     /// A dict that goes on over several lines.
@@ -162,6 +167,8 @@ struct Said {
     split: Split,
     /// `N` of a step `n/N`.
     total: Option<i64>,
+    /// Of two counters it is not certain yet which one tells the place.
+    tied: bool,
     /// Where the text shows the epoch and the step.
     epoch_at: Range<usize>,
     step_at: Range<usize>,
@@ -179,6 +186,14 @@ impl Said {
         self.step = Some(number::value(&text[item.text.clone()], item.spelling, false) as i64);
         self.step_at = item.text.clone();
         self.total = item.of;
+    }
+
+    /// `Episode [1/3]: 40%|…| 4/10`: what stands before a bar and has its end counts how often the bar was drawn to its own.
+    fn count_laps(&mut self) {
+        if self.epoch.is_none() && self.total.is_some() {
+            self.epoch = self.step.take().map(|step| step as f64);
+            self.epoch_at = std::mem::take(&mut self.step_at);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::position::counted_after;
 use super::recipe::Lesson;
 use super::{Console, Here, Said};
 use crate::parse::names::{self, Meaning};
@@ -54,7 +55,8 @@ impl Console {
         let ranged = |item: &Item| matches!(here.text[..item.text.start].trim_ascii_end(), [.., b'0'..=b'9', b'-']);
         let learnt = || Lesson::pairs(here, scan, &said, own_split, complete, &values);
         let counted = here.text[said.step_at.clone()].iter().all(u8::is_ascii_digit);
-        self.lesson = if scan.items.iter().any(ranged) || !counted { None } else { learnt() };
+        let doubtful = scan.items.iter().any(ranged) || !counted || said.tied;
+        self.lesson = if doubtful { None } else { learnt() };
         if !any {
             if self.outputs(scan, here, place, sink) {
                 self.lesson = None;
@@ -130,6 +132,12 @@ impl Console {
             }
             let previous = found.last().map(|v: &Value| (v.name.clone(), v.noise)).filter(|_| kept_before);
             kept_before = false;
+            if let Some(count) = counted_after(&scan.items, index, text) {
+                let name = trimmed_name(&text[count.key.clone()]);
+                found.retain(|value| value.text != count.text);
+                found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                continue;
+            }
             if item.key.is_empty() {
                 if let Some((name, range)) = self.named_behind(text, item) {
                     found.push(Value { name, group, text: range, value, noise: false });
@@ -283,7 +291,7 @@ pub(super) fn is_count_before(text: &[u8], item: &Item, next: Option<&Item>) -> 
     whole
         && next.is_some_and(|next| {
             let between = text[item.text.end..next.text.start].trim_ascii();
-            next.key.is_empty() && next.spelling == Spelling::Decimal && matches!(between, b"" | b":")
+            next.key.is_empty() && next.spelling == Spelling::Decimal && matches!(between, b"" | b":" | b"]:")
         })
 }
 
@@ -409,7 +417,7 @@ fn trimmed_name(raw: &[u8]) -> String {
     }
     name = name.strip_prefix("with ").unwrap_or(name);
     name = name.strip_prefix("the ").unwrap_or(name);
-    for tail in [" is", " was", " of", " at", " value"] {
+    for tail in [" is", " was", " of", " at", " after", " value"] {
         // `Current function value` is a name as a whole.
         if let Some(short) = name.strip_suffix(tail).filter(|short| !short.ends_with("function")) {
             name = short.trim_end();

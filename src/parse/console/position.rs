@@ -56,6 +56,20 @@ impl Console {
         let mut valued = false;
         for (index, item) in scan.items.iter().enumerate() {
             let value = || number::value(&text[item.text.clone()], item.spelling, false);
+            let next = scan.items.get(index + 1);
+            // `200/50000: episode: 3`: what begins the line counts finer than the word behind it.
+            if item.first && item.of.is_some() && item.next == b':' && next.is_some_and(|n| self.is_coarse(text, n)) {
+                best = 4;
+                said.take_step(item, text);
+                continue;
+            }
+            if let Some(count) = counted_after(&scan.items, index, text) {
+                match self.key_meaning(text, item) {
+                    Meaning::Epoch => said.take_epoch(count, text),
+                    _ => said.take_step(count, text),
+                }
+                continue;
+            }
             if item.key.is_empty() {
                 let suffix = self.suffix(text, item);
                 match suffix {
@@ -109,8 +123,29 @@ impl Console {
             }
         }
         self.bare_position(&bare, text, best, &mut said, &mut complete);
+        self.finer_of_two(scan, text, &mut said);
         said.split = self.split_of_words(scan, text, said.split);
         (said, complete)
+    }
+
+    /// `episode: 3`: a counter of something that takes many steps.
+    fn is_coarse(&mut self, text: &[u8], item: &Item) -> bool {
+        !item.key.is_empty() && item.of.is_none() && self.key_meaning(text, item) == Meaning::Step(3)
+    }
+
+    /// `iter 7 step 1`: where gradients are gathered over several batches, the counter of batches is ahead of the other one. It tells
+    /// the place once it is seen between two steps.
+    fn finer_of_two(&mut self, scan: &Scan, text: &[u8], said: &mut Said) {
+        let Some(step) = said.step.filter(|_| said.total.is_none()) else { return };
+        let plain = |item: &&Item| item.of.is_none() && item.spelling == Spelling::Integer && item.text != said.step_at;
+        let batches = |item: &&Item| matches!(&text[item.key.clone()], b"iter" | b"Iter" | b"iteration" | b"Iteration");
+        let Some(item) = scan.items.iter().filter(plain).find(batches) else { return };
+        let count = number::value(&text[item.text.clone()], item.spelling, false) as i64;
+        self.context.gathers |= count > step && (step == 0 || count % step != 0);
+        said.tied = !self.context.gathers && count >= step;
+        if self.context.gathers && count >= step {
+            said.take_step(item, text);
+        }
     }
 
     /// `Train: 0 [   5/40`, `Test: [0/3]`: the split's name before a counter.
@@ -248,6 +283,18 @@ impl Console {
         }
         Place { epoch: said.epoch.or(context.epoch), step: said.step, lap: 0 }
     }
+}
+
+/// `Loss after 3 epochs = 0.5`, `Loss after 3 of 9 iterations: 0.5`: the item of the count, for the one with the value, before which
+/// stands the word of what was counted.
+pub(super) fn counted_after<'s>(items: &'s [Item], index: usize, text: &[u8]) -> Option<&'s Item> {
+    let item = items.get(index).filter(|item| item.link == Link::Mark && item.spelling != Spelling::Integer)?;
+    let counts = |count: &&Item| count.spelling == Spelling::Integer && count.text.end < item.key.start;
+    let mut before = items[..index].iter().rev().filter(counts).take(2);
+    let count = before.find(|count| text[count.key.clone()].ends_with(b" after"))?;
+    let word = text[item.key.clone()].rsplit(|byte| *byte == b' ').next()?;
+    let loss = || names::has_loss(&names::tokens(&String::from_utf8_lossy(&text[count.key.clone()])));
+    (names::is_position_word(word) && loss()).then_some(count)
 }
 
 /// Whether a fraction of this name tells how far training has come.

@@ -9,10 +9,14 @@ use crate::parse::number;
 use crate::parse::sink::{Shown, Sink};
 use crate::parse::table::{self, Header};
 
+/// Most lines of others within a block.
+const STRAYS: usize = 8;
+
 impl Console {
     pub(super) fn table(&mut self, here: Here<'_>, sink: &mut Sink) -> bool {
         if table::is_rule(here.text) {
             self.close_block(sink);
+            (self.ruled, self.stray) = (true, 0);
             let groups = here.text.split(|byte| byte.is_ascii_whitespace()).filter(|part| !part.is_empty());
             self.two_columns = !self.two_columns && groups.count() == 2;
             return true;
@@ -36,6 +40,9 @@ impl Console {
         }
         if self.block_row(here) {
             return true;
+        }
+        if self.strays(here.text) {
+            return false;
         }
         self.close_block(sink);
         let stacked =
@@ -158,12 +165,21 @@ impl Console {
         true
     }
 
+    /// Whether a line that is no row stands within a block all the same: another process wrote it. What began below a rule goes on to
+    /// the next one.
+    fn strays(&mut self, text: &[u8]) -> bool {
+        self.stray += 1;
+        self.ruled &= self.stray <= STRAYS && memchr::memchr(b'|', text).is_none();
+        self.ruled && !(self.block.is_empty() && self.group.is_empty())
+    }
+
     pub(super) fn close_block(&mut self, sink: &mut Sink) {
         self.release_lines(sink);
         self.group.clear();
         if self.block.is_empty() {
             return;
         }
+        self.ruled = false;
         let block = std::mem::take(&mut self.block);
         self.styles.rows += block.len() as u64;
         let (said, _) = position_of(&block, None);

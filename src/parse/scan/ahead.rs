@@ -31,6 +31,13 @@ pub(super) fn mark_follows(line: &[u8], at: usize) -> bool {
     matches!(line.get(at), Some(b':' | b'='))
 }
 
+/// `Loss --> 0.5`, `loss => 0.5`: length of an arrow that points at a number.
+pub(super) fn arrow(line: &[u8], at: usize) -> Option<usize> {
+    let shaft = line[at..].iter().take(2).take_while(|&&byte| byte == line[at]).count();
+    let points = line.get(at + shaft) == Some(&b'>') && number_follows(line, at + shaft + 1);
+    points.then_some(shaft + 1)
+}
+
 /// `train CrossEntropy |  0.5`: one pipe parts a name from its number, several part columns.
 pub(super) fn is_lone_pipe(line: &[u8]) -> bool {
     memchr::memchr_iter(b'|', line).nth(1).is_none()

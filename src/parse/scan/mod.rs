@@ -7,7 +7,7 @@ mod words;
 
 use std::ops::Range;
 
-use ahead::{is_lone_pipe, joins, mark_follows, number_follows, special_starts, starts_atom};
+use ahead::{arrow, is_lone_pipe, joins, mark_follows, number_follows, special_starts, starts_atom};
 pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
@@ -104,6 +104,10 @@ impl Scan {
                 at + 1
             }
             b' ' => self.blank(line, at, state),
+            b'-' | b'=' if state.words.is_some() && arrow(line, at).is_some() => {
+                self.mark(state);
+                at + arrow(line, at).unwrap_or(1)
+            }
             b':' | b'=' => {
                 self.mark(state);
                 at + 1
@@ -215,7 +219,10 @@ impl Scan {
         // `time (sec): 1`, `D(x): 0.5`: part of the key.
         if let Some(close) = close {
             let inside = &line[at + 1..close];
-            let wordy = !inside.is_empty() && inside.iter().all(|b| !matches!(b, b':' | b'=' | b',' | b'[' | b']'));
+            // `loss(x, y) = 0.5`: what a function was called with.
+            let called = attached && line[close + 1..].trim_ascii_start().starts_with(b"=");
+            let parts = |b: &u8| matches!(b, b':' | b'=' | b'[' | b']') || *b == b',' && !called;
+            let wordy = !inside.is_empty() && !inside.iter().any(parts);
             let numeric = inside
                 .trim_ascii_start()
                 .first()
@@ -440,6 +447,8 @@ mod tests {
             ("('epoch', 0, 'loss', 0.5)", vec!["epoch=0", "loss=0.5"]),
             ("step 1 loss [[0.5]] [a, 2]", vec!["step 1", "loss 0.5", " 2"]),
             ("[=>.... 3/8 ....] Loss: 2", vec![" 3/8", "Loss=2"]),
+            ("Step 3 | Loss --> 2 | Lr -> 1 | a => 4", vec!["Step 3", "Loss=2", "Lr=1", "a=4"]),
+            ("loss(x, y) = 0.5, f(1, 2) = 3", vec!["loss(x, y)=0.5", "f 1", " 2", " 3"]),
             ("loss for minibatches 100-199 is 0.5", vec!["loss for minibatches 199", "is 0.5"]),
         ] {
             assert_eq!(pairs(line), expected, "{line}");
