@@ -390,6 +390,7 @@ const NOISE: &[&str] = &[
     "mins",
     "hours",
     "hrs",
+    "days",
     "throughput",
     "speed",
     "fps",
@@ -404,6 +405,7 @@ const NOISE: &[&str] = &[
     "ltps",
     "exps",
     "toks",
+    "tokps",
     "qps",
     "sps",
     "bps",
@@ -437,6 +439,7 @@ const NOISE: &[&str] = &[
     "hfu",
     "flops",
     "tflops",
+    "tflop",
     "gflops",
     "flop",
     "util",
@@ -467,6 +470,11 @@ const NOISE: &[&str] = &[
     "disk",
     "io",
     "bandwidth",
+    "kwh",
+    "co2",
+    "emissions",
+    "carbon",
+    "load",
     "overhead",
     "maintenance",
     "wait",
@@ -606,7 +614,11 @@ pub(crate) fn is_position_word(word: &[u8]) -> bool {
 
 /// Whether the tokens name a loss or what stands for one.
 pub(crate) fn has_loss(tokens: &[String]) -> bool {
-    tokens.windows(2).any(|pair| PAIRS.iter().any(|known| pair[0] == known[0] && pair[1] == known[1]))
+    // `l_pix`, `l_g_gan`: restorers of images call each of their losses so.
+    let short =
+        matches!(tokens, [l, of, ..] if l == "l" && of != "rate" && of.starts_with(|c: char| c.is_alphabetic()));
+    short
+        || tokens.windows(2).any(|pair| PAIRS.iter().any(|known| pair[0] == known[0] && pair[1] == known[1]))
         || tokens.iter().any(|t| {
             LOSSES.contains(&t.as_str())
                 || MINIMISED.contains(&t.as_str())
@@ -701,7 +713,7 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     }
     if any(&tokens, SCHEDULES)
         || (any(&tokens, &["learning"]) && any(&tokens, &["rate"]))
-        || last == "rate" && tokens.len() == 1
+        || last == "rate" && (tokens.len() == 1 || tokens[0] == "l")
     {
         return Meaning::Schedule;
     }
@@ -740,7 +752,7 @@ fn special(name: &str) -> Meaning {
 }
 
 fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
-    matches!(lower, "data" | "data (t)" | "batch (t)")
+    matches!(lower, "data" | "data (t)" | "batch (t)" | "step_avg" | "kwh")
         || lower == "lr_time"
         || any(tokens, NOISE) && !any(tokens, &["norm"])
         || last.ends_with("time")
@@ -751,6 +763,10 @@ fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
         || lower.ends_with(".py")
         || lower.contains("_id")
         || last == "id"
+        || any(tokens, &["gpu"])
+        // `save_s` and `s_per_iter`: seconds, where `acc_s` is that of a source.
+        || lower.ends_with("_s") && !any(tokens, RESULTS)
+        || lower.starts_with("s_per_")
         // `iteration_rate`: how many of them in a second.
         || last == "rate" && tokens.len() > 1 && STEPS.iter().any(|(word, _)| *word == tokens[tokens.len() - 2])
 }
@@ -844,7 +860,7 @@ fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
     }
     // Paddle's `batch_cost` is the time that a batch cost.
     let timed = last == "cost" && any(tokens, &["batch", "data", "reader", "time"]);
-    if timed || matches!(last, "time" | "ms" | "sec" | "dt") {
+    if timed || matches!(last, "time" | "ms" | "sec" | "dt" | "kwh") {
         return Meaning::Noise;
     }
     if any(tokens, &["weight", "weights", "coef", "coeff", "lambda"]) {
@@ -1030,6 +1046,7 @@ mod tests {
                     "total_loss",
                     "validation_0-logloss",
                     "learn",
+                    "l_pix",
                     "D loss",
                     "avr_loss",
                 ][..],
@@ -1037,10 +1054,21 @@ mod tests {
             ),
             (&["epoch", "Train Epoch", "轮", "Epoch(train)", "trainer/epoch"], Meaning::Epoch),
             (
-                &["accuracy", "acc@1", "grad_norm", "ppl", "ep_rew_mean", "best val loss", "gnorm", "train-error"],
+                &[
+                    "accuracy",
+                    "acc@1",
+                    "grad_norm",
+                    "ppl",
+                    "ep_rew_mean",
+                    "best val loss",
+                    "init loss",
+                    "Loss/scores/fake.mean",
+                    "gnorm",
+                    "train-error",
+                ],
                 Meaning::Result,
             ),
-            (&["lr", "learning_rate", "loss scale", "loss_scale", "lr/pg0"], Meaning::Schedule),
+            (&["lr", "learning_rate", "loss scale", "loss_scale", "lr/pg0", "l_rate"], Meaning::Schedule),
             (
                 &[
                     "time",
@@ -1062,10 +1090,28 @@ mod tests {
                     "eval_runtime",
                     "time_s",
                     "dur",
+                    "iteration_rate",
+                    "maintenance",
+                    "s_per_iter",
+                    "save_s",
+                    "temperature_gpu",
+                    "energy_kwh",
                 ],
                 Meaning::Noise,
             ),
-            (&["batch size", "total_steps", "max_steps", "num_epochs", "percentage"], Meaning::Config),
+            (
+                &[
+                    "batch size",
+                    "total_steps",
+                    "max_steps",
+                    "num_epochs",
+                    "percentage",
+                    "episode steps",
+                    "loss scaler",
+                    "Loss/D/loss.num",
+                ],
+                Meaning::Config,
+            ),
         ] {
             for name in names {
                 assert_eq!(meaning(name), expected, "{name}");

@@ -1,6 +1,6 @@
 //! Progress bars: the values beside them, and the step they tell to the lines around them.
 
-use super::pairs::Value;
+use super::pairs::{Value, has_range};
 use super::recipe::Lesson;
 use super::{Console, Here, Said, Waiting};
 use crate::parse::bar::{self, Lag};
@@ -47,6 +47,7 @@ impl Console {
         scan.read(&text[bar.postfix.clone()]);
         let (inner, _) = self.position(&scan, &text[bar.postfix.clone()]);
         let postfix = self.values(&scan, &text[bar.postfix.clone()], &said);
+        let ranged = has_range(&scan, &text[bar.postfix.clone()]);
         self.scan = scan;
         let bar_said = BarSaid {
             done: bar.done,
@@ -84,7 +85,7 @@ impl Console {
         }
         sink.note_noise("elapsed");
         self.bar_end(&bar_said, found, sink);
-        if bar.end == text.len() && !here.cut {
+        if bar.end == text.len() && !here.cut && !ranged {
             self.lesson = Some(Lesson::bar(here, bar, &said, &inner, values));
         }
     }

@@ -48,6 +48,8 @@ struct Context {
     total: Option<i64>,
     /// Gradients are gathered over several batches, and lines tell of each of them.
     gathers: bool,
+    /// `Batch 2/100` names an epoch and a batch.
+    batch_of_epoch: bool,
 }
 
 /// Values of a line without a step, held until the bar is drawn again and tells it.
@@ -167,7 +169,7 @@ struct Said {
     split: Split,
     /// `N` of a step `n/N`.
     total: Option<i64>,
-    /// Of two counters it is not certain yet which one tells the place.
+    /// Which of two counters tells the place, other lines have shown: nothing is to be learnt from this one.
     tied: bool,
     /// Where the text shows the epoch and the step.
     epoch_at: Range<usize>,
@@ -302,7 +304,7 @@ impl Console {
         let shared = self.shared.length(line);
         if shared > 0 {
             let rank = envelope::strip(line).rank;
-            let opened = self.open_labelled(&line[shared..]);
+            let opened = self.open_labelled(self.shared.text(line));
             return Opened { rank: opened.rank.or(rank), ..opened };
         }
         self.open_labelled(line)

@@ -51,11 +51,9 @@ impl Console {
         let draws = here.redraw || is_drawn(here.text);
         self.whole_epoch(&mut said, complete, draws);
         let place = self.place(&said, any);
-        // Whether `0-99` is a range shows in its numbers, which the lines of a shape have each their own of.
-        let ranged = |item: &Item| matches!(here.text[..item.text.start].trim_ascii_end(), [.., b'0'..=b'9', b'-']);
         let learnt = || Lesson::pairs(here, scan, &said, own_split, complete, &values);
         let counted = here.text[said.step_at.clone()].iter().all(u8::is_ascii_digit);
-        let doubtful = scan.items.iter().any(ranged) || !counted || said.tied;
+        let doubtful = has_range(scan, here.text) || !counted || said.tied;
         self.lesson = if doubtful { None } else { learnt() };
         if !any {
             if self.outputs(scan, here, place, sink) {
@@ -293,6 +291,13 @@ pub(super) fn is_count_before(text: &[u8], item: &Item, next: Option<&Item>) -> 
             let between = text[item.text.end..next.text.start].trim_ascii();
             next.key.is_empty() && next.spelling == Spelling::Decimal && matches!(between, b"" | b":" | b"]:")
         })
+}
+
+/// Whether one of the numbers may end a range. Whether `0-99` is one shows in its numbers, which the lines of a shape have each their
+/// own of, so that nothing is to be learnt from the line.
+pub(super) fn has_range(scan: &Scan, text: &[u8]) -> bool {
+    let ends = |item: &Item| matches!(text[..item.text.start].trim_ascii_end(), [.., b'0'..=b'9', b'-']);
+    scan.items.iter().any(ends)
 }
 
 /// Whether a pair is worth a series.

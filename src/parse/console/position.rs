@@ -81,6 +81,11 @@ impl Console {
                 }
                 continue;
             }
+            if said.epoch.is_none() && self.is_batch_of_epoch(text, item) {
+                said.take_epoch(item, text);
+                (said.step, said.tied, best) = (item.of, true, 5);
+                continue;
+            }
             match self.key_meaning(text, item) {
                 Meaning::Epoch => said.take_epoch(item, text),
                 Meaning::Step(rank) if rank > best && value().fract() == 0.0 && !is_measured(text, item) => {
@@ -128,6 +133,17 @@ impl Console {
         (said, complete)
     }
 
+    /// `Batch 2/100`: the epoch and the batch in it, where a log has had `Batch 0/0`, of which the second number is no end.
+    fn is_batch_of_epoch(&mut self, text: &[u8], item: &Item) -> bool {
+        let named = item.link == Link::Blank && text[item.key.clone()].to_ascii_lowercase().ends_with(b"batch");
+        let Some(batch) = item.of.filter(|_| named) else { return false };
+        if batch == 0 && !self.context.batch_of_epoch {
+            self.context.batch_of_epoch = true;
+            self.recipes.clear();
+        }
+        self.context.batch_of_epoch
+    }
+
     /// `episode: 3`: a counter of something that takes many steps.
     fn is_coarse(&mut self, text: &[u8], item: &Item) -> bool {
         !item.key.is_empty() && item.of.is_none() && self.key_meaning(text, item) == Meaning::Step(3)
@@ -142,7 +158,7 @@ impl Console {
         let Some(item) = scan.items.iter().filter(plain).find(batches) else { return };
         let count = number::value(&text[item.text.clone()], item.spelling, false) as i64;
         self.context.gathers |= count > step && (step == 0 || count % step != 0);
-        said.tied = !self.context.gathers && count >= step;
+        said.tied = true;
         if self.context.gathers && count >= step {
             said.take_step(item, text);
         }
@@ -218,6 +234,9 @@ impl Console {
                 || text[..first.text.start].ends_with(b"#")
                 || text[..first.text.start].ends_with(b"<") && text[first.text.end..].starts_with(b">"))
         {
+            said.take_step(first, text);
+        } else if best == 0 && said.epoch.is_none() && stands_alone(first, text) && is_measured(text, bare[0]) {
+            // `0.83 s | 12 | loss 0.5`
             said.take_step(first, text);
         } else if first.first && best > 0 && text[first.text.end..].starts_with(b": ") {
             said.rank = said.rank.or(Some(value(first) as u32));
@@ -295,6 +314,11 @@ pub(super) fn counted_after<'s>(items: &'s [Item], index: usize, text: &[u8]) ->
     let word = text[item.key.clone()].rsplit(|byte| *byte == b' ').next()?;
     let loss = || names::has_loss(&names::tokens(&String::from_utf8_lossy(&text[count.key.clone()])));
     (names::is_position_word(word) && loss()).then_some(count)
+}
+
+/// Whether a number has a cell of its own between two pipes.
+fn stands_alone(item: &Item, text: &[u8]) -> bool {
+    item.next == b'|' && item.unit.is_empty() && text[..item.text.start].trim_ascii_end().ends_with(b"|")
 }
 
 /// Whether a fraction of this name tells how far training has come.

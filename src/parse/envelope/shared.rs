@@ -77,6 +77,12 @@ impl Shared {
         at
     }
 
+    /// What stands behind the prefix of a line: without the quote that closes one which the prefix opened.
+    pub(crate) fn text<'t>(&self, line: &'t [u8]) -> &'t [u8] {
+        let (prefix, text) = line.split_at(self.length(line));
+        text.strip_suffix(b"\"").filter(|_| prefix.ends_with(b"\"")).unwrap_or(text)
+    }
+
     /// Ends the prefix before the first word that may belong to the text, and behind the last mark or blank before that.
     fn cut(&mut self) {
         for index in 0..self.pieces.len() {
@@ -91,7 +97,8 @@ impl Shared {
                 .map_or(0, |at| at + 1);
             // Of several blanks at the end all but the first are the text's.
             let solid = kept[..end].trim_ascii_end().len();
-            let end = end.min(solid + 1);
+            let colon = kept.get(end) == Some(&b':') && kept[..end].ends_with(b"]");
+            let end = end.min(solid + 1) + usize::from(colon);
             let text = text[..end].to_vec();
             self.pieces.truncate(index);
             if !text.is_empty() {
@@ -104,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// Whether every bracket that the prefix opens is closed in it.
+    /// Whether every bracket that the prefix opens is closed in it; absl closes one that nothing opened.
     fn is_balanced(&self) -> bool {
         let texts = self.pieces.iter().filter_map(|piece| match piece {
             Piece::Text(text) => Some(text),
@@ -115,7 +122,7 @@ impl Shared {
             b']' | b')' | b'}' => depth - 1,
             _ => depth,
         };
-        texts.flatten().fold(0, depth) == 0
+        texts.flatten().fold(0, depth) <= 0
     }
 
     fn is_proper(&self, lines: &[&[u8]]) -> bool {
@@ -283,11 +290,22 @@ mod tests {
             "2026-01-02 03:04:0# +0000 - dagster - INFO - train_job - 0f1e2d3c - ",
             "\"2026-01-02T03:04:0#.001Z\",\"node1\",\"train\",\"",
             "2026-01-02 03:04:0# node1 train[4242] INFO ",
+            "2026-01-02T03:04:0# {app=\"train\"} I0102 03:04:05.678 123 train.py:10] ",
         ] {
             let lines: Vec<String> =
                 TEXTS.iter().enumerate().map(|(i, text)| prefix.replace('#', &i.to_string()) + text).collect();
             assert_eq!(rests(&lines.iter().map(String::as_str).collect::<Vec<_>>()), TEXTS, "{prefix}");
         }
+    }
+
+    #[test]
+    fn the_quote_that_a_prefix_opens_is_closed_behind_the_text() {
+        let lines: Vec<String> = TEXTS.iter().map(|text| format!("\"2026-01-02 03:04:05\",\"{text}\"")).collect();
+        let shared = Shared::at_the_beginning((lines.join("\n") + "\n").as_bytes());
+        let texts: Vec<&[u8]> = lines.iter().map(|line| shared.text(line.as_bytes())).collect();
+        assert_eq!(texts, TEXTS.map(str::as_bytes));
+        let mail: Vec<String> = TEXTS.iter().map(|text| format!(">> {text}")).collect();
+        assert_eq!(rests(&mail.iter().map(String::as_str).collect::<Vec<_>>()), TEXTS);
     }
 
     #[test]

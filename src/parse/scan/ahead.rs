@@ -31,6 +31,18 @@ pub(super) fn mark_follows(line: &[u8], at: usize) -> bool {
     matches!(line.get(at), Some(b':' | b'='))
 }
 
+/// `('loss', 0.5)`, `(:loss, 0.5)`: whether the comma stands in a tuple, between a name and its number.
+pub(super) fn names_in_tuple(line: &[u8], comma: usize) -> bool {
+    let before = &line[..comma];
+    let symbols = line.starts_with(b"(:");
+    // A tuple of its own for each name, or one for all of them.
+    let quoted = before.strip_suffix(b"'").is_some_and(|open| {
+        line.starts_with(b"('")
+            || open.iter().rposition(|&byte| byte == b'\'').is_some_and(|at| open[..at].ends_with(b"("))
+    });
+    (symbols || quoted) && number_follows(line, comma + 1)
+}
+
 /// `Loss --> 0.5`, `loss => 0.5`: length of an arrow that points at a number.
 pub(super) fn arrow(line: &[u8], at: usize) -> Option<usize> {
     let shaft = line[at..].iter().take(2).take_while(|&&byte| byte == line[at]).count();

@@ -7,7 +7,7 @@ mod words;
 
 use std::ops::Range;
 
-use ahead::{arrow, is_lone_pipe, joins, mark_follows, number_follows, special_starts, starts_atom};
+use ahead::{arrow, is_lone_pipe, joins, mark_follows, names_in_tuple, number_follows, special_starts, starts_atom};
 pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
@@ -123,8 +123,7 @@ impl Scan {
                 self.mark(state);
                 at + 1
             }
-            // `('loss', 0.5)`: a tuple with the name before its number.
-            b',' if line.starts_with(b"('") && line[..at].ends_with(b"'") && number_follows(line, at + 1) => {
+            b',' if state.words.is_some() && names_in_tuple(line, at) => {
                 self.mark(state);
                 at + 1
             }
@@ -445,6 +444,8 @@ mod tests {
             ("train <loss>=0.5 <10> a <b> 1", vec!["train <loss=0.5", " 10", " 1"]),
             ("Minibatch[   1- 100]: loss = 2", vec!["Minibatch 100", "loss=2"]),
             ("('epoch', 0, 'loss', 0.5)", vec!["epoch=0", "loss=0.5"]),
+            ("[('loss', 2), ('q', 3)] 'x', 4", vec!["loss=2", "q=3", " 4"]),
+            ("(:epoch, 1, :loss, 2)", vec!["epoch=1", "loss=2"]),
             ("step 1 loss [[0.5]] [a, 2]", vec!["step 1", "loss 0.5", " 2"]),
             ("[=>.... 3/8 ....] Loss: 2", vec![" 3/8", "Loss=2"]),
             ("Step 3 | Loss --> 2 | Lr -> 1 | a => 4", vec!["Step 3", "Loss=2", "Lr=1", "a=4"]),

@@ -76,7 +76,10 @@ fn pipe_width(line: &[u8], at: usize) -> usize {
 pub(super) fn parting_mark(line: &[u8]) -> Option<u8> {
     [b';', b','].into_iter().find(|mark| {
         let found = parts(line, *mark);
-        found.len() > 2 && found.iter().all(|cell| !line[cell.clone()].iter().any(u8::is_ascii_whitespace))
+        // `Epoch,Train loss,Time`: names may have blanks where none stands beside a mark, as it does in a sentence.
+        let sentence = memchr::memchr_iter(*mark, line).any(|at| line.get(at + 1).is_none_or(u8::is_ascii_whitespace));
+        let blank = |cell: &Range<usize>| line[cell.clone()].iter().any(u8::is_ascii_whitespace);
+        found.len() > 2 && !(sentence && found.iter().any(blank))
     })
 }
 
