@@ -50,6 +50,15 @@ fn seeded_ranks_agree_and_each_one_is_compared() {
     assert_eq!(report["reason"], "all 12 points compared are equal", "six steps of two ranks");
 }
 
+#[test]
+fn ranks_that_print_nothing_are_compared_by_the_losses_inside() {
+    let Some((code, report)) = gloo(&["--silent", "--unseeded-rank", "1"]) else { return };
+    let divergence = &report["divergence"];
+    assert_eq!((code, &divergence["rank"], &divergence["step"]), (1, &1.into(), &0.into()), "{report:#}");
+    assert_eq!(report["resolution"]["source"], "exact", "{report:#}");
+    assert!(report["warnings"].to_string().contains("read from inside"), "{report:#}");
+}
+
 /// A job that prints lines of two ranks on one console, with another loss of rank 1 every time.
 fn console(prefixes: [&str; 2]) -> (i32, Value) {
     let folder = tempfile::tempdir().unwrap();

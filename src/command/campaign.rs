@@ -47,6 +47,8 @@ pub struct Campaign<'a> {
     notes: Vec<String>,
     interrupted: Option<Interrupt>,
     detached: bool,
+    /// Whether what runs show is read from inside, where they print nothing that could be compared.
+    inside: bool,
     /// Where an audit was begun that is taken up elsewhere.
     begun_in: Option<PathBuf>,
 }
@@ -81,6 +83,7 @@ impl<'a> Campaign<'a> {
             notes: Vec::new(),
             interrupted: None,
             detached: false,
+            inside: false,
             begun_in,
         })
     }
@@ -154,6 +157,21 @@ impl<'a> Campaign<'a> {
         self.detached
     }
 
+    /// Records every run from now on, and reads the losses of one that prints no result from inside; or no longer does so.
+    pub fn look_inside(&mut self, inside: bool) {
+        self.inside = inside;
+    }
+
+    /// Whether what runs show is read from inside.
+    pub fn looks_inside(&self) -> bool {
+        self.inside
+    }
+
+    /// A line for the reader of the report.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
     /// Runs of these ids with their readings and logs.
     pub fn compared(&self, ids: &[String]) -> Vec<Compared<'_>> {
         ids.iter().filter_map(|id| self.one(id)).collect()
@@ -199,14 +217,18 @@ impl<'a> Campaign<'a> {
         if self.request.checkpoints.is_some() {
             checkpoints::fill(&mut trials)?;
         }
-        let entered = order.recording.is_some() || !applied.shim.is_empty();
+        let recording = order.recording.clone().or_else(|| self.inside.then(Recording::light));
+        let entered = recording.is_some() || !applied.shim.is_empty();
         if entered {
-            self.enter(&mut trials, &applied, order.recording.clone().unwrap_or_default())?;
+            self.enter(&mut trials, &applied, recording.unwrap_or_default())?;
         }
         self.carry_out(order, &trials, hidden.as_ref())?;
         let ids: Vec<String> = trials.into_iter().map(|trial| trial.run).collect();
         if entered {
             self.read_flights(&ids);
+        }
+        if self.inside {
+            self.read_losses(&ids);
         }
         let not_applied = self.read_back(&ids, &applied);
         let runs: Vec<String> = beside.iter().chain(&ids).cloned().collect();
@@ -264,6 +286,17 @@ impl<'a> Campaign<'a> {
                 }
                 Err(error) => self.notes.push(format!("{id}: its flight record could not be read: {error}")),
             }
+        }
+    }
+
+    /// Takes the losses that were recorded for what a run shows, where it printed no result.
+    fn read_losses(&mut self, ids: &[String]) {
+        for id in ids {
+            let silent = self.readings.get(id).is_some_and(|reading| reading.primary().is_none());
+            let losses = self.flights.get(id).and_then(compare::flight::exact_losses).filter(|_| silent);
+            let Some((losses, run)) = losses.zip(self.runs.iter_mut().find(|run| run.id == *id)) else { continue };
+            run.points = losses.primary().map_or(0, |series| series.points.len());
+            self.keep_reading(id, losses);
         }
     }
 

@@ -11,6 +11,7 @@ mod executor;
 mod explain;
 mod findings;
 mod gate;
+mod inside;
 mod inspect;
 mod judge;
 mod leftovers;

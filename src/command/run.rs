@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Blame, Divergence, Outcome, SettingId, Treatment, TreatmentResult, Verdict};
+use crate::model::{Audit, Blame, Divergence, Outcome, Run, SettingId, Status, Treatment, TreatmentResult, Verdict};
 use crate::{blame, exit, plan, probe, record, report};
 
 use super::campaign::Campaign;
@@ -14,7 +14,7 @@ use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
-use super::{checkpoint, dry_run, leftovers, nodes, project, saved, words};
+use super::{checkpoint, dry_run, inside, leftovers, nodes, project, saved, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
@@ -71,7 +71,10 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
             continue;
         }
         let order = Order { treatment, repeats: request.times, stop: request.stop, recording: None };
-        let batch = campaign.repeat(&order, &[])?;
+        let mut batch = campaign.repeat(&order, &[])?;
+        if let Some(seen) = inside::look(request, campaign, &order, &batch)? {
+            batch = seen;
+        }
         results.push(campaign.result(treatment, &batch));
         batches.push(batch);
         if campaign.interrupted().is_some() {
@@ -133,8 +136,8 @@ fn without_card(request: &Request, results: &[TreatmentResult]) -> Vec<String> {
 }
 
 /// A run with its log relative to the audit's folder.
-fn shown(run: &crate::model::Run, folder: &Path) -> crate::model::Run {
-    crate::model::Run { log: findings::relative(&run.log, folder), ..run.clone() }
+fn shown(run: &Run, folder: &Path) -> Run {
+    Run { log: findings::relative(&run.log, folder), ..run.clone() }
 }
 
 /// What each varied setting does, from pairs of treatments that differ in it alone.
@@ -162,7 +165,8 @@ fn search_for_cause(
         divergence.stage = found.stage;
     }
     // The log's own divergence stands; what the digits hide stands beside it, with the bits of the recorded runs.
-    audit.also_diverged.extend(found.exact.map(|exact| Divergence { metric: "loss (exact bits)".to_owned(), ..exact }));
+    let exact = found.exact.filter(|_| !campaign.looks_inside());
+    audit.also_diverged.extend(exact.map(|exact| Divergence { metric: "loss (exact bits)".to_owned(), ..exact }));
     audit.warnings.extend(found.notes);
     audit.not_checked.extend(found.not_checked);
     let places = blame::places(results, &audit.effects);
@@ -190,6 +194,10 @@ fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Aud
     }
     let question = if request.invariant { blame::Question::Invariance } else { blame::Question::Repeats };
     blame::matrix(results, &audit.effects, question)
+}
+
+fn runs_of<'c>(campaign: &'c Campaign<'_>, batch: &'c Batch) -> impl Iterator<Item = &'c Run> {
+    campaign.runs().iter().filter(|run| batch.runs.contains(&run.id))
 }
 
 /// Verdict, reason and what a reader sees first.
@@ -243,6 +251,11 @@ fn conclude(
     audit.warnings.extend(saved::sentence(campaign.runs(), &batch.runs, &|run| campaign.steps_shown(run)));
     let compared_any = !matches!(batch.group.outcome, Outcome::Unresolved(_));
     audit.confidence = compared_any.then(|| blame::confidence(&batch.group.classes, request.detect));
+    let silent = |run: &Run| run.status == Status::Finished && run.points == 0;
+    if !compared_any && !batch.runs.is_empty() && runs_of(campaign, batch).all(silent) {
+        let next = "repro-audit diff A B   # of files that two runs wrote: CSV, JSON lines, a TensorBoard folder";
+        audit.next.push(next.to_owned());
+    }
     if !compared_any && leftovers::may_be_in_the_way(campaign, &batch.runs) {
         audit.warnings.push(
             "only the first run ended well, and it left files in the working folder, which may be in the way"

@@ -37,6 +37,9 @@ impl Known<'_> {
 /// Lines of a log around a point, as many as can be read. Of a line that was drawn over and over, the drawing that shows the
 /// point is given for the point's own line, and the last one for others.
 pub fn around(log: &Path, point: &Point, known: Known<'_>) -> Vec<RawLine> {
+    if point.line == 0 {
+        return Vec::new(); // it was seen from inside
+    }
     let first = point.line.saturating_sub(CONTEXT).max(1);
     let Some(mut lines) = File::open(log).ok().and_then(|file| Lines::seek(file, first, known)) else {
         return Vec::new();

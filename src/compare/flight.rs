@@ -3,7 +3,7 @@
 use crate::model::flight::{
     ExactLoss, Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation,
 };
-use crate::model::{Point, Reading, Role, Series, Source};
+use crate::model::{Point, Reading, Role, Series, Source, name_of_rank};
 
 /// Where two runs first part, over all ranks; `None` where everything that matters agrees as far as both go.
 pub fn flights(a: &Flight, b: &Flight) -> Option<FlightDivergence> {
@@ -16,16 +16,25 @@ pub fn by_rank(a: &Flight, b: &Flight) -> Vec<FlightDivergence> {
     pairs(a, b).into_iter().filter_map(|(a, b)| processes(a, b)).collect()
 }
 
-/// The losses of the first process that trained, to the bit, as a reading that compares like a log; `None` without any.
-/// Steps are those of its first optimizer, counted from 0.
+/// The losses of each rank's first process that trained, to the bit, as a reading that compares like a log; `None` without
+/// any. Steps are those of its first optimizer, counted from 0.
 pub fn exact_losses(flight: &Flight) -> Option<Reading> {
-    let losses = flight.trained().map(FlightProcess::losses).find(|losses| !losses.is_empty())?;
-    let points =
-        losses.iter().zip(0..).map(|(loss, step)| Point { value: loss.value, ..Point::printed(step, &text(loss), 0) });
-    let mut series = Series::new("loss", Role::TrainingLoss);
-    series.source = Source::Exact;
-    series.points = points.collect();
-    Some(Reading { series: vec![series], primary: Some(0), ..Reading::nothing("binary", String::new()) })
+    let mut found: Vec<Series> = Vec::new();
+    for process in flight.trained() {
+        let rank = process.rank.map_or(0, |rank| u32::try_from(rank).unwrap_or(u32::MAX));
+        let metric = name_of_rank("loss", rank);
+        let losses = process.losses();
+        if losses.is_empty() || found.iter().any(|known| known.metric == metric) {
+            continue;
+        }
+        let points = losses.iter().zip(0..);
+        let points =
+            points.map(|(loss, step)| Point { value: loss.value, ..Point::printed(step, &text(loss), 0) }).collect();
+        found.push(Series { source: Source::Exact, points, ..Series::new(&metric, Role::TrainingLoss) });
+    }
+    let first = found.iter().position(|series| series.metric == "loss").unwrap_or(0);
+    let reading = Reading { primary: Some(first), warnings: Vec::new(), ..Reading::nothing("binary", "") };
+    (!found.is_empty()).then_some(Reading { series: found, ..reading })
 }
 
 /// The shortest digits that name the value in its own precision.
@@ -206,6 +215,10 @@ mod tests {
         let parts = outcome.divergence().expect("they part");
         assert_eq!((parts.position.step, parts.ulps), (Some(1), Some(1)));
         assert_eq!(exact_losses(&Flight::default()), None);
+        let ranks = |rank| flight(0.1).processes.into_iter().map(move |process| FlightProcess { rank, ..process });
+        let two = Flight { processes: ranks(Some(1)).chain(ranks(Some(0))).collect(), ..Flight::default() };
+        let reading = exact_losses(&two).expect("it has losses");
+        assert_eq!((reading.series.len(), reading.primary().map(|loss| loss.metric.as_str())), (2, Some("loss")));
     }
 
     #[test]
