@@ -728,6 +728,9 @@ fn one_value_of_a_whole_run_is_said_to_show_little() {
         let (exit, report) = report(&case.run(&["run", "--jobs", "1", "--format", "json", "--", "python3", "job.py"]));
         assert_eq!((exit, report["warnings"].to_string().contains("one value only")), (0, said), "{report:#}");
     }
+    case.write("job.py", "for k in range(3): print('epoch', k, 'accuracy', 0.5)\n");
+    let (exit, report) = report(&case.run(&["run", "--jobs", "1", "--format", "json", "--", "python3", "job.py"]));
+    assert_eq!((exit, report["warnings"].to_string().contains("no loss was printed")), (0, true), "{report:#}");
 }
 
 #[test]

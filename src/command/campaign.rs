@@ -408,8 +408,11 @@ impl<'a> Campaign<'a> {
     /// Reads a run's log in full.
     fn keep(&mut self, trial: &Trial, ending: Ending) {
         let mut run = ended(trial, &ending, 0);
-        let reading = read(&run.log, &self.request.reading)
-            .unwrap_or_else(|error| Reading::nothing("", format!("its output could not be read: {error}")));
+        let reading = match run.status {
+            Status::Skipped => Reading { warnings: Vec::new(), ..Reading::nothing("", "") },
+            _ => read(&run.log, &self.request.reading)
+                .unwrap_or_else(|error| Reading::nothing("", format!("its output could not be read: {error}"))),
+        };
         run.points = reading.primary().map_or(0, |series| series.points.len());
         self.step_times.insert(run.id.clone(), ending.step_times);
         self.notes.extend(ending.notes.iter().map(|note| format!("{}: {note}", run.id)));

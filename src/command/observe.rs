@@ -4,12 +4,13 @@ use crate::cli::RecordLevel;
 use crate::compare::{End, Member};
 use crate::error::Result;
 use crate::model::flight::Flight;
-use crate::model::{Audit, Divergence, Outcome, Resolution, Run, Source, Tolerance, Treatment, Verdict};
+use crate::model::{Audit, Divergence, Outcome, Resolution, Run, Series, Source, Tolerance, Treatment, Verdict};
 use crate::probe::Detail;
 use crate::{blame, compare};
 
 use super::campaign::Campaign;
 use super::order::{Batch, Order, Recording};
+use super::outputs;
 use super::request::Request;
 
 /// Records two runs where that was asked for (`--level`, `--check-observer`) and the printed digits of the reference
@@ -50,18 +51,23 @@ pub fn observe(request: &Request, campaign: &mut Campaign<'_>, audit: &mut Audit
     Ok(())
 }
 
-/// One value for a whole run, such as that of a bar drawn once at the end, says little of the steps before it.
+/// One value for a whole run, such as that of a bar drawn once at the end, says little of the steps before it, and so do
+/// results without any loss.
 fn one_value(request: &Request, campaign: &Campaign<'_>, audit: &mut Audit, batches: &[Batch]) {
     let agreed = batches.first().filter(|batch| batch.group.outcome == Outcome::Agreed);
     let Some(batch) = agreed.filter(|_| request.shim) else { return };
     let one = |run: &Run| run.points == 1;
-    if campaign.runs().iter().filter(|run| batch.runs.contains(&run.id)).all(one) {
-        audit.warnings.push(
-            "each run printed one value only, so nothing that came before it was compared; --level full compares every \
-             step of a PyTorch job from inside"
-                .to_owned(),
-        );
-    }
+    let named = request.metric.is_some() || request.reading.pattern.is_some();
+    let is_loss = |series: &Series| outputs::is_loss(series.role);
+    let lossless = !named && !campaign.compared(&batch.runs).iter().any(|run| run.reading.series.iter().any(is_loss));
+    let little = if campaign.runs().iter().filter(|run| batch.runs.contains(&run.id)).all(one) {
+        "each run printed one value only, so nothing that came before it was compared"
+    } else if lossless {
+        "no loss was printed, and other results may agree where losses do not"
+    } else {
+        return;
+    };
+    audit.warnings.push(format!("{little}; --level full compares every step of a PyTorch job from inside"));
 }
 
 fn record(request: &Request, campaign: &mut Campaign<'_>, reference: &Treatment, detail: Detail) -> Result<Batch> {

@@ -41,8 +41,9 @@ pub fn resolution<'a>(series: impl IntoIterator<Item = Digits<'a>>) -> Option<Re
         format!("{} was printed with all digits of its value", first.metric)
     } else {
         format!(
-            "{} was printed with {decimals} decimals: a difference below {} cannot be seen",
+            "{} was printed with {decimals} decimal{}: a difference below {} cannot be seen",
             first.metric,
+            if decimals == 1 { "" } else { "s" },
             half_unit(decimals)
         )
     };
