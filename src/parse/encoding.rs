@@ -24,6 +24,8 @@ enum Code {
     Four(bool),
     /// UTF-8 as a browser or a reader of documents hands it on, with blanks at which no line may break.
     Copied,
+    /// Quoted-printable, as a saved mail keeps its text.
+    Quoted,
 }
 
 /// The byte order mark in UTF-8.
@@ -44,6 +46,9 @@ pub(crate) fn guess(head: &[u8]) -> Guess {
     }
     if let Some(wide) = wide(head) {
         return wide;
+    }
+    if is_quoted(head) {
+        return Guess { name: "quoted-printable", code: Code::Quoted, marked: false };
     }
     if is_utf8(head) {
         let copied = memmem::find_iter(head, NO_BREAK).filter(|at| !is_grouping(head, *at)).take(COPIED).count();
@@ -87,6 +92,56 @@ fn is_grouping(text: &[u8], at: usize) -> bool {
     let digits = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take(AROUND).take_while(|b| b.is_ascii_digit()).count();
     let before = digits(&mut text[..at].iter().rev());
     matches!(before, 1..=3) && digits(&mut text[at + NO_BREAK.len()..].iter()) == 3
+}
+
+/// Whether every equals sign of a text is written as `=3D`, and lines end in a lone one to go on in the next. Where no line does so,
+/// `net=3D` may as well be meant as it stands.
+fn is_quoted(head: &[u8]) -> bool {
+    let (mut signs, mut joints, mut line) = (0, 0, 0);
+    for at in memchr::memchr2_iter(b'=', b'\n', head) {
+        match &head[at..] {
+            [b'\n', ..] => line = at + 1,
+            [b'=', b'3', b'D', rest @ ..] => {
+                let parted =
+                    head[..at].ends_with(b" ") || rest.first().is_some_and(|b| b.is_ascii_digit() || *b == b'-');
+                signs += usize::from(parted);
+            }
+            [b'=', b'\n', ..] | [b'=', b'\r', b'\n', ..] => joints += usize::from((70..=76).contains(&(at - line))),
+            [b'=', a, b, ..] if hex(*a).is_none() || hex(*b).is_none() => return false,
+            _ => {}
+        }
+    }
+    signs + joints >= 3
+}
+
+/// The worth of a hexadecimal digit as quoted-printable writes it.
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Appends what quoted-printable text says, and gives how many bytes of it were read; the last ones may not be told yet.
+fn unquote(text: &[u8], last: bool, out: &mut Vec<u8>) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        let (byte, length) = match &text[at..] {
+            [b'=', b'\r', b'\n', ..] => (None, 3),
+            [b'=', b'\n', ..] => (None, 2),
+            [b'=', a, b, ..] => match (hex(*a), hex(*b)) {
+                (Some(high), Some(low)) => (Some(high * 16 + low), 3),
+                _ => (Some(b'='), 1),
+            },
+            [b'=', ..] if !last => break,
+            [byte, ..] => (Some(*byte), 1),
+            [] => break,
+        };
+        out.extend(byte);
+        at += length;
+    }
+    at
 }
 
 /// UTF-16 without a mark: every other byte of plain text is zero.
@@ -159,6 +214,8 @@ enum Turn {
     Four(Vec<u8>, bool),
     /// The bytes that were handed on last, and those behind them that cannot be told yet.
     Copied(Vec<u8>),
+    /// The beginning of what one byte is written as.
+    Quoted(Vec<u8>),
 }
 
 impl Turn {
@@ -196,6 +253,12 @@ impl Turn {
                 }
                 held.drain(..at - AROUND);
             }
+            Self::Quoted(held) => {
+                out.clear();
+                held.extend_from_slice(bytes);
+                let read = unquote(held, last, out);
+                held.drain(..read);
+            }
         }
     }
 }
@@ -217,6 +280,7 @@ impl<R: Read> Converted<R> {
             Code::Standard(encoding) => Turn::Standard(encoding.new_decoder_with_bom_removal()),
             Code::Four(high_first) => Turn::Four(Vec::new(), high_first),
             Code::Copied => Turn::Copied(vec![b'\n'; AROUND]),
+            Code::Quoted => Turn::Quoted(Vec::new()),
         };
         Self { source, decoder, raw: vec![0; 64 << 10], ready: Vec::new(), at: 0, done: false }
     }
@@ -279,6 +343,12 @@ mod tests {
             Converted::new((&copied.as_bytes()[..7]).chain(&copied.as_bytes()[7..]), guess(copied.as_bytes()));
         reader.read_to_string(&mut out).expect("reads");
         assert_eq!(out, "step 1\u{a0}234  loss 0.5 µ\n".repeat(20_000), "a number keeps its blank");
+        let (mut out, mail) = (String::new(), "loss =3D 0.=\n5 =C2=B5 =3D=\r\n=3D\n".repeat(20_000));
+        let mut reader = Converted::new((&mail.as_bytes()[..6]).chain(&mail.as_bytes()[6..]), guess(mail.as_bytes()));
+        reader.read_to_string(&mut out).expect("reads");
+        assert_eq!(out, "loss = 0.5 µ ==\n".repeat(20_000), "a mail");
+        let plain = ["net=3D net=3D net =3D2 lr=0.1\n", "net=3D net=3D net=3D\n", "=====\nlr=\n0.1\n"];
+        assert!(plain.iter().all(|text| guess(text.repeat(9).as_bytes()).is_utf8()));
         for bytes in [GBK.encode(&text).0.into_owned(), wide] {
             let mut out = String::new();
             // A source that gives odd pieces.

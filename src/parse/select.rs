@@ -21,7 +21,7 @@ pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     let roles: Vec<Role> = metrics.iter().map(|m| role(m, metrics)).collect();
     let tells = |m: &Metric| m.asked || matches!(m.meaning, Meaning::Loss | Meaning::Result) || is_curve(m);
     let told = metrics.iter().any(|m| tells(m) && m.points > 0);
-    let lossless = !metrics.iter().any(|m| m.meaning == Meaning::Loss);
+    let lossless = !metrics.iter().any(|m| m.meaning == Meaning::Loss) && !roles.contains(&Role::TrainingLoss);
     let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told, lossless)).collect();
     let mut selection = Selection { roles, kept, primary: None };
     if let Some(asked) = asked {

@@ -61,7 +61,8 @@ impl Console {
                     None => inner,
                 };
                 self.message(inner.trim_end(), here, sink, depth);
-                if numbers.is_empty() {
+                // Beside a message that shows numbers, those of its collector say nothing: offsets, priorities.
+                if numbers.is_empty() || inner.bytes().any(|byte| byte.is_ascii_digit()) {
                     return true;
                 }
             }

@@ -87,6 +87,8 @@ impl Console {
                 continue;
             }
             match self.key_meaning(text, item) {
+                // `Time taken for 1 epoch 48.4 sec`
+                Meaning::Epoch if is_measured(text, item) => {}
                 Meaning::Epoch => said.take_epoch(item, text),
                 Meaning::Step(rank) if rank > best && value().fract() == 0.0 && !is_measured(text, item) => {
                     best = rank;

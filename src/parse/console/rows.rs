@@ -24,6 +24,9 @@ impl Console {
         if self.hold(here, sink) {
             return true;
         }
+        if self.two_columns && self.strays(here.text) {
+            return false;
+        }
         self.release_lines(sink);
         if let Some(header) = self.header.clone().filter(Header::is_crossed)
             && let Some((name, cells)) = header.crossed_row(here.text)
@@ -55,8 +58,8 @@ impl Console {
             }
             self.header = Some(header);
             self.header_line = here.line;
-            // `validation` right above the header: the rows are taken on held-out data.
-            let headed = self.context.heading + 1 == here.line;
+            // `validation` above the header, with a line of another process between them at most: the rows are taken on held-out data.
+            let headed = self.context.heading + 2 >= here.line;
             self.header_split = if headed { self.context.split } else { Split::Unsaid };
             self.recipes.clear();
             return true;
@@ -170,7 +173,8 @@ impl Console {
     fn strays(&mut self, text: &[u8]) -> bool {
         self.stray += 1;
         self.ruled &= self.stray <= STRAYS && memchr::memchr(b'|', text).is_none();
-        self.ruled && !(self.block.is_empty() && self.group.is_empty())
+        let open = !self.block.is_empty() || !self.group.is_empty() || !self.lines.is_empty();
+        self.ruled && open
     }
 
     pub(super) fn close_block(&mut self, sink: &mut Sink) {

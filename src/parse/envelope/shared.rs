@@ -148,13 +148,17 @@ impl Shared {
             }
         }
         let told = text.iter().any(u8::is_ascii_alphanumeric);
-        told && !numbers && (kinds.len() >= KINDS || names_a_process(text))
+        told && !numbers && (kinds.len() >= KINDS || names_a_process(text) || is_tag(text))
     }
 }
 
-/// Whether a line begins as one with a shared prefix may: with a clock, the name of a process, or the mark of a quotation.
+/// Whether a line begins as one with a shared prefix may: with a clock, the name of a process, a tag, or the mark of a
+/// quotation.
 pub(super) fn may_begin(line: &[u8]) -> bool {
-    if line.starts_with(b">") {
+    let tag = || {
+        memchr::memchr(b']', &line[..line.len().min(32)]).and_then(|close| line.get(..close + 2)).is_some_and(is_tag)
+    };
+    if line.starts_with(b">") || tag() {
         return true;
     }
     let head = &line[..line.len().min(64)];
@@ -241,6 +245,14 @@ fn names_a_process(text: &[u8]) -> bool {
     })
 }
 
+/// `[train] `: whether a prefix is the name of a branch of a build, as Jenkins writes it before what each of several prints at once.
+fn is_tag(text: &[u8]) -> bool {
+    let name = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"] ")).unwrap_or_default();
+    let plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b' '));
+    let held = || names::split(&names::tokens(&String::from_utf8_lossy(name))) == Split::Held;
+    plain && name.iter().any(u8::is_ascii_alphabetic) && !held()
+}
+
 /// Whether a line says at `at` what `text` says, a digit for a digit.
 pub(super) fn same_but_for_digits(text: &[u8], line: &[u8], at: usize) -> bool {
     let shown = line.get(at..at + text.len());
@@ -299,12 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn the_quote_that_a_prefix_opens_is_closed_behind_the_text() {
+    fn quotes_and_tags_around_every_line_are_none_of_its_text() {
         let lines: Vec<String> = TEXTS.iter().map(|text| format!("\"2026-01-02 03:04:05\",\"{text}\"")).collect();
         let shared = Shared::at_the_beginning((lines.join("\n") + "\n").as_bytes());
         let texts: Vec<&[u8]> = lines.iter().map(|line| shared.text(line.as_bytes())).collect();
         assert_eq!(texts, TEXTS.map(str::as_bytes));
         let mail: Vec<String> = TEXTS.iter().map(|text| format!(">> {text}")).collect();
+        let branch: Vec<String> = (0..8).map(|i| format!("[train] {i} loss 0.5")).collect();
+        assert_eq!(rests(&branch.iter().map(String::as_str).collect::<Vec<_>>())[7], "7 loss 0.5");
         assert_eq!(rests(&mail.iter().map(String::as_str).collect::<Vec<_>>()), TEXTS);
     }
 
@@ -314,6 +328,8 @@ mod tests {
             "step # loss 0.5#",
             "top-1: 50.#",
             "[1, #00] loss: 0.5",
+            "[epoch #] loss: 0.5",
+            "[val] # loss: 0.5",
             "Finished training it #/9 of epoch 0, loss 0.5",
             "| epoch 1 | #/9 batches | loss 0.5 |",
             "[proc 0][Train](#/9) average loss: 0.5",
