@@ -166,10 +166,14 @@ enum Seam {
 }
 
 fn seam(before: &[u8], after: &[u8]) -> Seam {
+    let exponent = matches!(before, [.., b'0'..=b'9', b'e' | b'E', b'+' | b'-'] | [.., b'0'..=b'9', b'e' | b'E']);
+    if exponent && matches!(after.first(), Some(b'0'..=b'9' | b'+' | b'-')) {
+        return Seam::Cut;
+    }
     match (before.last(), after.first()) {
         (Some(b'0'..=b'9' | b'.'), Some(b'0'..=b'9' | b'.')) => Seam::Cut,
         (Some(_), Some(b':' | b',' | b')' | b']' | b'=')) => Seam::Cut,
-        (Some(a), Some(b'a'..=b'z')) if a.is_ascii_alphabetic() => Seam::Cut,
+        (Some(a), Some(b'a'..=b'z' | b'_')) if a.is_ascii_alphabetic() || *a == b'_' => Seam::Cut,
         (Some(a), Some(b'A'..=b'Z' | b'[' | b'{' | b'<')) if a.is_ascii_alphanumeric() => Seam::Odd,
         _ => Seam::Unsaid,
     }
@@ -206,6 +210,13 @@ mod tests {
             assert_eq!(lines.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>(), expected, "{width}");
             assert_eq!(lines[3].0, 7);
         }
+    }
+
+    #[test]
+    fn an_exponent_and_a_joined_name_are_cut_where_a_line_ends_in_them() {
+        let cut = |before: &str, after: &str| matches!(seam(before.as_bytes(), after.as_bytes()), Seam::Cut);
+        assert!(cut("2.94e", "+00") && cut("2.94e-", "01") && cut("loss_", "rpn 1") && cut("loss", "_rpn 1"));
+        assert!(!cut("lr e-", "01") && !cut("done -", "3 steps") && !cut("loss", " 1"));
     }
 
     #[test]

@@ -329,7 +329,7 @@ fn ends_in_a_small_word(name: &str) -> bool {
 
 /// Whether the unit says that a number is a time, a rate or a size.
 pub(super) fn is_measured(text: &[u8], item: &Item) -> bool {
-    const UNITS: [&str; 49] = [
+    const UNITS: [&str; 51] = [
         "ms",
         "s",
         "sec",
@@ -378,6 +378,8 @@ pub(super) fn is_measured(text: &[u8], item: &Item) -> bool {
         "V",
         "GHz",
         "TiB",
+        "Wh",
+        "kWh",
         "秒",
     ];
     let unit = &text[item.unit.clone()];
