@@ -87,10 +87,6 @@ impl Reader for PageReader {
         self.console.finish(sink);
     }
 
-    fn line(&self) -> Option<u64> {
-        Some(self.frames.line())
-    }
-
     fn detail(&self) -> String {
         self.console.styles.told()
     }

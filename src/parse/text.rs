@@ -187,7 +187,8 @@ impl Reader for TextReader {
     }
 
     fn line(&self) -> Option<u64> {
-        Some(self.frames.line())
+        // Lines that are put together lag behind the bytes that were read.
+        self.wrapped.is_none().then(|| self.frames.line())
     }
 
     fn detail(&self) -> String {
