@@ -1,30 +1,29 @@
 //! Carries treatments out and keeps what came of them: the one place where trials become runs with readings.
 
+mod comparison;
+mod shim;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::compare::{self, End, Group, Member};
 use crate::error::Result;
 use crate::execute::{Executor, Finish, Interrupt};
 use crate::model::flight::Flight;
-use crate::model::{Environment, Outcome, Reading, Run, SettingId, Status, Stream, Treatment, TreatmentResult, Trial};
-use crate::plan::{self, Applied, Job};
-use crate::probe;
-use crate::probe::{Instructions, Shim};
+use crate::model::{Environment, Reading, Run, Status, Stream, Treatment, TreatmentResult, Trial};
+use crate::plan::{self, Job};
+use crate::probe::Shim;
 use crate::record::{self, Header, Leftovers, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 
 use super::checkpoint::runs as checkpoints;
 use super::executor;
 use super::findings::{self, Compared};
-use super::judge::judge;
 use super::leftovers;
 use super::objections::objections;
 use super::order::{Batch, Order, Recording};
 use super::outputs::read;
-use super::proof::proof;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
 
@@ -239,94 +238,6 @@ impl<'a> Campaign<'a> {
         Ok(Batch::not_applied(ids, not_applied))
     }
 
-    /// Lets the shim into each trial, with its own instructions.
-    fn enter(&mut self, trials: &mut [Trial], applied: &Applied, recording: Recording) -> Result<()> {
-        let shim = match &self.shim {
-            Some(shim) => shim.clone(),
-            None => Shim::unpack(&self.record.folder().join("shim"))?,
-        };
-        self.shim = Some(shim.clone());
-        let instructions = Instructions {
-            detail: recording.detail,
-            settings: applied.shim.clone(),
-            trace: recording.trace,
-            began: Some(self.record.began()),
-            drill: recording.drill,
-            checkpoint: recording.checkpoint,
-            kill: recording.kill,
-            disturb: recording.disturbed_from.is_some(),
-            ..Instructions::default()
-        };
-        for trial in trials {
-            let asked = trial.launch.environment.get("PYTHONPATH").cloned();
-            let python_path = asked.unwrap_or_else(|| std::env::var("PYTHONPATH").ok());
-            // Its folder is made by `begin`; the flight record goes below it, and is put aside with it.
-            let folder = self.flight_folder(&trial.run);
-            if !self.is_recorded(trial) {
-                // What a lost attempt left would be taken for this run's.
-                let _ = std::fs::remove_dir_all(&folder);
-            }
-            let variables = shim.enter(&folder, &instructions, python_path.as_deref())?;
-            trial.launch.environment.extend(variables.into_iter().map(|(name, value)| (name, Some(value))));
-            trial.launch.flight = Some(folder);
-        }
-        Ok(())
-    }
-
-    /// Where a run's flight record lies.
-    pub fn flight_folder(&self, run: &str) -> PathBuf {
-        self.record.folder().join("flights").join(run)
-    }
-
-    fn read_flights(&mut self, ids: &[String]) {
-        for id in ids {
-            match probe::flight::read(&self.flight_folder(id)) {
-                Ok(flight) => {
-                    self.flights.insert(id.clone(), flight);
-                }
-                Err(error) => self.notes.push(format!("{id}: its flight record could not be read: {error}")),
-            }
-        }
-    }
-
-    /// Takes the losses that were recorded for what a run shows, where it printed no result.
-    fn read_losses(&mut self, ids: &[String]) {
-        for id in ids {
-            let silent = self.readings.get(id).is_some_and(|reading| reading.primary().is_none());
-            let losses = self.flights.get(id).and_then(compare::flight::exact_losses).filter(|_| silent);
-            let Some((losses, run)) = losses.zip(self.runs.iter_mut().find(|run| run.id == *id)) else { continue };
-            run.points = losses.primary().map_or(0, |series| series.points.len());
-            self.keep_reading(id, losses);
-        }
-    }
-
-    /// Enters the levels that are known to be in effect, and gives those that are not, with the reason.
-    fn read_back(&mut self, ids: &[String], applied: &Applied) -> Vec<(SettingId, String)> {
-        let mut failed: Vec<(SettingId, String)> = Vec::new();
-        let flights = &self.flights;
-        for run in self.runs.iter_mut().filter(|run| ids.contains(&run.id) && run.status != Status::Skipped) {
-            run.read_back.extend(applied.read_back.clone());
-            for (setting, level) in &applied.shim {
-                let flight = flights.get(&run.id).filter(|flight| flight.entered > 0);
-                if let (None, Some(carried)) = (flight, applied.carried.get(setting)) {
-                    run.read_back.insert(setting.clone(), carried.clone());
-                    continue;
-                }
-                match proof(flight, setting, level) {
-                    Ok(level) => {
-                        run.read_back.insert(setting.clone(), level);
-                    }
-                    Err(_) if failed.iter().any(|(known, _)| known == setting) => {}
-                    Err(reason) => failed.push((
-                        setting.clone(),
-                        format!("{setting}={level} did not take effect in {}: {reason}", run.id),
-                    )),
-                }
-            }
-        }
-        failed
-    }
-
     /// Variables set for every run. Without PYTHONUNBUFFERED a Python job's lines arrive hundreds at a time, long after
     /// they were printed, and a run could not be stopped when it parts.
     fn environment(&self) -> BTreeMap<String, String> {
@@ -424,47 +335,6 @@ impl<'a> Campaign<'a> {
     fn keep_reading(&mut self, run: &str, reading: Reading) {
         let same = self.readings.values().find(|known| ***known == reading).cloned();
         self.readings.insert(run.to_owned(), same.unwrap_or_else(|| Rc::new(reading)));
-    }
-
-    /// Compares runs by their ids, the first being the reference. Agreement of runs that did not end well is unresolved.
-    pub fn compare(&self, ids: &[String]) -> Group {
-        let members: Vec<Member<'_>> = ids.iter().filter_map(|id| self.member(id)).collect();
-        let runs: Vec<&Run> = self.runs.iter().filter(|run| ids.contains(&run.id)).collect();
-        judge(compare::group(&members, self.request.tolerance, self.metric().as_deref()), &runs)
-    }
-
-    /// Runs that agree only as far as they were let go prove nothing, where nobody asked for so few steps: they were stopped
-    /// at a difference that the whole logs do not show, such as one of an attempt that another one took the place of.
-    fn doubt(&self, group: Group, stop: &StopRule, ids: &[String]) -> Group {
-        let stopped = |run: &&Run| ids.contains(&run.id) && run.status == Status::Stopped;
-        if group.outcome == Outcome::Agreed && stop.after_points.is_none() && self.runs.iter().any(|run| stopped(&run))
-        {
-            let reason =
-                "runs were stopped at a difference that their logs no longer show; run it again with --full-length";
-            return Group { outcome: Outcome::Unresolved(reason.to_owned()), ..group };
-        }
-        group
-    }
-
-    /// Compares runs as [`Campaign::compare`] does, with another reading in the place of one run's: would that be noticed?
-    pub fn compare_instead(&self, ids: &[String], run: &str, reading: &Reading) -> Outcome {
-        let members = ids.iter().filter_map(|id| self.member(id));
-        let members: Vec<Member<'_>> =
-            members.map(|member| if member.name == run { Member { reading, ..member } } else { member }).collect();
-        compare::group(&members, self.request.tolerance, self.metric().as_deref()).outcome
-    }
-
-    fn member(&self, id: &str) -> Option<Member<'_>> {
-        let run = self.runs.iter().find(|run| run.id == id)?;
-        let end = if run.status == Status::Finished { End::Complete } else { End::Cut };
-        Some(Member { name: &run.id, reading: self.readings.get(id)?, end })
-    }
-
-    /// The metric to compare alone, where one was asked for, as the logs spell it.
-    fn metric(&self) -> Option<String> {
-        let asked = self.request.metric.clone()?;
-        let found = self.readings.values().find_map(|reading| Some(reading.primary()?.metric.clone()));
-        Some(found.unwrap_or(asked))
     }
 
     /// A treatment's result for the report.

@@ -1,0 +1,102 @@
+//! Runs that the shim enters: what it is told, what it recorded, and whether its levels took effect.
+
+use std::path::PathBuf;
+
+use super::Campaign;
+use crate::command::order::Recording;
+use crate::command::proof::proof;
+use crate::compare;
+use crate::error::Result;
+use crate::model::{SettingId, Status, Trial};
+use crate::plan::Applied;
+use crate::probe::{self, Instructions, Shim};
+
+impl Campaign<'_> {
+    /// Lets the shim into each trial, with its own instructions.
+    pub(super) fn enter(&mut self, trials: &mut [Trial], applied: &Applied, recording: Recording) -> Result<()> {
+        let shim = match &self.shim {
+            Some(shim) => shim.clone(),
+            None => Shim::unpack(&self.record.folder().join("shim"))?,
+        };
+        self.shim = Some(shim.clone());
+        let instructions = Instructions {
+            detail: recording.detail,
+            settings: applied.shim.clone(),
+            trace: recording.trace,
+            began: Some(self.record.began()),
+            drill: recording.drill,
+            checkpoint: recording.checkpoint,
+            kill: recording.kill,
+            disturb: recording.disturbed_from.is_some(),
+            ..Instructions::default()
+        };
+        for trial in trials {
+            let asked = trial.launch.environment.get("PYTHONPATH").cloned();
+            let python_path = asked.unwrap_or_else(|| std::env::var("PYTHONPATH").ok());
+            // Its folder is made by `begin`; the flight record goes below it, and is put aside with it.
+            let folder = self.flight_folder(&trial.run);
+            if !self.is_recorded(trial) {
+                // What a lost attempt left would be taken for this run's.
+                let _ = std::fs::remove_dir_all(&folder);
+            }
+            let variables = shim.enter(&folder, &instructions, python_path.as_deref())?;
+            trial.launch.environment.extend(variables.into_iter().map(|(name, value)| (name, Some(value))));
+            trial.launch.flight = Some(folder);
+        }
+        Ok(())
+    }
+
+    /// Where a run's flight record lies.
+    pub fn flight_folder(&self, run: &str) -> PathBuf {
+        self.record.folder().join("flights").join(run)
+    }
+
+    pub(super) fn read_flights(&mut self, ids: &[String]) {
+        for id in ids {
+            match probe::flight::read(&self.flight_folder(id)) {
+                Ok(flight) => {
+                    self.flights.insert(id.clone(), flight);
+                }
+                Err(error) => self.notes.push(format!("{id}: its flight record could not be read: {error}")),
+            }
+        }
+    }
+
+    /// Takes the losses that were recorded for what a run shows, where it printed no result.
+    pub(super) fn read_losses(&mut self, ids: &[String]) {
+        for id in ids {
+            let silent = self.readings.get(id).is_some_and(|reading| reading.primary().is_none());
+            let losses = self.flights.get(id).and_then(compare::flight::exact_losses).filter(|_| silent);
+            let Some((losses, run)) = losses.zip(self.runs.iter_mut().find(|run| run.id == *id)) else { continue };
+            run.points = losses.primary().map_or(0, |series| series.points.len());
+            self.keep_reading(id, losses);
+        }
+    }
+
+    /// Enters the levels that are known to be in effect, and gives those that are not, with the reason.
+    pub(super) fn read_back(&mut self, ids: &[String], applied: &Applied) -> Vec<(SettingId, String)> {
+        let mut failed: Vec<(SettingId, String)> = Vec::new();
+        let flights = &self.flights;
+        for run in self.runs.iter_mut().filter(|run| ids.contains(&run.id) && run.status != Status::Skipped) {
+            run.read_back.extend(applied.read_back.clone());
+            for (setting, level) in &applied.shim {
+                let flight = flights.get(&run.id).filter(|flight| flight.entered > 0);
+                if let (None, Some(carried)) = (flight, applied.carried.get(setting)) {
+                    run.read_back.insert(setting.clone(), carried.clone());
+                    continue;
+                }
+                match proof(flight, setting, level) {
+                    Ok(level) => {
+                        run.read_back.insert(setting.clone(), level);
+                    }
+                    Err(_) if failed.iter().any(|(known, _)| known == setting) => {}
+                    Err(reason) => failed.push((
+                        setting.clone(),
+                        format!("{setting}={level} did not take effect in {}: {reason}", run.id),
+                    )),
+                }
+            }
+        }
+        failed
+    }
+}
