@@ -1,12 +1,14 @@
 //! The flight records of two repeats to the evidence they hold.
 
-use crate::model::flight::{
-    Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation, SeedCall, TracedPlace,
-};
-use crate::model::{
-    Decider, Evidence, FirstDifference, GlobalGenerator, Leftover, Library, Loader, Operation, Order, Outside,
-    OwnGenerator, Read, Seeding, SourceLine,
-};
+mod generators;
+mod places;
+mod sources;
+
+use crate::model::flight::{Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation};
+use crate::model::{Evidence, FirstDifference, Operation, Seeding, SourceLine};
+use generators::generators;
+use places::Places;
+use sources::{leftovers, loaders, orders, own_generators, reads, uninitialised};
 
 /// Everything that the records of two repeats show about why they part. `divergence` is where the records part first,
 /// `operation` what a traced step found, where one was traced. Traced lines are taken from both.
@@ -51,36 +53,6 @@ fn main_processes<'a>(a: &'a Flight, b: &'a Flight) -> Option<(&'a FlightProcess
     Some((one, other))
 }
 
-/// The traced places of both records, each line once, the most telling first.
-struct Places<'a>(Vec<&'a TracedPlace>);
-
-impl<'a> Places<'a> {
-    fn of(a: &'a Flight, b: &'a Flight) -> Self {
-        let mut sources: Vec<&str> = Vec::new();
-        for place in a.processes.iter().chain(&b.processes).flat_map(|process| &process.trace) {
-            if !sources.contains(&place.source.as_str()) {
-                sources.push(&place.source);
-            }
-        }
-        let mut found: Vec<&TracedPlace> = Vec::new();
-        for source in sources {
-            for place in a.places(source).into_iter().chain(b.places(source)) {
-                let same = |known: &&TracedPlace| {
-                    (&known.source, &known.what, &known.at) == (&place.source, &place.what, &place.at)
-                };
-                if !found.iter().any(same) {
-                    found.push(place);
-                }
-            }
-        }
-        Self(found)
-    }
-
-    fn from(&self, source: &'a str) -> impl Iterator<Item = &'a TracedPlace> {
-        self.0.iter().copied().filter(move |place| place.source == source)
-    }
-}
-
 fn fact<'a>(process: &'a FlightProcess, name: &str) -> Option<&'a str> {
     process.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
@@ -117,173 +89,6 @@ fn initial_parameters_differ(one: &FlightProcess, other: &FlightProcess) -> Opti
     start.or_else(|| differ(one.steps.first()?, other.steps.first()?, "params_before"))
 }
 
-const LIBRARIES: [(Library, &str, &str); 3] = [
-    (Library::Python, "python", "seed.python"),
-    (Library::Numpy, "numpy", "seed.numpy"),
-    (Library::Torch, "torch", "seed.torch"),
-];
-
-fn generators(
-    one: &FlightProcess,
-    other: &FlightProcess,
-    divergence: Option<&FlightDivergence>,
-    places: &Places<'_>,
-) -> Vec<GlobalGenerator> {
-    let seen = |&(library, name, source): &(Library, &str, &'static str)| {
-        let item_name = format!("rng.{name}");
-        let live = divergence.is_some_and(|divergence| divergence.live_generators.contains(&item_name));
-        let idle = divergence.is_some_and(|divergence| divergence.idle_generators.contains(&item_name));
-        let draws = places.from(source).find(|place| place.kind == "draw");
-        let seeding = seeding(name, one, other);
-        // Without steps no state is recorded; one that is used and was never seeded began with entropy all the same.
-        let began_with_entropy = one.start.is_none() && draws.is_some() && seeding == Seeding::Never;
-        let seeded_badly = seed_calls(name, one).find(|call| call.used_before == Some(true) || call.value.is_none());
-        let location = match seeding {
-            Seeding::Late | Seeding::Entropy | Seeding::Clock => seeded_badly.and_then(|call| call.at.clone()),
-            Seeding::Never | Seeding::Fixed => None,
-        };
-        GlobalGenerator {
-            library,
-            differs: live || idle || began_with_entropy || differed_at_start(one, other, &item_name),
-            drawn: live || draws.is_some(),
-            seeding,
-            location: location.or_else(|| draws.map(|place| place.at.clone())),
-        }
-    };
-    LIBRARIES.iter().map(seen).collect()
-}
-
-fn differed_at_start(one: &FlightProcess, other: &FlightProcess, name: &str) -> bool {
-    let pair = one.start.as_ref().zip(other.start.as_ref());
-    pair.and_then(|(a, b)| Some(item(a, name)?.digest != item(b, name)?.digest)).unwrap_or(false)
-}
-
-fn seed_calls<'a>(generator: &str, process: &'a FlightProcess) -> impl Iterator<Item = &'a SeedCall> {
-    process.seeds.iter().filter(move |call| call.generator == generator)
-}
-
-/// How a global generator was seeded, by its last seeding in both runs.
-fn seeding(generator: &str, one: &FlightProcess, other: &FlightProcess) -> Seeding {
-    let calls: Vec<(&SeedCall, &SeedCall)> = seed_calls(generator, one).zip(seed_calls(generator, other)).collect();
-    let Some((last, same)) = calls.last() else { return Seeding::Never };
-    match (&last.value, &same.value) {
-        (None, _) | (_, None) => Seeding::Entropy,
-        (Some(a), Some(b)) if a != b => Seeding::Clock,
-        _ if calls.first().is_some_and(|(first, _)| first.used_before == Some(true)) => Seeding::Late,
-        _ => Seeding::Fixed,
-    }
-}
-
-fn own_generators(places: &Places<'_>) -> Vec<OwnGenerator> {
-    let made = |source| places.from(source).filter(|place| place.kind == "create");
-    let numpy = made("seed.numpy_generator").map(|place| (place, Library::Numpy, place.worker.is_some()));
-    let workers = made("seed.worker").map(|place| (place, library_of(place), true));
-    let python = made("entropy")
-        .filter(|place| !names_a_file(places, place))
-        .map(|place| (place, library_of(place), place.worker.is_some()));
-    let mut found: Vec<OwnGenerator> = Vec::new();
-    for (place, library, in_worker) in workers.chain(numpy).chain(python) {
-        // The same line may be traced as a source of entropy and as a worker's: what it makes is in workers.
-        if !found.iter().any(|known| known.location.as_ref() == Some(&place.at)) {
-            found.push(OwnGenerator { library, seeding: Seeding::Never, in_worker, location: Some(place.at.clone()) });
-        }
-    }
-    found
-}
-
-/// Whether the generator is the one with which `tempfile` makes up names, at the same line of the user's.
-fn names_a_file(places: &Places<'_>, made: &TracedPlace) -> bool {
-    places.from("order.filesystem").any(|place| place.what == "tempfile" && place.at == made.at)
-}
-
-/// The lines that make tensors without writing them. NumPy's own functions begin with `numpy.empty` and write it at once,
-/// so those are no sign of anything.
-fn uninitialised(places: &Places<'_>) -> Vec<SourceLine> {
-    let tensors = places.from("uninitialised").filter(|place| !place.what.starts_with("numpy."));
-    tensors.map(|place| place.at.clone()).collect()
-}
-
-fn library_of(place: &TracedPlace) -> Library {
-    if place.what.to_ascii_lowercase().contains("numpy") { Library::Numpy } else { Library::Python }
-}
-
-fn loaders(one: &FlightProcess, other: &FlightProcess, places: &Places<'_>) -> Vec<Loader> {
-    let value =
-        |pairs: &[(String, String)], name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, v)| v.clone());
-    let seeded = places.from("dataloader.generator").find(|place| place.what.ends_with(".seed"));
-    let seeded = seeded.or_else(|| places.from("dataloader.generator").next());
-    let mut found = Vec::new();
-    for (index, loader) in one.loaders.iter().enumerate() {
-        let same = other.loaders.get(index).map(Vec::as_slice).unwrap_or_default();
-        let generator = value(loader, "generator").map(|seed| match value(same, "generator") {
-            Some(again) if again == seed => Seeding::Fixed,
-            // Which of entropy and clock fed it is told by the line that seeded it.
-            _ if seeded.is_some_and(|place| place.what.ends_with("manual_seed")) => Seeding::Clock,
-            _ => Seeding::Entropy,
-        });
-        let unfixed = generator.is_some_and(|seeding| seeding != Seeding::Fixed);
-        let built = value(loader, "line").and_then(|line| line.parse().ok()).zip(value(loader, "file"));
-        let built = built.map(|(line, file)| SourceLine { file: file.into(), line });
-        found.push(Loader {
-            workers: value(loader, "num_workers").and_then(|workers| workers.parse().ok()).unwrap_or(0),
-            in_order: value(loader, "in_order").is_none_or(|flag| flag != "false"),
-            generator,
-            location: if unfixed { seeded.map(|place| place.at.clone()).or(built) } else { built },
-        });
-    }
-    found
-}
-
-/// What the user's code reads from outside. A process id counts only where generators get other seeds in each run: else it
-/// is there to be printed.
-fn reads(places: &Places<'_>, reseeded: bool) -> Vec<Read> {
-    let read = |what: Outside| {
-        move |place: &TracedPlace| Read {
-            what,
-            count: place.count,
-            in_worker: place.worker.is_some(),
-            names_differ: None,
-            order_differs: None,
-            location: Some(place.at.clone()),
-        }
-    };
-    let clock = places.from("clock").filter(|place| place.kind == "read").map(read(Outside::Clock));
-    let files = |kind: &'static str| places.from("order.filesystem").filter(move |place| place.kind == kind);
-    let is_time = |place: &&TracedPlace| place.what.ends_with("mtime");
-    // Looked at once, a time of change orders nothing.
-    let times = files("list").filter(move |place| is_time(place) && place.count > 1).map(read(Outside::Modified));
-    let listings = files("list").filter(move |place| !is_time(place) && place.entries.is_none_or(|n| n > 1));
-    let names = files("name").filter(|place| place.what != "tempfile");
-    let entropy =
-        places.from("entropy").filter(|place| place.kind == "read" && (reseeded || !place.what.ends_with("pid")));
-    let listed = times.chain(listings.map(read(Outside::Listing))).chain(names.map(read(Outside::Name)));
-    clock.chain(listed).chain(entropy.map(read(Outside::Entropy))).collect()
-}
-
-fn leftovers(places: &Places<'_>) -> Vec<Leftover> {
-    let left = |place: &TracedPlace| Leftover { file: place.what.clone(), location: Some(place.at.clone()) };
-    places.from("leftovers").map(left).collect()
-}
-
-fn orders(a: &Flight, places: &Places<'_>) -> Vec<Order> {
-    let order = |decider: Decider| {
-        move |place: &TracedPlace| Order { decider, differs: None, location: Some(place.at.clone()) }
-    };
-    let hashes = places.from("hashseed").filter(|place| !place.what.starts_with("sets PYTHONHASHSEED"));
-    let completions = places.from("race").filter(|place| place.kind == "order" || place.what.contains("unordered"));
-    let starts = places.from("race").filter(|place| place.kind == "start" && !place.what.contains("unordered"));
-    let mut found: Vec<Order> = hashes.map(order(Decider::StringHashes)).collect();
-    found.extend(completions.map(order(Decider::Completion)));
-    // Several processes without ranks that all make optimizer steps share what they train.
-    let training = a.processes.iter().filter(|process| process.rank.is_none() && !process.steps.is_empty()).count();
-    let shared = if training > 1 { Decider::SharedUpdates } else { Decider::Threads };
-    found.extend(starts.map(order(shared)));
-    if training > 1 && !found.iter().any(|order| order.decider == Decider::SharedUpdates) {
-        found.push(Order { decider: Decider::SharedUpdates, differs: None, location: None });
-    }
-    found
-}
-
 fn known(process: &FlightProcess, name: &str, location: Option<SourceLine>) -> Operation {
     let device = if uses_cards(process) { "cuda" } else { "cpu" };
     Operation { name: name.to_owned(), device: device.to_owned(), location }
@@ -312,9 +117,10 @@ fn notes(process: &FlightProcess) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::nominate::{Strength, nominate};
+    use super::generators::seeding;
     use super::*;
     use crate::model::Stage;
-    use crate::model::flight::ExactNumber;
+    use crate::model::flight::{ExactNumber, SeedCall, TracedPlace};
 
     fn look(items: &[(&str, &str)]) -> FlightStep {
         let items = items.iter().map(|(name, digest)| FlightItem {

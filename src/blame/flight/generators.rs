@@ -1,0 +1,64 @@
+//! What the records show of each library's global generator.
+
+use super::item;
+use super::places::Places;
+use crate::model::flight::{FlightDivergence, FlightProcess, SeedCall};
+use crate::model::{GlobalGenerator, Library, Seeding};
+
+const LIBRARIES: [(Library, &str, &str); 3] = [
+    (Library::Python, "python", "seed.python"),
+    (Library::Numpy, "numpy", "seed.numpy"),
+    (Library::Torch, "torch", "seed.torch"),
+];
+
+/// The generators of Python, NumPy and torch.
+pub(super) fn generators(
+    one: &FlightProcess,
+    other: &FlightProcess,
+    divergence: Option<&FlightDivergence>,
+    places: &Places<'_>,
+) -> Vec<GlobalGenerator> {
+    let seen = |&(library, name, source): &(Library, &str, &'static str)| {
+        let item_name = format!("rng.{name}");
+        let live = divergence.is_some_and(|divergence| divergence.live_generators.contains(&item_name));
+        let idle = divergence.is_some_and(|divergence| divergence.idle_generators.contains(&item_name));
+        let draws = places.from(source).find(|place| place.kind == "draw");
+        let seeding = seeding(name, one, other);
+        // Without steps no state is recorded; one that is used and was never seeded began with entropy all the same.
+        let began_with_entropy = one.start.is_none() && draws.is_some() && seeding == Seeding::Never;
+        let seeded_badly = seed_calls(name, one).find(|call| call.used_before == Some(true) || call.value.is_none());
+        let location = match seeding {
+            Seeding::Late | Seeding::Entropy | Seeding::Clock => seeded_badly.and_then(|call| call.at.clone()),
+            Seeding::Never | Seeding::Fixed => None,
+        };
+        GlobalGenerator {
+            library,
+            differs: live || idle || began_with_entropy || differed_at_start(one, other, &item_name),
+            drawn: live || draws.is_some(),
+            seeding,
+            location: location.or_else(|| draws.map(|place| place.at.clone())),
+        }
+    };
+    LIBRARIES.iter().map(seen).collect()
+}
+
+fn differed_at_start(one: &FlightProcess, other: &FlightProcess, name: &str) -> bool {
+    let pair = one.start.as_ref().zip(other.start.as_ref());
+    pair.and_then(|(a, b)| Some(item(a, name)?.digest != item(b, name)?.digest)).unwrap_or(false)
+}
+
+fn seed_calls<'a>(generator: &str, process: &'a FlightProcess) -> impl Iterator<Item = &'a SeedCall> {
+    process.seeds.iter().filter(move |call| call.generator == generator)
+}
+
+/// How a global generator was seeded, by its last seeding in both runs.
+pub(super) fn seeding(generator: &str, one: &FlightProcess, other: &FlightProcess) -> Seeding {
+    let calls: Vec<(&SeedCall, &SeedCall)> = seed_calls(generator, one).zip(seed_calls(generator, other)).collect();
+    let Some((last, same)) = calls.last() else { return Seeding::Never };
+    match (&last.value, &same.value) {
+        (None, _) | (_, None) => Seeding::Entropy,
+        (Some(a), Some(b)) if a != b => Seeding::Clock,
+        _ if calls.first().is_some_and(|(first, _)| first.used_before == Some(true)) => Seeding::Late,
+        _ => Seeding::Fixed,
+    }
+}
