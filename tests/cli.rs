@@ -616,6 +616,33 @@ fn an_order_by_address_is_told_from_every_other_cause() {
 }
 
 #[test]
+fn a_job_that_writes_its_metrics_to_files_alone_is_compared_by_those() {
+    let case = Case::new();
+    case.write(
+        "job.py",
+        "import csv, random, sys\n\
+         print('loss', 0.5)\n\
+         with open(sys.argv[1] + '/metrics.csv', 'w') as file:\n    \
+         rows = csv.writer(file)\n    \
+         rows.writerow(['step', 'loss'])\n    \
+         rows.writerows([step, random.random() if step > 4 else 0.5] for step in range(9))\n",
+    );
+    let job = ["--metric-files", "--format", "json", "--", "python3", "job.py", "{metrics}"];
+    let (exit, seen) = report(&case.run(&[&["run"], &job[..]].concat()));
+    assert_eq!((exit, &seen["divergence"]["step"]), (1, &5.into()), "{seen:#}");
+    assert_eq!(seen["blame"]["causes"][0]["id"], "seed.python", "{seen:#}");
+    let (exit, seen) = report(&case.run(&[&["run", "--set", "seed.python=0"], &job[..]].concat()));
+    assert_eq!((exit, &seen["runs"][2]["points"]), (0, &9.into()), "{seen:#}");
+    let runs = [1, 2].map(|run| format!(".repro-audit/latest/runs/r{run}"));
+    assert_eq!(code(&case.run(&["diff", &runs[0], &runs[1]])), 0);
+    // Nothing was written there: nothing was compared, whatever was printed.
+    let (exit, seen) =
+        report(&case.run(&["run", "--metric-files", "--format", "json", "--", "sh", "-c", "echo loss 1 {metrics}"]));
+    assert_eq!(exit, 3, "{seen:#}");
+    assert_eq!(code(&case.run(&["run", "--metric-files", "--", "python3", "job.py", "out"])), 2);
+}
+
+#[test]
 fn a_job_without_torch_is_told_the_line_that_draws_unseeded() {
     let case = Case::new();
     case.write("job.py", "import random\nfor step in range(9):\n    print('step', step, 'loss', random.random())\n");

@@ -35,6 +35,10 @@ pub struct Run {
     /// under names that match, such as '*.safetensors' or '**/*.pt'
     #[arg(long, value_name = "PATTERN", conflicts_with = "steps")]
     pub checkpoints: Option<String>,
+    /// With {metrics} in the command, a folder that each run has for itself: compare what the metric files show that the job
+    /// writes there (CSV, JSON lines, TensorBoard and others), and not what it prints
+    #[arg(long)]
+    pub metric_files: bool,
     /// What makes the audit fail: runs that do not repeat, or also a varied setting that changes the result
     #[arg(long, value_name = "POLICY", default_value = "repeatable")]
     pub policy: Policy,
@@ -121,6 +125,7 @@ Examples:
   repro-audit run --vary hashseed=0,1 --vary threads=1,2 --design full -- python train.py
   repro-audit run --confidence 0.95 --detect 0.1 -- ./train --seed 1
   repro-audit run --checkpoints '*.pt' -- python train.py --out {checkpoints}
+  repro-audit run --metric-files -- python train.py --logdir {metrics}
   repro-audit run --dry-run --vary arg.lr=0.1,0.01 -- python train.py --lr {lr}
   repro-audit run --job cnn    # a job of repro-audit.toml, which may hold any of these options";
 

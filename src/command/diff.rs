@@ -71,7 +71,7 @@ fn compared(
 fn file_of(log: &Path) -> Option<PathBuf> {
     match log.is_dir() {
         true => parse::only_events(log),
-        false => (!outputs::has_errors(log)).then(|| log.to_owned()),
+        false => (!outputs::has_more(log)).then(|| log.to_owned()),
     }
 }
 
@@ -111,5 +111,5 @@ pub fn log_of(path: &Path) -> PathBuf {
 /// # Errors
 /// Where it cannot be read.
 pub fn read(log: &Path, options: &Options) -> Result<Reading> {
-    if outputs::has_errors(log) { outputs::read(log, options) } else { parse::read_path(log, options) }
+    if outputs::has_more(log) { outputs::read(log, options) } else { parse::read_path(log, options) }
 }

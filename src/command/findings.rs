@@ -123,7 +123,7 @@ fn windows(metric: &str, divergence: Option<&Divergence>, compared: &[Compared<'
             let points = whole.points.get(range).unwrap_or_default().to_vec();
             let point = divergence.and_then(|_| whole.points.get(centre).or(whole.points.last()));
             let log = outputs::log_of(one.log, whole);
-            let raw = point.map(|point| raw_around(&log, point, Known::default())).unwrap_or_default();
+            let raw = point.zip(log).map(|(point, log)| raw_around(&log, point, Known::default())).unwrap_or_default();
             Comparison { run: one.name.to_owned(), window: Series { points, ..empty_like(whole) }, raw }
         })
         .collect()

@@ -15,7 +15,7 @@ use super::request::Request;
 /// # Errors
 /// Where runs cannot be carried out.
 pub fn look(request: &Request, campaign: &mut Campaign<'_>, order: &Order<'_>, batch: &Batch) -> Result<Option<Batch>> {
-    let named = request.metric.is_some() || request.reading.pattern.is_some();
+    let named = request.metric.is_some() || request.reading.pattern.is_some() || request.metric_files;
     let may = request.shim && request.level != Some(RecordLevel::Off) && !named && !campaign.detached();
     let silent = |run: &Run| run.status == Status::Finished && run.points == 0;
     let mut runs = campaign.runs().iter().filter(|run| batch.runs.contains(&run.id)).peekable();

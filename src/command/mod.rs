@@ -16,6 +16,7 @@ mod inspect;
 mod judge;
 mod leftovers;
 mod lockstep;
+mod metric_files;
 mod nodes;
 mod objections;
 mod observe;

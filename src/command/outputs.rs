@@ -1,19 +1,23 @@
-//! What a run wrote to standard output and to standard error, read as one: bars and loggers write to the second by default, and
-//! a job that prints its accuracy shows its losses there.
+//! What a run showed, read as one. Bars and loggers write to standard error by default, and a job that prints its accuracy shows
+//! its losses there; others write them to files alone.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-use super::ranks;
+use super::{metric_files, ranks};
 use crate::error::Result;
 use crate::model::{Reading, Role, Series, Stream};
 use crate::parse;
 
-/// Reads a run's log: what its ranks kept apart, else what it wrote to its console.
+/// Reads what a run showed: the metric files in its folder for those, where it has one; what its ranks kept apart; else what it
+/// wrote to its console.
 ///
 /// # Errors
 /// Where the log cannot be read.
 pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
+    if let Some(reading) = metric_files::read(log, options)? {
+        return Ok(reading);
+    }
     if let Some(reading) = ranks::read(log, options)? {
         return Ok(reading);
     }
@@ -30,7 +34,7 @@ pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
 pub fn both(log: &Path, options: &parse::Options) -> Result<Reading> {
     let output = parse::read_path(log, options)?;
     let Ok(mut errors) = parse::read_path(&of_errors(log), options) else { return Ok(output) };
-    errors.series.iter_mut().for_each(|series| series.stream = Stream::Error);
+    errors.series.iter_mut().for_each(|series| series.stream = Some(Stream::Error));
     let shows = |reading: &Reading| reading.primary().is_some_and(|series| !series.points.is_empty());
     Ok(match (shows(&output), shows(&errors)) {
         (true, true) if errors.primary().is_some_and(|series| is_loss(series.role)) => joined(output, errors),
@@ -39,10 +43,10 @@ pub fn both(log: &Path, options: &parse::Options) -> Result<Reading> {
     })
 }
 
-/// The file that holds a series of a run whose standard output is in `log`: its rank's own where there is one.
-pub fn log_of(log: &Path, series: &Series) -> PathBuf {
+/// The log that holds a series of a run whose standard output is in `log`: its rank's own where there is one.
+pub fn log_of(log: &Path, series: &Series) -> Option<PathBuf> {
     let log = ranks::log_of(log, &series.metric);
-    if series.stream == Stream::Error { of_errors(&log) } else { log }
+    Some(if series.stream? == Stream::Error { of_errors(&log) } else { log })
 }
 
 /// Whether a metric is a loss of any kind.
@@ -50,10 +54,11 @@ pub fn is_loss(role: Role) -> bool {
     matches!(role, Role::TrainingLoss | Role::SmoothedLoss | Role::ValidationLoss)
 }
 
-/// Whether a file is the standard output of a run in a record that wrote to standard error too.
-pub fn has_errors(log: &Path) -> bool {
+/// Whether a file is the standard output of a run in a record that wrote elsewhere too.
+pub fn has_more(log: &Path) -> bool {
     let is_run = log.ends_with("stdout.log") && log.with_file_name("run.json").is_file();
-    is_run && of_errors(log).metadata().is_ok_and(|file| file.len() > 0)
+    let errors = || of_errors(log).metadata().is_ok_and(|file| file.len() > 0);
+    is_run && (metric_files::of(log).is_dir() || errors())
 }
 
 fn of_errors(log: &Path) -> PathBuf {
@@ -83,19 +88,25 @@ fn joined(output: Reading, errors: Reading) -> Reading {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::parse::Options;
 
     fn read_both(output: &str, errors: &str) -> Reading {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("stdout.log");
-        std::fs::write(&log, output).unwrap();
-        std::fs::write(of_errors(&log), errors).unwrap();
+        fs::write(&log, output).unwrap();
+        fs::write(of_errors(&log), errors).unwrap();
         both(&log, &Options::default()).unwrap()
     }
 
     fn shown(reading: &Reading) -> Vec<(&str, Stream, usize)> {
-        reading.series.iter().map(|series| (series.metric.as_str(), series.stream, series.points.len())).collect()
+        reading
+            .series
+            .iter()
+            .map(|series| (series.metric.as_str(), series.stream.unwrap(), series.points.len()))
+            .collect()
     }
 
     const BAR: &str = "\r 1/3 [00:00, 2it/s, loss=0.5]\r 2/3 [00:00, 2it/s, loss=0.4]\r 3/3 [00:01, 2it/s, loss=0.3]\n";
@@ -106,14 +117,14 @@ mod tests {
         let reading = read_both(ACCURACY, BAR);
         assert_eq!(shown(&reading), [("val_acc", Stream::Output, 2), ("loss", Stream::Error, 3)]);
         assert_eq!(reading.primary().unwrap().metric, "loss");
-        assert_eq!(log_of(Path::new("r1/stdout.log"), reading.primary().unwrap()), Path::new("r1/stderr.log"));
+        assert_eq!(log_of(Path::new("r1/stdout.log"), reading.primary().unwrap()).unwrap(), Path::new("r1/stderr.log"));
     }
 
     #[test]
     fn the_same_name_on_both_is_two_metrics_and_each_step_counts_more_than_drawings() {
         let reading = read_both("step 1 loss 0.5\nstep 2 loss 0.4\n", BAR);
         assert_eq!(shown(&reading), [("loss", Stream::Output, 2), ("loss [stderr]", Stream::Error, 3)]);
-        assert_eq!(reading.primary().unwrap().stream == Stream::Output, reading.series[1].sampled);
+        assert_eq!(reading.primary().unwrap().stream == Some(Stream::Output), reading.series[1].sampled);
     }
 
     #[test]

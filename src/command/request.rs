@@ -66,6 +66,8 @@ pub struct Request {
     pub check_observer: bool,
     /// Which of the checkpoints that each run saves in its own folder are compared, where that was asked for.
     pub checkpoints: Option<String>,
+    /// Whether each run writes metric files in its own folder, which are compared instead of what it prints.
+    pub metric_files: bool,
 }
 
 /// Where runs are carried out.
@@ -103,6 +105,9 @@ impl Request {
         if let Some(pattern) = &typed.checkpoints {
             runs::check(pattern, &typed.command)?;
         }
+        if typed.metric_files {
+            super::metric_files::check(&typed.command)?;
+        }
         let tolerance = words::tolerance(&typed.comparison.tolerance)?;
         let slurm = typed.executor == "slurm";
         executor::check(slurm, &typed.slurm_arg, typed.detach)?;
@@ -135,6 +140,7 @@ impl Request {
             level: typed.level,
             check_observer: typed.check_observer,
             checkpoints: typed.checkpoints.clone(),
+            metric_files: typed.metric_files,
             catalogue,
             place: Place::Here,
         };

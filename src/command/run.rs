@@ -253,7 +253,8 @@ fn conclude(
     audit.confidence = compared_any.then(|| blame::confidence(&batch.group.classes, request.detect));
     let silent = |run: &Run| run.status == Status::Finished && run.points == 0;
     if !compared_any && !batch.runs.is_empty() && runs_of(campaign, batch).all(silent) {
-        let next = "repro-audit diff A B   # of files that two runs wrote: CSV, JSON lines, a TensorBoard folder";
+        let next =
+            "repro-audit run --metric-files -- CMD {metrics}   # where the job writes its metrics to files in a folder";
         audit.next.push(next.to_owned());
     }
     if !compared_any && leftovers::may_be_in_the_way(campaign, &batch.runs) {

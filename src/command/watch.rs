@@ -27,6 +27,13 @@ pub struct StopRule {
     pub tolerance: Tolerance,
 }
 
+impl StopRule {
+    /// Lets every run go on to its end.
+    pub fn never(tolerance: Tolerance) -> Self {
+        Self { after_divergence: None, first_divergence_ends_all: false, after_points: None, counted: None, tolerance }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
@@ -155,7 +162,7 @@ impl<'a> Watch<'a> {
 
     /// Compares what is watched with a run that has ended.
     pub fn compare_with(&mut self, run: &str, series: &Series) {
-        let ended = Live::new(run, series.stream, &self.options);
+        let ended = Live::new(run, series.stream.unwrap_or(Stream::Output), &self.options);
         self.runs.push(Live { points: series.points.clone(), sampled: series.sampled, open: false, ..ended });
     }
 

@@ -25,8 +25,9 @@ pub struct Series {
     /// True where the log is a sample of the steps that were made (a timed redraw of a progress bar): two runs then show
     /// different steps, and only those that both show can be compared.
     pub sampled: bool,
-    /// Which output of the run showed it; a file that is no run's counts as standard output.
-    pub stream: Stream,
+    /// Which output of the run showed it, a log that is no run's counting as standard output; `None` for files that the job
+    /// wrote by itself.
+    pub stream: Option<Stream>,
     /// The points, in log order.
     pub points: Vec<Point>,
 }
@@ -39,7 +40,7 @@ impl Series {
             role,
             source: Source::Printed,
             sampled: false,
-            stream: Stream::Output,
+            stream: Some(Stream::Output),
             points: Vec::new(),
         }
     }

@@ -21,6 +21,7 @@ use super::checkpoint::runs as checkpoints;
 use super::executor;
 use super::findings::{self, Compared};
 use super::leftovers;
+use super::metric_files;
 use super::objections::objections;
 use super::order::{Batch, Order, Recording};
 use super::outputs::read;
@@ -133,7 +134,7 @@ impl<'a> Campaign<'a> {
     /// The output on which runs showed this metric.
     pub fn stream_of(&self, metric: &str) -> Option<Stream> {
         let series = self.readings.values().flat_map(|reading| &reading.series);
-        series.filter(|series| series.metric == metric).map(|series| series.stream).next()
+        series.filter(|series| series.metric == metric).find_map(|series| series.stream)
     }
 
     /// The flight record of a run that was entered.
@@ -216,6 +217,9 @@ impl<'a> Campaign<'a> {
         if self.request.checkpoints.is_some() {
             checkpoints::fill(&mut trials)?;
         }
+        if self.request.metric_files {
+            metric_files::fill(&mut trials)?;
+        }
         let recording = order.recording.clone().or_else(|| self.inside.then(Recording::light));
         let entered = recording.is_some() || !applied.shim.is_empty();
         if entered {
@@ -258,6 +262,9 @@ impl<'a> Campaign<'a> {
             if self.request.checkpoints.is_some() {
                 checkpoints::make(trial)?;
             }
+            if self.request.metric_files {
+                metric_files::make(trial)?;
+            }
         }
         let sharing = self.executor.side_by_side(&open, self.request.jobs);
         self.notes.extend(sharing.filter(|note| !self.notes.contains(note)));
@@ -271,7 +278,9 @@ impl<'a> Campaign<'a> {
                 failure.get_or_insert(why);
             }
         };
-        let watch = Watch::new(order.stop, self.request.reading.clone(), &mut self.progress);
+        // What a run prints says nothing of when its files part.
+        let stop = if self.request.metric_files { StopRule::never(order.stop.tolerance) } else { order.stop };
+        let watch = Watch::new(stop, self.request.reading.clone(), &mut self.progress);
         let mut watch = watch.telling(&mut write_down);
         let ended = order.recording.as_ref().and_then(|recording| recording.disturbed_from.as_ref());
         if let Some((run, series)) = ended.and_then(|run| Some((run, self.readings.get(run)?.primary()?))) {

@@ -164,6 +164,7 @@ pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
         level: None,
         check_observer: false,
         checkpoints: None,
+        metric_files: false,
     })
 }
 
