@@ -23,6 +23,7 @@ mod observe;
 mod order;
 mod output;
 mod outputs;
+mod own_folder;
 mod probe;
 mod project;
 mod proof;

@@ -13,6 +13,8 @@ use crate::{blame, parse, probe};
 
 use super::checkpoint::runs;
 use super::executor;
+use super::metric_files;
+use super::own_folder::OwnFolder;
 use super::watch::StopRule;
 use super::words;
 
@@ -85,6 +87,12 @@ pub enum Place {
 }
 
 impl Request {
+    /// The folders that each run has for itself.
+    pub fn own_folders(&self) -> impl Iterator<Item = OwnFolder> {
+        let checkpoints = self.checkpoints.as_ref().map(|_| runs::OWN);
+        checkpoints.into_iter().chain(self.metric_files.then_some(metric_files::OWN))
+    }
+
     /// Resolves the options of `run`.
     ///
     /// # Errors
@@ -106,7 +114,7 @@ impl Request {
             runs::check(pattern, &typed.command)?;
         }
         if typed.metric_files {
-            super::metric_files::check(&typed.command)?;
+            metric_files::check(&typed.command)?;
         }
         let tolerance = words::tolerance(&typed.comparison.tolerance)?;
         let slurm = typed.executor == "slurm";

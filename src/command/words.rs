@@ -9,8 +9,6 @@ use crate::plan::Catalogue;
 
 /// What stands for a folder of checkpoints in a command line.
 pub const CHECKPOINTS: &str = "{checkpoints}";
-/// In a command, the folder for a run's metric files.
-pub const METRICS: &str = "{metrics}";
 
 /// `exact`, `ulps=N`, `rel=X` or `abs=X`.
 ///

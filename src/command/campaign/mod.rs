@@ -17,11 +17,9 @@ use crate::probe::Shim;
 use crate::record::{self, Header, Leftovers, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 
-use super::checkpoint::runs as checkpoints;
 use super::executor;
 use super::findings::{self, Compared};
 use super::leftovers;
-use super::metric_files;
 use super::objections::objections;
 use super::order::{Batch, Order, Recording};
 use super::outputs::read;
@@ -214,11 +212,8 @@ impl<'a> Campaign<'a> {
         if hidden.is_none() {
             trials.iter_mut().for_each(|trial| trial.launch.folder = self.begun_in.clone());
         }
-        if self.request.checkpoints.is_some() {
-            checkpoints::fill(&mut trials)?;
-        }
-        if self.request.metric_files {
-            metric_files::fill(&mut trials)?;
+        for folder in self.request.own_folders() {
+            folder.fill(&mut trials)?;
         }
         let recording = order.recording.clone().or_else(|| self.inside.then(Recording::light));
         let entered = recording.is_some() || !applied.shim.is_empty();
@@ -259,11 +254,8 @@ impl<'a> Campaign<'a> {
         for trial in open.iter().filter(|trial| !self.executor.holds(trial)) {
             self.record.begin(trial)?;
             leftovers::make(trial, hidden)?;
-            if self.request.checkpoints.is_some() {
-                checkpoints::make(trial)?;
-            }
-            if self.request.metric_files {
-                metric_files::make(trial)?;
+            for folder in self.request.own_folders() {
+                folder.make(trial)?;
             }
         }
         let sharing = self.executor.side_by_side(&open, self.request.jobs);

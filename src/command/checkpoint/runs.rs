@@ -3,19 +3,19 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use glob::Pattern;
 
 use crate::error::{Error, Result};
-use crate::model::{Audit, Checkpoint, CheckpointDifference, Run, StateValue, Status, Tolerance, Trial, Verdict};
+use crate::model::{Audit, Checkpoint, CheckpointDifference, Run, StateValue, Status, Tolerance, Verdict};
 use crate::{compare, parse};
 
+use super::super::own_folder::OwnFolder;
 use super::super::words::CHECKPOINTS;
 
-/// The folder below a run's own.
-const FOLDER: &str = "checkpoints";
+/// The folder for them.
+pub const OWN: OwnFolder = OwnFolder { placeholder: CHECKPOINTS, name: "checkpoints" };
 
 /// Fails where the pattern makes no sense, or the runs would not know their folders.
 ///
@@ -30,38 +30,13 @@ pub fn check(pattern: &str, command: &[String]) -> Result<()> {
         let what = format!("--checkpoints takes names below {CHECKPOINTS}, such as '*.safetensors', not `{pattern}`");
         return Err(Error::Misuse(what));
     }
-    if !command.iter().any(|word| word.contains(CHECKPOINTS)) {
+    if !OWN.is_in(command) {
         return Err(Error::Misuse(format!(
             "--checkpoints compares what each run saves in a folder of its own: write {CHECKPOINTS} in the command \
              where it takes that folder"
         )));
     }
     Ok(())
-}
-
-/// Gives each trial the path of its own folder.
-///
-/// # Errors
-/// Where the folder that the audit is started in is gone.
-pub fn fill(trials: &mut [Trial]) -> Result<()> {
-    for trial in trials {
-        let folder = own(&trial.launch.record)?.display().to_string();
-        trial.launch.command.iter_mut().for_each(|word| *word = word.replace(CHECKPOINTS, &folder));
-    }
-    Ok(())
-}
-
-/// Makes the folder of a run that is about to start.
-///
-/// # Errors
-/// Where it cannot be made.
-pub fn make(trial: &Trial) -> Result<()> {
-    let folder = own(&trial.launch.record)?;
-    fs::create_dir_all(&folder).map_err(Error::file("create", &folder))
-}
-
-fn own(run: &Path) -> Result<PathBuf> {
-    std::path::absolute(run).map(|run| run.join(FOLDER)).map_err(Error::file("find", run))
 }
 
 /// Compares what the replicates of each treatment saved, each with the first that saved it, and enters what that says of
@@ -159,7 +134,7 @@ impl<'a> Found<'a> {
     }
 
     fn base(&self, run: &str) -> PathBuf {
-        self.folder.join("runs").join(run).join(FOLDER)
+        self.folder.join("runs").join(run).join(OWN.name)
     }
 
     /// Compares one name in all runs that have it with the first of them.
@@ -172,7 +147,7 @@ impl<'a> Found<'a> {
             return;
         };
         for (run, other) in checkpoints {
-            let shown = |run: &str| format!("runs/{run}/{FOLDER}/{name}");
+            let shown = |run: &str| format!("runs/{run}/{}/{name}", OWN.name);
             match compare::checkpoint::compare((&shown(first), reference), (&shown(run), other), self.tolerance) {
                 Ok(difference) => self.compared.push((format!("{name} of {run} and {first}"), difference)),
                 Err(error) => self.troubles.push(error.to_string()),
@@ -251,7 +226,7 @@ impl<'a> Found<'a> {
 
 /// A checkpoint in which the run's own folder goes by its placeholder: trainers save where they saved.
 fn alike(mut checkpoint: Checkpoint, run: &str) -> Checkpoint {
-    let folder = format!("runs/{run}/{FOLDER}");
+    let folder = format!("runs/{run}/{}", OWN.name);
     let plain = |text: &mut String| {
         if text.contains(&folder) {
             *text = text.replace(&folder, CHECKPOINTS);
