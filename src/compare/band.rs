@@ -288,13 +288,17 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the rate and the signs, carrying rounding on is never called a mistake.
+        /// Whatever the rate and the signs, carrying rounding on is never called a mistake, where no comparison shows less than a
+        /// tenth of what is carried: values that cross may look equal for a moment, but not at one step after the other.
         #[test]
         fn no_growth_that_training_shows_is_called_a_mistake(
-            rate in 1.0f64..1.45, start in 1e-8f64..1e-5, wobble in proptest::collection::vec(-1.0f64..1.0, 2..120),
+            rate in 1.0f64..1.45, start in 1e-8f64..1e-5,
+            wobble in proptest::collection::vec((0.1f64..1.0, any::<bool>()), 2..120),
         ) {
+            let sign = |up: &bool| if *up { 1.0 } else { -1.0 };
+            let carried = |step| (start * rate.powi(step)).min(0.2);
             let distances: Vec<f64> =
-                wobble.iter().zip(0..).map(|(sign, step)| (start * rate.powi(step)).min(0.2) * sign).collect();
+                wobble.iter().zip(0..).map(|((part, up), step)| carried(step) * part * sign(up)).collect();
             let found = off_by(&distances);
             prop_assert!(!matches!(found, Explained::Leaves { .. }), "{found:?}");
         }
