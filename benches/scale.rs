@@ -41,13 +41,7 @@ fn simulate(trials: u64, points: u64) {
         }))
     })
     .together(TOGETHER);
-    let rule = StopRule {
-        after_divergence: Some(3),
-        first_divergence_ends_all: false,
-        after_points: None,
-        counted: None,
-        tolerance: Tolerance::Exact,
-    };
+    let rule = StopRule { after_divergence: Some(3), ..StopRule::never(Tolerance::Exact) };
     let mut progress = Progress::new(ProgressKind::Quiet, planned.len());
     let mut watch = Watch::new(rule, Options::default(), &mut progress);
     let start = Instant::now();

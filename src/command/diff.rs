@@ -106,7 +106,7 @@ pub fn log_of(path: &Path) -> PathBuf {
     if path.join("run.json").is_file() && log.is_file() { log } else { path.to_owned() }
 }
 
-/// Reads a log or metric file; of a run in a record, what it wrote to standard error as well.
+/// Reads a log or metric file; of a run in a record, all that the run showed.
 ///
 /// # Errors
 /// Where it cannot be read.

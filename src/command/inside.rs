@@ -3,7 +3,7 @@
 use crate::cli::RecordLevel;
 use crate::compare;
 use crate::error::Result;
-use crate::model::{Run, Status};
+use crate::model::Run;
 
 use super::campaign::Campaign;
 use super::order::{Batch, Order};
@@ -17,9 +17,8 @@ use super::request::Request;
 pub fn look(request: &Request, campaign: &mut Campaign<'_>, order: &Order<'_>, batch: &Batch) -> Result<Option<Batch>> {
     let named = request.metric.is_some() || request.reading.pattern.is_some() || request.metric_files;
     let may = request.shim && request.level != Some(RecordLevel::Off) && !named && !campaign.detached();
-    let silent = |run: &Run| run.status == Status::Finished && run.points == 0;
     let mut runs = campaign.runs().iter().filter(|run| batch.runs.contains(&run.id)).peekable();
-    if !may || campaign.looks_inside() || runs.peek().is_none() || !runs.all(silent) {
+    if !may || campaign.looks_inside() || runs.peek().is_none() || !runs.all(Run::is_silent) {
         return Ok(None);
     }
     campaign.say("no result was printed: are there losses inside?");

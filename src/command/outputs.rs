@@ -32,11 +32,20 @@ pub fn read(log: &Path, options: &parse::Options) -> Result<Reading> {
 /// # Errors
 /// Where the log cannot be read; standard error need not be there.
 pub fn both(log: &Path, options: &parse::Options) -> Result<Reading> {
-    let output = parse::read_path(log, options)?;
-    let Ok(mut errors) = parse::read_path(&of_errors(log), options) else { return Ok(output) };
+    let mut output = parse::read_path(log, options)?;
+    let path = of_errors(log);
+    if !path.exists() {
+        return Ok(output);
+    }
+    let mut errors = match parse::read_path(&path, options) {
+        Ok(errors) => errors,
+        Err(error) => {
+            output.warnings.push(format!("standard error was not compared: {error}"));
+            return Ok(output);
+        }
+    };
     errors.series.iter_mut().for_each(|series| series.stream = Some(Stream::Error));
-    let shows = |reading: &Reading| reading.primary().is_some_and(|series| !series.points.is_empty());
-    Ok(match (shows(&output), shows(&errors)) {
+    Ok(match (output.shows_result(), errors.shows_result()) {
         (true, true) if errors.primary().is_some_and(|series| is_loss(series.role)) => joined(output, errors),
         (false, true) => errors,
         _ => output,

@@ -13,7 +13,7 @@ pub fn read(log: &Path, options: &parse::Options) -> Result<Option<Reading>> {
     let mut whole: Option<Reading> = None;
     for (rank, path) in logs(log) {
         let mut reading = outputs::both(&path, options)?;
-        if reading.primary().is_none_or(|series| series.points.is_empty()) {
+        if !reading.shows_result() {
             continue;
         }
         for series in &mut reading.series {

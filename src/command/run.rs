@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Blame, Divergence, Outcome, Run, SettingId, Status, Treatment, TreatmentResult, Verdict};
+use crate::model::{Audit, Blame, Divergence, Outcome, Run, SettingId, Treatment, TreatmentResult, Verdict};
 use crate::{blame, exit, plan, probe, record, report};
 
 use super::campaign::Campaign;
@@ -251,8 +251,7 @@ fn conclude(
     audit.warnings.extend(saved::sentence(campaign.runs(), &batch.runs, &|run| campaign.steps_shown(run)));
     let compared_any = !matches!(batch.group.outcome, Outcome::Unresolved(_));
     audit.confidence = compared_any.then(|| blame::confidence(&batch.group.classes, request.detect));
-    let silent = |run: &Run| run.status == Status::Finished && run.points == 0;
-    if !compared_any && !batch.runs.is_empty() && runs_of(campaign, batch).all(silent) {
+    if !compared_any && !batch.runs.is_empty() && runs_of(campaign, batch).all(Run::is_silent) {
         let next =
             "repro-audit run --metric-files -- CMD {metrics}   # where the job writes its metrics to files in a folder";
         audit.next.push(next.to_owned());

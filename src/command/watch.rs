@@ -86,6 +86,8 @@ struct Live {
     metric: Option<usize>,
     /// Points seen before the metric was chosen.
     early: Vec<Observation>,
+    /// So many of those came without a metric to follow that nobody waits for one any more.
+    given_up: bool,
     sampled: bool,
     cursor: Cursor,
     last: Option<Instant>,
@@ -96,6 +98,8 @@ struct Live {
 
 /// Points of any metric after which the one to follow is chosen.
 const ENOUGH_TO_CHOOSE: usize = 4;
+/// Points kept while there is none to follow: an output that shows so many others is not read while it is written.
+const MOST_EARLY: usize = 10_000;
 /// Most step times kept of one run: their median needs no more.
 const MOST_TIMES: usize = 10_000;
 /// Runs whose step times are kept: a price needs no more.
@@ -110,6 +114,7 @@ impl Live {
             points: Vec::new(),
             metric: None,
             early: Vec::new(),
+            given_up: false,
             sampled: false,
             cursor: Cursor::default(),
             last: None,
@@ -132,6 +137,10 @@ impl Live {
         let summary = self.output.summary();
         let counts = |&metric: &usize| !self.is_errors() || outputs::is_loss(summary.roles[metric]);
         self.metric = summary.primary.filter(counts);
+        if self.metric.is_none() && self.early.len() > MOST_EARLY {
+            self.given_up = true;
+            self.early = Vec::new();
+        }
     }
 
     /// Takes a point of the metric that is followed, with the time at which it was seen.
@@ -182,6 +191,9 @@ impl<'a> Watch<'a> {
         }
         let wanted = |live: &&mut Live| live.run == run && live.stream == stream;
         let Some(live) = self.runs.iter_mut().find(wanted) else { return Control::Continue };
+        if live.given_up {
+            return Control::Continue;
+        }
         let now = Instant::now();
         self.fresh.clear();
         live.output.push(bytes, &mut self.fresh);
@@ -333,5 +345,28 @@ impl Listener for Watch<'_> {
                 Control::Continue
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::ProgressKind;
+
+    #[test]
+    fn points_of_an_output_that_has_none_to_follow_are_not_kept_for_ever() {
+        let mut progress = Progress::new(ProgressKind::Quiet, 1);
+        let mut watch = Watch::new(StopRule::never(Tolerance::Exact), parse::Options::default(), &mut progress);
+        for step in 0..2 * MOST_EARLY {
+            watch.read("r1", Stream::Error, format!("step {step} accuracy 0.5\n").as_bytes());
+        }
+        assert!(
+            watch.runs[0].given_up && watch.runs[0].early.is_empty(),
+            "accuracies of standard error count for nothing"
+        );
+        for step in 0..10 {
+            watch.read("r2", Stream::Error, format!("step {step} loss 0.5\n").as_bytes());
+        }
+        assert!(watch.runs[1].points.len() > 5, "and losses do");
     }
 }

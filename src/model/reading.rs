@@ -63,6 +63,11 @@ impl Reading {
         }
     }
 
+    /// Whether it holds anything that could be compared first.
+    pub fn shows_result(&self) -> bool {
+        self.primary().is_some_and(|series| !series.points.is_empty())
+    }
+
     /// The primary series, where there is one.
     pub fn primary(&self) -> Option<&Series> {
         self.primary.and_then(|index| self.series.get(index))

@@ -68,3 +68,10 @@ pub struct Run {
     /// The last lines of its standard error, for a run that crashed; untrusted text.
     pub last_words: Vec<String>,
 }
+
+impl Run {
+    /// Whether it came to its own end and showed no result.
+    pub fn is_silent(&self) -> bool {
+        self.status == Status::Finished && self.points == 0
+    }
+}

@@ -65,7 +65,7 @@ impl Campaign<'_> {
     /// Takes the losses that were recorded for what a run shows, where it printed no result.
     pub(super) fn read_losses(&mut self, ids: &[String]) {
         for id in ids {
-            let silent = self.readings.get(id).is_some_and(|reading| reading.primary().is_none());
+            let silent = self.readings.get(id).is_some_and(|reading| !reading.shows_result());
             let losses = self.flights.get(id).and_then(compare::flight::exact_losses).filter(|_| silent);
             let Some((losses, run)) = losses.zip(self.runs.iter_mut().find(|run| run.id == *id)) else { continue };
             run.points = losses.primary().map_or(0, |series| series.points.len());
