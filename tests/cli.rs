@@ -222,6 +222,89 @@ fn a_recorded_audit_is_rendered_again_with_the_same_verdict() {
     assert_eq!(valid(&again.stdout, "report")["divergence"]["step"], 0);
 }
 
+/// What the logs of an audit do not tell (the rules it was asked to follow, what it skipped, what did not take effect) counts
+/// when it is rendered again as well.
+#[test]
+fn an_audit_that_is_rendered_again_says_what_it_said() {
+    let cases: &[(i32, &str, &[&str])] = &[
+        (0, "echo step 0 loss 1.5", &[]),
+        (1, "echo step 0 loss 1.$N", &[]),
+        (3, "echo step 0 loss 1.5; [ $N = 2 ] && exit 7; echo step 1 loss 1.4", &[]),
+        (3, "echo step 0 loss 1.5", &["--vary", "cuda.tf32=on,off"]),
+        (3, "echo step 0 loss 1.5", &["--set", "seed.python=1"]),
+        (1, "echo step 0 loss 1.$X", &["--vary", "env.X=1,2", "--policy", "invariant"]),
+        (0, "echo step 0 loss 1.$X", &["--vary", "env.X=1,2"]),
+        (1, "echo step 0 loss 1.5$([ $X = 2 ] && echo $N)", &["--vary", "env.X=1,2"]),
+        (0, "echo step 0 loss 1.5 acc 0.$N", &["--metric", "loss"]),
+        (0, "echo step 0 loss 1.5 acc 0.$N", &["--tolerance", "abs=10"]),
+        (1, "echo after 0 it was 1.$N", &["--pattern", "it was (?P<value>\\S+)"]),
+    ];
+    for (expected, job, options) in cases {
+        let case = Case::with_job(job);
+        let (first, mut was) = case.audit(&[options, ["--no-blame"].as_slice()].concat());
+        let (again, mut now) = report(&case.run(&["report", ".repro-audit", "--format", "json"]));
+        for report in [&mut was, &mut now] {
+            report["record"] = Value::Null;
+        }
+        assert_eq!((first, again), (*expected, *expected), "{job} {options:?}: {was:#}");
+        assert_eq!(now, was, "{job} {options:?}");
+        let shown = text(&case.run(&["report", ".repro-audit"]).stdout);
+        let in_one_line = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(in_one_line.contains(was["reason"].as_str().unwrap()), "{shown}");
+    }
+}
+
+#[test]
+fn a_recorded_audit_can_be_asked_something_else() {
+    let case = Case::with_job("echo step 0 loss 1.5 acc 0.$N");
+    assert_eq!(case.audit(&["--metric", "loss"]).0, 0);
+    let ask =
+        |options: &[&str]| report(&case.run(&[&["report", ".repro-audit", "--format", "json"], options].concat()));
+    assert_eq!(ask(&["--metric", "acc"]).0, 1);
+    let (code, unknown) = ask(&["--metric", "nosuch"]);
+    assert_eq!((code, &unknown["reason"]), (3, &Value::from("no metric is called `nosuch`; there are loss, acc")));
+    let (code, loose) = ask(&["--metric", "acc", "--tolerance", "abs=10"]);
+    assert_eq!((code, &loose["tolerance"]), (0, &Value::from("abs=10")));
+    assert_eq!(loose["reason"], "all 2 points compared are equal within abs=10");
+    assert_eq!(code_of_skipped(), 3, "what was skipped stays so, whatever else is asked");
+}
+
+#[test]
+fn a_metric_that_no_file_shows_is_not_inspected_with_success() {
+    let case = Case::new();
+    case.write("a.log", "step 0 loss 1.5\nstep 1 loss 1.4\n");
+    assert_eq!(code(&case.run(&["inspect", "a.log", "--metric", "loss"])), 0);
+    assert_eq!(code(&case.run(&["inspect", "a.log", "--metric", "nosuch"])), 3);
+    case.write("b.log", "step 0 loss 1.5\nstep 1 loss 1.4\n");
+    let (code, report) = case.diff(&["a.log", "b.log", "--metric", "nosuch"]);
+    assert_eq!((code, &report["reason"]), (3, &Value::from("no metric is called `nosuch`; there are loss")));
+}
+
+/// A bar is drawn when the clock says so: of two that show the loss at no step in common nothing is known, whatever else agrees.
+#[test]
+fn a_loss_that_both_show_at_no_step_in_common_is_not_agreed_upon() {
+    let case = Case::new();
+    let rows = |later: u32, loss: &str| {
+        let steps = [2, 4, 8, 12, 20, 24, 30, 36, 44, 50, 58, 66, 72, 80, 86, 96].map(|step| step + later);
+        let drawn = steps.map(|step| format!("\r{step}%|#   | {step}/100 [00:01<00:02, 3.1it/s, loss={loss}{step}]"));
+        format!("{}\nepoch 1 val_acc 0.5\nepoch 2 val_acc 0.6\n", drawn.concat())
+    };
+    case.write("a.log", &rows(0, "1.2"));
+    case.write("b.log", &rows(1, "2.2"));
+    let (code, report) = case.diff(&["a.log", "b.log"]);
+    assert_eq!(code, 3, "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("show loss at no step in common"), "{}", report["reason"]);
+    case.write("c.log", &rows(0, "1.2"));
+    assert_eq!(case.diff(&["a.log", "c.log"]).0, 0);
+    assert_eq!(case.diff(&["a.log", "c.log", "b.log"]).0, 3);
+}
+
+fn code_of_skipped() -> i32 {
+    let case = Case::with_job("echo step 0 loss 1.5");
+    case.audit(&["--vary", "cuda.tf32=on,off"]);
+    code(&case.run(&["report", ".repro-audit", "--metric", "loss"]))
+}
+
 #[test]
 fn a_crash_is_still_unresolved_when_the_audit_is_rendered_again() {
     let case = Case::with_job("echo step 0 loss 1.5; [ $N = 2 ] && exit 7; echo step 1 loss 1.4");

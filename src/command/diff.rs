@@ -20,7 +20,7 @@ use super::words;
 /// Compares files; the first is the reference.
 pub fn diff(typed: &cli::Diff) -> Result<u8> {
     let output = Output::new(&typed.output)?;
-    let tolerance = words::tolerance(&typed.comparison.tolerance)?;
+    let tolerance = words::tolerance(typed.comparison.tolerance.as_deref())?;
     let metric = typed.comparison.metric.as_deref();
     if let Some(checkpoints) = checkpoint::read_all(&typed.files)? {
         return checkpoint::diff(&typed.files, &checkpoints, tolerance, &output);
@@ -89,7 +89,7 @@ pub(super) fn from_memory(
     let compared: Vec<Compared<'_>> =
         members.iter().zip(logs).map(|(m, log)| Compared { name: m.name, reading: m.reading, log }).collect();
     let group = compare::group(&members, tolerance, only.as_deref());
-    let mut audit = Audit::blank("diff");
+    let mut audit = Audit { tolerance, ..Audit::blank("diff") };
     findings::conclude(&mut audit, &group, &compared);
     audit.curves = findings::curves(&compared);
     audit

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::compare::{self, Digits, Group};
 use crate::model::{
-    Audit, Comparison, Curve, Divergence, Outcome, Point, RawLine, Reading, Resolution, Role, Series, Verdict,
+    Audit, Comparison, Curve, Divergence, Outcome, Point, RawLine, Reading, Resolution, Role, Series, Tolerance,
+    Verdict,
 };
 
 use super::outputs;
@@ -37,7 +38,7 @@ pub fn conclude(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
 /// The same, but for what is shown of the points themselves.
 pub fn conclude_without_points(audit: &mut Audit, group: &Group, compared: &[Compared<'_>]) {
     audit.verdict = verdict(&group.outcome);
-    audit.reason = reason(group, compared);
+    audit.reason = reason(group, compared, audit.tolerance);
     audit.divergence = group.outcome.divergence().cloned();
     audit.also_diverged = group.others.clone();
     name(audit, group, compared);
@@ -69,7 +70,7 @@ fn verdict(outcome: &Outcome) -> Verdict {
     }
 }
 
-fn reason(group: &Group, compared: &[Compared<'_>]) -> String {
+fn reason(group: &Group, compared: &[Compared<'_>], tolerance: Tolerance) -> String {
     match &group.outcome {
         Outcome::Unresolved(why) => why.clone(),
         Outcome::Diverged(divergence) => {
@@ -79,8 +80,12 @@ fn reason(group: &Group, compared: &[Compared<'_>]) -> String {
             let subject = if what.is_empty() { "it parts".to_owned() } else { format!("{what}part") };
             format!("{subject} from {from} first in {} at {}", divergence.metric, place(divergence))
         }
-        Outcome::Agreed if group.points == 1 => "the one point compared is equal".to_owned(),
-        Outcome::Agreed => format!("all {} points compared are equal", group.points),
+        Outcome::Agreed => match (group.points, tolerance) {
+            (1, Tolerance::Exact) => "the one point compared is equal".to_owned(),
+            (points, Tolerance::Exact) => format!("all {points} points compared are equal"),
+            (1, tolerance) => format!("the one point compared is equal within {tolerance}"),
+            (points, tolerance) => format!("all {points} points compared are equal within {tolerance}"),
+        },
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{exit, report};
 use super::output::Output;
 use super::request::reading_options;
 
-/// Shows what the parser sees in each file; unresolved where a file holds nothing that could be compared.
+/// Shows what the parser sees in each file; unresolved where a file holds nothing that could be compared, or not
+/// the metric that was asked for.
 pub fn inspect(typed: &cli::Inspect) -> Result<u8> {
     let output = Output::new(&typed.output)?;
     let options = reading_options(typed.metric.as_deref(), typed.pattern.as_deref())?;
@@ -19,6 +20,9 @@ pub fn inspect(typed: &cli::Inspect) -> Result<u8> {
         .collect::<Result<Vec<_>>>()?;
     let named = typed.files.iter().map(std::path::PathBuf::as_path).zip(&readings);
     output.listing(&report::inspect(named))?;
-    let all_seen = readings.iter().all(|reading| reading.series.iter().any(|series| !series.points.is_empty()));
+    let all_seen = readings.iter().all(|reading| match typed.metric {
+        Some(_) => reading.primary().is_some(),
+        None => reading.series.iter().any(|series| !series.points.is_empty()),
+    });
     Ok(exit::code(if all_seen { Verdict::Agreed } else { Verdict::Unresolved }))
 }

@@ -50,7 +50,7 @@ pub fn diff(
     if !twins.run(patient)? {
         return Ok(None);
     }
-    Ok(twins.conclude(names, asked))
+    Ok(twins.conclude(names, tolerance, asked))
 }
 
 impl Twins<'_> {
@@ -114,7 +114,7 @@ impl Twins<'_> {
         }
     }
 
-    fn conclude(self, names: [&str; 2], asked: Option<&str>) -> Option<Seen> {
+    fn conclude(self, names: [&str; 2], tolerance: Tolerance, asked: Option<&str>) -> Option<Seen> {
         let Self { logs, streams, lockstep, .. } = self;
         let readings: Vec<Reading> = streams.iter().map(Stream::sketch).collect();
         let renamed = [renamed(&streams[0], &readings[0]), renamed(&streams[1], &readings[1])];
@@ -135,7 +135,7 @@ impl Twins<'_> {
             streams[side].course(index)
         };
         let curves = curves(&compared, &course)?;
-        let mut audit = Audit::blank("diff");
+        let mut audit = Audit { tolerance, ..Audit::blank("diff") };
         audit.curves = curves;
         fill(&mut audit, &concluded, &compared, &streams, &course);
         Some(Seen { readings, audit })

@@ -23,6 +23,7 @@ mod observe;
 mod order;
 mod output;
 mod outputs;
+mod overall;
 mod own_folder;
 mod probe;
 mod project;

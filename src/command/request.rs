@@ -116,7 +116,7 @@ impl Request {
         if typed.metric_files {
             metric_files::check(&typed.command)?;
         }
-        let tolerance = words::tolerance(&typed.comparison.tolerance)?;
+        let tolerance = words::tolerance(typed.comparison.tolerance.as_deref())?;
         let slurm = typed.executor == "slurm";
         executor::check(slurm, &typed.slurm_arg, typed.detach)?;
         let mut request = Self {

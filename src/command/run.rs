@@ -14,7 +14,7 @@ use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
-use super::{checkpoint, dry_run, inside, leftovers, nodes, project, saved, words};
+use super::{checkpoint, dry_run, inside, leftovers, nodes, overall, project, saved, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
@@ -82,7 +82,7 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
         }
     }
     super::explain::explain(campaign, &mut results);
-    let mut audit = Audit::blank("run");
+    let mut audit = Audit { tolerance: request.tolerance, ..Audit::blank("run") };
     audit.effects = effects(campaign, &results);
     if !campaign.detached() {
         nodes::judge(campaign, &results, &mut audit);
@@ -208,8 +208,7 @@ fn conclude(
     results: &[TreatmentResult],
     batches: &[Batch],
 ) {
-    let parts = |result: &&TreatmentResult| matches!(result.outcome, Some(Outcome::Diverged(_)));
-    let shown = results.iter().position(|result| parts(&result)).unwrap_or(0);
+    let shown = overall::shown(results);
     let Some(batch) = batches.get(shown) else {
         audit.reason = "nothing was run".to_owned();
         return;
@@ -221,33 +220,8 @@ fn conclude(
     drawn.sort_by_key(shown_first);
     let drawn: Vec<String> = drawn.iter().flat_map(|at| &batches[*at].runs).cloned().collect();
     audit.curves = findings::curves(&campaign.compared(&drawn));
-    if shown > 0 {
-        // `divergence` is the reference's; that of another treatment stands with the treatment.
-        audit.divergence = None;
-        audit.reason = format!("at {} {}", results[shown].treatment.id, audit.reason);
-    }
-    let others = results.iter().find_map(|result| match &result.outcome {
-        Some(Outcome::Unresolved(why)) => Some(format!("{}: {why}", result.treatment.id)),
-        // What was asked about it was not answered: that is no agreement.
-        None => Some(format!("{}, so nothing was compared with it", result.notes.join("; "))),
-        _ => None,
-    });
-    if let (Verdict::Agreed, Some(why)) = (audit.verdict, others) {
-        audit.verdict = Verdict::Unresolved;
-        audit.reason = why;
-    }
-    if let Some(effect) = audit.effects.iter().find(|effect| effect.changes_result == Some(true))
-        && audit.verdict == Verdict::Agreed
-    {
-        let mut sentence = format!("every treatment repeats, and the result depends on {}", effect.setting);
-        let explained =
-            results.iter().flat_map(|result| &result.notes).find(|note| note.starts_with(super::explain::MARK));
-        if let Some(explained) = explained {
-            sentence = format!("{sentence}; {explained}");
-        }
-        audit.verdict = if request.invariant { Verdict::Diverged } else { Verdict::Agreed };
-        audit.reason = sentence;
-    }
+    overall::place(audit, results, shown);
+    overall::judge(audit, results, request.invariant);
     audit.warnings.extend(saved::sentence(campaign.runs(), &batch.runs, &|run| campaign.steps_shown(run)));
     let compared_any = !matches!(batch.group.outcome, Outcome::Unresolved(_));
     audit.confidence = compared_any.then(|| blame::confidence(&batch.group.classes, request.detect));

@@ -7,7 +7,7 @@ use crate::model::{Outcome, Point, Source, Tolerance, rank_in_name};
 use super::cursor::End;
 use super::lane::{Conclusion, Lane, Parting};
 use super::readings::{Compared, Pair, divergence, has_ranks, metrics, order};
-use super::replicates::{Group, no_common_point, nothing};
+use super::replicates::{Group, no_common_point, no_common_step, nothing, unknown};
 
 /// Most points that may wait for their counterparts.
 const MOST: usize = 40_000;
@@ -83,7 +83,8 @@ impl Lockstep {
         self.ends = (End::Complete, End::Complete);
         self.advance(None);
         let [left, right] = pair;
-        if let Some(reason) = nothing(&[left.reading, right.reading], left.name) {
+        let readings = [left.reading, right.reading];
+        if let Some(reason) = nothing(&readings, left.name).or_else(|| unknown(&readings, only)) {
             return Concluded { group: Group::unresolved(reason), partings: Vec::new() };
         }
         let primary = left.reading.primary().or_else(|| right.reading.primary()).map(|series| series.metric.as_str());
@@ -101,6 +102,9 @@ impl Lockstep {
                 _ => lane.conclude(sampled(left) || sampled(right)),
             };
             compared.points += conclusion.compared;
+            if conclusion.compared == 0 && primary == Some(metric) && shown(left).is_some() && shown(right).is_some() {
+                compared.untested = Some(metric.to_owned());
+            }
             if let Some(parting) = conclusion.parting {
                 let points = [parting.point(0), parting.point(1)];
                 compared.divergences.push(divergence(
@@ -129,7 +133,10 @@ fn group(compared: Compared, names: [&str; 2]) -> Group {
     let outcome = match found.next() {
         Some(divergence) => Outcome::Diverged(divergence),
         None if compared.points == 0 => return Group::unresolved(no_common_point(&names)),
-        None => Outcome::Agreed,
+        None => {
+            let untested = compared.untested.map(|metric| no_common_step(&metric, names));
+            untested.map_or(Outcome::Agreed, Outcome::Unresolved)
+        }
     };
     let apart = outcome.divergence().map(|_| names[1].to_owned()).into_iter().collect::<Vec<_>>();
     let classes = if apart.is_empty() { vec![2] } else { vec![1, 1] };

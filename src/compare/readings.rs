@@ -28,8 +28,8 @@ impl<'a> Pair<'a> {
 pub struct Compared {
     /// Points that both had, over all metrics.
     pub points: usize,
-    /// Points of the primary metric that both had.
-    pub primary_points: usize,
+    /// The primary metric, where both showed it and at no step that both have: their agreement says nothing of it.
+    pub untested: Option<String>,
     /// First difference of each metric that parts: the primary metric's first, then the others in the order in which they part.
     pub divergences: Vec<Divergence>,
 }
@@ -49,8 +49,8 @@ pub fn compare(left: Pair<'_>, right: Pair<'_>, tolerance: Tolerance, only: Opti
         let mut cursor = Cursor::default();
         let gap = cursor.advance(&a.points, &b.points, (left.end, right.end), rule);
         compared.points += cursor.compared();
-        if primary == Some(name) {
-            compared.primary_points += cursor.compared();
+        if primary == Some(name) && cursor.compared() == 0 && !a.points.is_empty() && !b.points.is_empty() {
+            compared.untested = Some(name.to_owned());
         }
         let rank = ranks.then(|| rank_in_name(name).1);
         compared.divergences.extend(gap.map(|gap| {

@@ -1,6 +1,6 @@
 //! Compares any number of runs with the first one and keeps the earliest difference.
 
-use crate::model::{Divergence, Outcome, Point, Reading, RunValue, Tolerance};
+use crate::model::{Divergence, Outcome, Point, Reading, RunValue, Tolerance, rank_in_name};
 
 use super::cursor::End;
 use super::readings::{Pair, compare, distances, earlier, is_of, run_value};
@@ -62,14 +62,15 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
         return Group::unresolved(format!("only {} left anything to compare", reference.name));
     }
     let readings: Vec<&Reading> = members.iter().map(|member| member.reading).collect();
-    if let Some(reason) = nothing(&readings, reference.name) {
+    if let Some(reason) = nothing(&readings, reference.name).or_else(|| unknown(&readings, only)) {
         return Group::unresolved(reason);
     }
     let mut found: Vec<Divergence> = Vec::new();
-    let (mut points, mut apart) = (0, Vec::new());
+    let (mut points, mut apart, mut untested) = (0, Vec::new(), None);
     for other in others {
         let compared = compare(pair(reference), pair(other), tolerance, only);
         points += compared.points;
+        untested = untested.or(compared.untested.map(|metric| no_common_step(&metric, [reference.name, other.name])));
         if !compared.divergences.is_empty() {
             apart.push(other.name.to_owned());
         }
@@ -89,7 +90,7 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
             let names: Vec<&str> = members.iter().map(|member| member.name).collect();
             Outcome::Unresolved(no_common_point(&names))
         }
-        None => Outcome::Agreed,
+        None => untested.map_or(Outcome::Agreed, Outcome::Unresolved),
     };
     let onset = outcome.divergence().map(|divergence| divergence.index);
     let telling: Vec<Member<'_>> = members.iter().copied().filter(|member| reaches(member, onset)).collect();
@@ -142,6 +143,33 @@ pub(super) fn nothing(readings: &[&Reading], name: &str) -> Option<String> {
     let why = first.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
     let hint = if first.format == "pattern" { "" } else { "; `--pattern` can name them" };
     Some(format!("no losses or other results were found in {name}{why}{hint}"))
+}
+
+/// Why nothing can be compared: no reading shows the one metric that was asked for. What they show instead is listed.
+pub(super) fn unknown(readings: &[&Reading], only: Option<&str>) -> Option<String> {
+    let only = only?;
+    let mut shown: Vec<&str> = Vec::new();
+    for series in readings.iter().flat_map(|reading| &reading.series).filter(|series| !series.points.is_empty()) {
+        let name = rank_in_name(&series.metric).0;
+        if series.metric == only || name == only {
+            return None;
+        }
+        if !shown.contains(&name) {
+            shown.push(name);
+        }
+    }
+    let more = shown.len().saturating_sub(NAMED);
+    shown.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("no metric is called `{only}`; there are {}{more}", shown.join(", ")))
+}
+
+/// Metrics that a reason lists.
+const NAMED: usize = 12;
+
+/// Why agreement says nothing of the primary metric.
+pub(super) fn no_common_step(metric: &str, [one, other]: [&str; 2]) -> String {
+    format!("{one} and {other} show {metric} at no step in common; what else they show agrees")
 }
 
 pub(super) fn no_common_point(names: &[&str]) -> String {

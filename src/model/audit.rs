@@ -1,8 +1,8 @@
 //! Everything an audit found: what every report format draws.
 
 use super::{
-    Blame, CheckpointDifference, Confidence, Divergence, Effect, Environment, Resolution, Run, Series, TreatmentResult,
-    Verdict,
+    Blame, CheckpointDifference, Confidence, Divergence, Effect, Environment, Resolution, Run, Series, Tolerance,
+    TreatmentResult, Verdict,
 };
 
 /// One line of a log near the divergence, for the raw window; untrusted text.
@@ -43,6 +43,8 @@ pub struct Audit {
     pub verdict: Verdict,
     /// The answer in one line.
     pub reason: String,
+    /// What counted as equal.
+    pub tolerance: Tolerance,
     /// The metric that was compared first.
     pub metric: Option<String>,
     /// The smallest difference that could have been seen.
@@ -90,6 +92,7 @@ impl Audit {
             command: command.to_owned(),
             verdict: Verdict::Unresolved,
             reason: String::new(),
+            tolerance: Tolerance::Exact,
             metric: None,
             resolution: None,
             divergence: None,

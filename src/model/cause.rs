@@ -16,6 +16,9 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Proved, Self::Likely, Self::Suspected];
+
     /// The word used in every report.
     pub fn word(self) -> &'static str {
         match self {

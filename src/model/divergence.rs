@@ -17,6 +17,22 @@ pub enum Kind {
     Nan,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Value, Self::Missing, Self::Extra, Self::Length, Self::Nan];
+
+    /// The word used in every report and record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Length => "length",
+            Self::Nan => "nan",
+        }
+    }
+}
+
 /// Where inside a training step two runs part, in execution order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -36,6 +52,34 @@ pub enum Stage {
     Optimizer,
     /// The output of a job without an optimizer.
     Output,
+}
+
+impl Stage {
+    /// All of them, in the order in which a step goes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Environment,
+        Self::Rng,
+        Self::Batch,
+        Self::Parameters,
+        Self::Loss,
+        Self::Gradients,
+        Self::Optimizer,
+        Self::Output,
+    ];
+
+    /// The word used in every report and record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Rng => "rng",
+            Self::Batch => "batch",
+            Self::Parameters => "parameters",
+            Self::Loss => "loss",
+            Self::Gradients => "gradients",
+            Self::Optimizer => "optimizer",
+            Self::Output => "output",
+        }
+    }
 }
 
 /// What one run had at the divergent position.

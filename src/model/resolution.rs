@@ -9,6 +9,19 @@ pub enum Source {
     Exact,
 }
 
+impl Source {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Printed, Self::Exact];
+
+    /// The word used in every report and record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Printed => "printed",
+            Self::Exact => "exact",
+        }
+    }
+}
+
 /// The smallest difference that a comparison could have shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolution {

@@ -23,6 +23,24 @@ pub enum Status {
     Skipped,
 }
 
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Finished, Self::Stopped, Self::Crashed, Self::TimedOut, Self::Lost, Self::Skipped];
+
+    /// The word used in every report and record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Crashed => "crashed",
+            Self::TimedOut => "timed-out",
+            Self::Lost => "lost",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// One attempt at a trial, where a scheduler may start it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {

@@ -12,6 +12,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Agreed, Self::Diverged, Self::Unresolved];
+
     /// The word used in every report.
     pub fn word(self) -> &'static str {
         match self {

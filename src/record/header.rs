@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::model::Environment;
+use crate::model::{Environment, Tolerance};
 
 /// Who started an audit, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Header {
     /// The audit's id: time and a few random digits. Given by [`super::Record::create`].
     pub audit: String,
@@ -21,6 +21,12 @@ pub struct Header {
     pub folder: PathBuf,
     /// The metric asked for, where one was.
     pub metric: Option<String>,
+    /// The expression by which values were read, where one was given.
+    pub pattern: Option<String>,
+    /// What counted as equal.
+    pub tolerance: Tolerance,
+    /// Whether a varied setting that changes the result made the audit fail.
+    pub invariant: bool,
     /// Which of the checkpoints that each run saved are compared, where that was asked for.
     pub checkpoints: Option<String>,
     /// Digest of the variables that the runs inherit; see [`fingerprint`](fn@super::fingerprint).

@@ -39,6 +39,12 @@ pub struct AuditFile {
     #[serde(default)]
     metric: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tolerance: Option<String>,
+    #[serde(default)]
+    invariant: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     checkpoints: Option<String>,
     #[serde(default)]
     inherited: String,
@@ -57,6 +63,9 @@ impl From<&Header> for AuditFile {
             job: header.job.clone(),
             folder: header.folder.to_string_lossy().into_owned(),
             metric: header.metric.clone(),
+            pattern: header.pattern.clone(),
+            tolerance: Some(header.tolerance.to_string()),
+            invariant: header.invariant,
             checkpoints: header.checkpoints.clone(),
             inherited: header.inherited.clone(),
             environment: header.environment.facts.clone(),
@@ -74,6 +83,9 @@ impl From<AuditFile> for Header {
             job: file.job,
             folder: PathBuf::from(file.folder),
             metric: file.metric,
+            pattern: file.pattern,
+            tolerance: file.tolerance.and_then(|rule| rule.parse().ok()).unwrap_or_default(),
+            invariant: file.invariant,
             checkpoints: file.checkpoints,
             inherited: file.inherited,
             environment: Environment { facts: file.environment },
@@ -229,7 +241,7 @@ impl RunFile {
             replicate: run.replicate,
             settings: written(&run.settings),
             read_back: written(&run.read_back),
-            status: status_word(run.status).to_owned(),
+            status: run.status.word().to_owned(),
             exit_code: run.exit_code,
             signal: run.signal,
             points: run.points,
@@ -244,7 +256,10 @@ impl RunFile {
 
     /// The run and its notes; what is wrong with them otherwise.
     pub fn into_run(self) -> Result<(Run, Vec<String>), String> {
-        let status = status_of(&self.status).ok_or_else(|| format!("there is no status {:?}", self.status))?;
+        let status = Status::ALL
+            .into_iter()
+            .find(|status| status.word() == self.status)
+            .ok_or_else(|| format!("there is no status {:?}", self.status))?;
         let attempt = |shape: AttemptShape| {
             let AttemptShape { id, node, state, reason } = shape;
             Attempt { id, node, state, reason }
@@ -267,23 +282,6 @@ impl RunFile {
         };
         Ok((run, self.notes))
     }
-}
-
-const STATUSES: [(Status, &str); 6] = [
-    (Status::Finished, "finished"),
-    (Status::Stopped, "stopped"),
-    (Status::Crashed, "crashed"),
-    (Status::TimedOut, "timed-out"),
-    (Status::Lost, "lost"),
-    (Status::Skipped, "skipped"),
-];
-
-fn status_word(status: Status) -> &'static str {
-    STATUSES.iter().find(|(known, _)| *known == status).map_or("lost", |(_, word)| word)
-}
-
-fn status_of(word: &str) -> Option<Status> {
-    STATUSES.iter().find(|(_, known)| *known == word).map(|(status, _)| *status)
 }
 
 fn written(settings: &BTreeMap<SettingId, Level>) -> Settings {

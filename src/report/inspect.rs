@@ -113,7 +113,7 @@ fn document(path: &str, reading: &Reading) -> Value {
         json!({
             "name": series.metric,
             "role": role_id(series.role),
-            "source": json::source_word(series.source),
+            "source": series.source.word(),
             "sampled": series.sampled,
             "points": series.points.len(),
             "decimals": series.decimals(),

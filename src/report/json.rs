@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Listing, ReportFormat, Style, checkpoint, untrusted, words};
 use crate::model::{
-    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Kind, Level, Outcome, Resolution, Run,
-    SettingId, Source, Stage, TreatmentResult,
+    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Level, Outcome, Resolution, Run,
+    SettingId, Stage, TreatmentResult,
 };
 
 /// The published document.
@@ -107,6 +107,7 @@ pub fn document(audit: &Audit) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "verdict": audit.verdict.word(),
         "reason": audit.reason,
+        "tolerance": audit.tolerance.to_string(),
         "metric": audit.metric,
         "resolution": audit.resolution.as_ref().map(resolution),
         "divergence": audit.divergence.as_ref().map(divergence),
@@ -159,18 +160,10 @@ pub fn environment(environment: &Environment) -> Value {
 
 fn resolution(resolution: &Resolution) -> Value {
     json!({
-        "source": source_word(resolution.source),
+        "source": resolution.source.word(),
         "decimals": resolution.decimals,
         "note": resolution.note,
     })
-}
-
-/// Where values came from, as the published word.
-pub fn source_word(source: Source) -> &'static str {
-    match source {
-        Source::Printed => "printed",
-        Source::Exact => "exact",
-    }
 }
 
 fn divergence(divergence: &Divergence) -> Value {
@@ -188,36 +181,13 @@ fn divergence(divergence: &Divergence) -> Value {
         "index": divergence.index,
         "metric": divergence.metric,
         "rank": divergence.rank,
-        "kind": kind_word(divergence.kind),
-        "stage": divergence.stage.map(stage_word),
+        "kind": divergence.kind.word(),
+        "stage": divergence.stage.map(Stage::word),
         "values": values.collect::<Vec<_>>(),
         "absolute": divergence.absolute.map(number),
         "relative": divergence.relative.map(number),
         "ulps": divergence.ulps,
     })
-}
-
-fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Value => "value",
-        Kind::Missing => "missing",
-        Kind::Extra => "extra",
-        Kind::Length => "length",
-        Kind::Nan => "nan",
-    }
-}
-
-fn stage_word(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Environment => "environment",
-        Stage::Rng => "rng",
-        Stage::Batch => "batch",
-        Stage::Parameters => "parameters",
-        Stage::Loss => "loss",
-        Stage::Gradients => "gradients",
-        Stage::Optimizer => "optimizer",
-        Stage::Output => "output",
-    }
 }
 
 fn levels<'a>(levels: impl IntoIterator<Item = (&'a SettingId, &'a Level)>) -> Value {
@@ -232,7 +202,7 @@ fn run(run: &Run) -> Value {
         "replicate": run.replicate,
         "settings": levels(&run.settings),
         "read_back": levels(&run.read_back),
-        "status": words::status_word(run.status),
+        "status": run.status.word(),
         "exit_code": run.exit_code,
         "signal": run.signal,
         "points": run.points,

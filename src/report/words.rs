@@ -212,18 +212,6 @@ pub fn status(run: &Run) -> String {
     }
 }
 
-/// The status as one published word.
-pub fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Finished => "finished",
-        Status::Stopped => "stopped",
-        Status::Crashed => "crashed",
-        Status::TimedOut => "timed-out",
-        Status::Lost => "lost",
-        Status::Skipped => "skipped",
-    }
-}
-
 /// What a treatment's runs showed, in a table cell.
 pub fn outcome(treatment: &TreatmentResult) -> String {
     match &treatment.outcome {

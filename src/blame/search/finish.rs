@@ -8,7 +8,7 @@ use super::super::remedy::remedy;
 use super::super::summary::summary;
 use super::memory::Held;
 use super::{EXPLORING, Ending, Kept, Search, at, less};
-use crate::model::{Blame, Cause, Grade, SettingId, Stage};
+use crate::model::{Blame, Cause, Grade, SettingId};
 
 impl Search {
     pub(super) fn finish(&self, ending: &Ending) -> Blame {
@@ -127,7 +127,7 @@ impl Search {
     fn first_difference(&self) -> Option<String> {
         let first = self.config.evidence.as_ref()?.first.as_ref()?;
         let step = first.step.map(|step| format!(" of step {step}")).unwrap_or_default();
-        Some(format!("first to differ in the record: {} ({}){step}", first.item, stage_word(first.stage)))
+        Some(format!("first to differ in the record: {} ({}){step}", first.item, first.stage.word()))
     }
 
     /// The command that would turn `likely` into an answer.
@@ -293,19 +293,5 @@ fn add(causes: &mut Vec<Cause>, cause: Cause) {
             }
         }
         None => causes.push(cause),
-    }
-}
-
-/// The word of `stage` in every report.
-fn stage_word(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Environment => "environment",
-        Stage::Rng => "rng",
-        Stage::Batch => "batch",
-        Stage::Parameters => "parameters",
-        Stage::Loss => "loss",
-        Stage::Gradients => "gradients",
-        Stage::Optimizer => "optimizer",
-        Stage::Output => "output",
     }
 }

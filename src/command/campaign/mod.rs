@@ -218,7 +218,7 @@ impl<'a> Campaign<'a> {
         let recording = order.recording.clone().or_else(|| self.inside.then(Recording::light));
         let entered = recording.is_some() || !applied.shim.is_empty();
         if entered {
-            self.enter(&mut trials, &applied, recording.unwrap_or_default())?;
+            self.enter(&mut trials, &applied, recording.unwrap_or_else(Recording::none))?;
         }
         self.carry_out(order, &trials, hidden.as_ref())?;
         let ids: Vec<String> = trials.into_iter().map(|trial| trial.run).collect();
@@ -407,6 +407,9 @@ fn header(request: &Request, environment: Environment) -> Header {
         job: request.command.clone(),
         folder: std::env::current_dir().unwrap_or_default(),
         metric: request.metric.clone(),
+        pattern: request.reading.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
+        tolerance: request.tolerance,
+        invariant: request.invariant,
         checkpoints: request.checkpoints.clone(),
         inherited: record::fingerprint(std::env::vars_os()),
         environment,

@@ -36,7 +36,7 @@ pub fn read_all(files: &[PathBuf]) -> Result<Option<Vec<Checkpoint>>> {
 pub fn diff(files: &[PathBuf], checkpoints: &[Checkpoint], tolerance: Tolerance, output: &Output) -> Result<u8> {
     let named: Vec<(String, &Checkpoint)> =
         files.iter().map(|file| file.display().to_string()).zip(checkpoints).collect();
-    let mut audit = Audit::blank("diff");
+    let mut audit = Audit { tolerance, ..Audit::blank("diff") };
     for (name, checkpoint) in &named {
         audit.warnings.extend(checkpoint.warnings.iter().map(|warning| format!("{name}: {warning}")));
     }

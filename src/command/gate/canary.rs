@@ -6,7 +6,6 @@ use crate::gate::canary::{self, disturb, late};
 use crate::gate::{Entry, Policy, Seen, envelope};
 use crate::model::flight::DisturbedSeed;
 use crate::model::{Audit, Outcome, Point, Run, Source, Tolerance, Treatment, TreatmentResult, Verdict};
-use crate::probe::Detail;
 
 use super::super::campaign::Campaign;
 use super::super::order::{Order, Recording};
@@ -122,7 +121,7 @@ pub fn disturbed_seeds(policy: Policy, campaign: &mut Campaign<'_>, audit: &Audi
     };
     campaign.say("one more run, with disturbed seeds, which has to be noticed");
     let treatment = Treatment { id: CANARY.to_owned(), settings: result.treatment.settings.clone() };
-    let recording = Recording { detail: Detail::Off, disturbed_from: Some(reference.clone()), ..Recording::default() };
+    let recording = Recording { disturbed_from: Some(reference.clone()), ..Recording::none() };
     let stop = StopRule { after_divergence: Some(0), ..campaign.stop() };
     let order = Order { treatment: &treatment, repeats: 1, stop, recording: Some(recording) };
     let batch = campaign.repeat(&order, &[])?;

@@ -26,7 +26,7 @@ pub fn is_one(recorded: &Recorded) -> bool {
 /// Where a log cannot be read.
 pub fn again(recorded: &Recorded, options: &parse::Options, tolerance: Tolerance) -> Result<Audit> {
     let told = recorded.runs.iter().map(|run| replay(recorded, run, options)).collect::<Result<Vec<_>>>()?;
-    let mut audit = Audit::blank("resume");
+    let mut audit = Audit { tolerance, ..Audit::blank("resume") };
     let straight: Vec<&Replayed> = told.iter().filter(|one| one.run.treatment == STRAIGHT).collect();
     match straight.as_slice() {
         [one, other, ..] if repeats(&mut audit, [one, other], tolerance) => {
@@ -38,8 +38,9 @@ pub fn again(recorded: &Recorded, options: &parse::Options, tolerance: Tolerance
                 "the record holds fewer than two straight runs: nothing shows that the job repeats".to_owned()
         }
     }
-    let stored = stored::report(recorded);
-    (audit.blame, audit.not_checked, audit.picture) = (stored.blame, stored.not_checked, stored.picture);
+    if let Some(stored) = stored::audit(recorded) {
+        (audit.blame, audit.not_checked, audit.picture) = (stored.blame, stored.not_checked, stored.picture);
+    }
     audit.treatments = treatments(recorded, &told, tolerance);
     audit.warnings = [recorded.warnings.clone(), std::mem::take(&mut audit.warnings)].concat();
     audit.environment = Some(recorded.header.environment.clone());
@@ -116,7 +117,7 @@ fn hold_against(
 ) {
     "the record holds no resumed run".clone_into(&mut audit.reason);
     for (first, resumed) in pairs {
-        let mut this = Audit::blank("resume");
+        let mut this = Audit { tolerance, ..Audit::blank("resume") };
         Aligned::new(straight.one(), resumed.one(), tolerance).conclude(&mut this);
         let before =
             first.and_then(|first| Some((first, aligned::on_the_way(straight.one(), first.one(), tolerance)?)));

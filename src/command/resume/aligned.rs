@@ -70,6 +70,7 @@ impl<'a> Aligned<'a> {
             Compared { name: self.straight.name, reading: &self.readings.0, log: self.straight.log },
             Compared { name: self.resumed.name, reading: &self.readings.1, log: self.resumed.log },
         ];
+        audit.tolerance = self.tolerance;
         findings::conclude(audit, &group, &compared);
         let failed = self.resumed.status != Some(Status::Finished);
         let (straight, resumed) = (self.straight.name, self.resumed.name);

@@ -132,7 +132,7 @@ fn kill(interrupt: &str, signal: &'static str) -> Result<Kill> {
 /// # Errors
 /// Where an option makes no sense.
 pub fn request(typed: &cli::Resume, lines: &Lines) -> Result<Request> {
-    let tolerance = words::tolerance(&typed.comparison.tolerance)?;
+    let tolerance = words::tolerance(typed.comparison.tolerance.as_deref())?;
     Ok(Request {
         line: std::env::args().collect(),
         command: lines.straight.clone(),

@@ -11,7 +11,7 @@ use crate::compare::{self, Group};
 use crate::error::Result;
 use crate::model::flight::FlightProcess;
 use crate::model::{Audit, Divergence, Outcome, Point, Reading, Run, Status, Tolerance, Treatment, TreatmentResult};
-use crate::probe::{Detail, Kill};
+use crate::probe::Kill;
 
 use super::super::words::CHECKPOINTS;
 use super::aligned::{self, Aligned, One};
@@ -74,9 +74,7 @@ impl<'c, 'r> Stages<'c, 'r> {
         let lines = self.lines;
         let Some(first) = &lines.first else { return self.straight(recording) };
         let recording = match (&self.kill, recording) {
-            (Some(kill), None) => {
-                Some(Recording { detail: Detail::Off, kill: Some(kill.clone()), ..Recording::default() })
-            }
+            (Some(kill), None) => Some(Recording { kill: Some(kill.clone()), ..Recording::none() }),
             (Some(kill), Some(recording)) => Some(Recording { kill: Some(kill.clone()), ..recording }),
             (None, recording) => recording,
         };
