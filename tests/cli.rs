@@ -222,6 +222,18 @@ fn a_recorded_audit_is_rendered_again_with_the_same_verdict() {
     assert_eq!(valid(&again.stdout, "report")["divergence"]["step"], 0);
 }
 
+/// How much a run has printed when it is stopped depends on the clock: what is behind the steps asked for counts for nothing.
+#[test]
+fn what_is_printed_behind_the_steps_asked_for_is_not_compared() {
+    let late = "for i in 0 1 2 3 4 5 6 7 8 9; do echo \"step $i loss 1.$i$([ $i -gt 5 ] && echo $N)\"; done";
+    let (code, report) = Case::with_job(late).audit(&["--steps", "5"]);
+    assert_eq!(code, 0, "{report:#}");
+    let points: Vec<&Value> = report["runs"].as_array().unwrap().iter().map(|run| &run["points"]).collect();
+    assert_eq!(points, [5, 5, 5]);
+    assert_eq!(Case::with_job(late).audit(&["--no-blame"]).0, 1);
+    assert_eq!(Case::with_job(late).run(&["run", "--steps", "0", "--", "sh", "job.sh"]).status.code(), Some(2));
+}
+
 /// What the logs of an audit do not tell (the rules it was asked to follow, what it skipped, what did not take effect) counts
 /// when it is rendered again as well.
 #[test]
@@ -237,6 +249,7 @@ fn an_audit_that_is_rendered_again_says_what_it_said() {
         (1, "echo step 0 loss 1.5$([ $X = 2 ] && echo $N)", &["--vary", "env.X=1,2"]),
         (0, "echo step 0 loss 1.5 acc 0.$N", &["--metric", "loss"]),
         (0, "echo step 0 loss 1.5 acc 0.$N", &["--tolerance", "abs=10"]),
+        (0, "for i in 0 1 2 3 4 5 6 7 8 9; do echo step $i loss 1.$i; done; echo step 10 loss 2.$N", &["--steps", "4"]),
         (1, "echo after 0 it was 1.$N", &["--pattern", "it was (?P<value>\\S+)"]),
     ];
     for (expected, job, options) in cases {

@@ -260,6 +260,36 @@ fn a_project_names_its_jobs_and_the_command_line_wins() {
 }
 
 #[test]
+fn a_job_that_was_accepted_cannot_be_left_out_in_silence() {
+    let project = Project::new(JOB);
+    let slow = "[job.slow]\ncommand = 'python3 job.py'\n";
+    let fast = "[job.fast]\ncommand = 'python3 job.py'\n";
+    project.write("repro-audit.toml", &format!("times = 2\n{slow}{fast}"));
+    project.gate(&["--accept"]).expect(0, &["fast: accepted", "slow: accepted"]);
+    project.write("repro-audit.toml", &format!("times = 2\n{fast}"));
+    project.gate(&[]).expect(3, &["job slow was accepted, and repro-audit.toml no longer names it"]);
+    project.gate(&["--job", "fast"]).expect(0, &["as accepted"]);
+    project.gate(&["--accept"]).expect(0, &["job slow is no longer named, and was taken out"]);
+    project.gate(&[]).expect(0, &["as accepted"]);
+}
+
+#[test]
+fn what_is_compared_cannot_be_narrowed_in_silence() {
+    let project = Project::new(
+        &JOB.replace("loss={x:.6f}", "loss={x:.6f} acc={noise()}")
+            .replace("rng = ", "noise = (lambda: random.random()) if 'NOISE' in os.environ else (lambda: 0.5)\nrng = "),
+    );
+    project.write("repro-audit.toml", "times = 2\ncommand = 'python3 job.py'\n");
+    project.gate(&["--accept"]).expect(0, &["accepted"]);
+    let noise = [("NOISE", "1")];
+    project.gate_with(&["--no-blame"], &noise).expect(1, &["determinism regressed"]);
+    project.write("repro-audit.toml", "times = 2\nmetric = 'loss'\ncommand = 'python3 job.py'\n");
+    project.gate_with(&[], &noise).expect(3, &["what is compared changed since acceptance (metric)"]);
+    project.gate_with(&["--accept", "--times", "2"], &noise).expect(0, &["accepted"]);
+    project.gate_with(&[], &noise).expect(0, &["as accepted"]);
+}
+
+#[test]
 fn an_envelope_passes_noise_and_fails_what_left_it() {
     let noisy = "\
 import os, random

@@ -162,6 +162,48 @@ fn a_sweep_ends_the_job_at_every_point_and_acquits_it_at_each() {
     assert_eq!(report["not_checked"], serde_json::json!([]));
 }
 
+/// A job of ten steps without torch, which goes on from its file where `--resume` names it.
+const COUNTING: &str = "\
+import json, os, sys
+words = sys.argv[1:]
+stop = int(words[words.index('--stop') + 1]) if '--stop' in words else 10
+start, x = 0, 1.0
+if '--resume' in words and os.path.exists(words[-1]):
+    start, x = json.load(open(words[-1]))
+for step in range(start, stop):
+    x *= 0.9
+    print(f'step {step} loss {x:.6f}', flush=True)
+if '--save' in words:
+    json.dump([stop, x], open('c.json', 'w'))
+";
+
+#[test]
+fn a_run_that_began_anew_is_not_taken_for_a_resumed_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::write(scratch.path().join("t.py"), COUNTING).unwrap();
+    let audit = |first: &str, resumed: &str| {
+        let _ = std::fs::remove_file(scratch.path().join("c.json"));
+        let lines = ["--straight", "python3 t.py", "--first", first, "--resumed", resumed];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repro-audit"));
+        command.args(["resume", "--format", "json", "--quiet"]).args(lines).current_dir(scratch.path());
+        let told = report(&command.output().unwrap());
+        tells_the_same_again(scratch.path(), &told);
+        (told.0, told.1["reason"].as_str().unwrap().to_owned())
+    };
+    let save = "python3 t.py --stop 5 --save";
+    assert_eq!(audit(save, "python3 t.py --resume c.json").0, 0);
+    for (first, resumed) in [
+        (save, "python3 t.py"),
+        (save, "python3 t.py --resume d.json"),
+        ("python3 t.py --stop 5", "python3 t.py --resume c.json"),
+        ("python3 -c 'raise SystemExit(1)'", "python3 t.py --resume c.json"),
+    ] {
+        let (code, reason) = audit(first, resumed);
+        assert_eq!(code, 3, "{first} {resumed}: {reason}");
+        assert!(reason.starts_with("nothing was resumed"), "{reason}");
+    }
+}
+
 #[test]
 fn an_interruption_that_never_comes_is_unresolved() {
     let first = ["--interrupt", "step=500", "--resume-args=--resume {c}"];

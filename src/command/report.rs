@@ -52,6 +52,7 @@ pub fn report(typed: &cli::Report) -> Result<u8> {
 struct Rule {
     options: parse::Options,
     tolerance: Tolerance,
+    steps: Option<u64>,
     invariant: bool,
 }
 
@@ -65,6 +66,7 @@ impl Rule {
                 Some(typed) => words::tolerance(Some(typed))?,
                 None => header.tolerance,
             },
+            steps: header.steps,
             invariant: header.invariant,
         })
     }
@@ -78,10 +80,10 @@ struct Replayed {
 }
 
 impl Replayed {
-    fn new(recorded: &Recorded, run: &Run, options: &parse::Options) -> Result<Self> {
+    fn new(recorded: &Recorded, run: &Run, rule: &Rule) -> Result<Self> {
         let log = recorded.folder.join(&run.log);
         let mut reading =
-            if log.is_file() { outputs::read(&log, options)? } else { Reading::nothing("", "it left no log") };
+            if log.is_file() { outputs::read(&log, &rule.options)? } else { Reading::nothing("", "it left no log") };
         // As the audit did where a job prints nothing.
         let flight = recorded.folder.join("flights").join(&run.id);
         if !reading.shows_result()
@@ -89,6 +91,9 @@ impl Replayed {
             && let Some(losses) = probe::flight::read(&flight).ok().as_ref().and_then(compare::flight::exact_losses)
         {
             reading = losses;
+        }
+        if let Some(most) = rule.steps {
+            compare::beginning::cut(&mut reading, usize::try_from(most).unwrap_or(usize::MAX));
         }
         Ok(Self { run: run.clone(), reading, log })
     }
@@ -112,7 +117,7 @@ struct Planned {
 }
 
 impl Planned {
-    fn members<'a>(&'a self) -> Vec<&'a Replayed> {
+    fn members(&self) -> Vec<&Replayed> {
         self.runs.iter().collect()
     }
 }
@@ -148,7 +153,7 @@ fn again(records: &[Recorded], rule: &Rule) -> Result<Audit> {
 /// The treatments of one audit, as its answer lists them; as far as its plans tell, where it never came to one.
 fn treatments(recorded: &Recorded, rule: &Rule, number: Option<usize>) -> Result<Vec<Planned>> {
     let replayed = |run: &Run| -> Result<Replayed> {
-        let one = Replayed::new(recorded, run, &rule.options)?;
+        let one = Replayed::new(recorded, run, rule)?;
         let id = number.map_or_else(|| run.id.clone(), |number| format!("{number}/{}", run.id));
         Ok(Replayed { run: Run { id, ..one.run }, ..one })
     };

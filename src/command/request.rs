@@ -117,6 +117,9 @@ impl Request {
             metric_files::check(&typed.command)?;
         }
         let tolerance = words::tolerance(typed.comparison.tolerance.as_deref())?;
+        if typed.steps == Some(0) {
+            return Err(Error::Misuse("--steps needs at least 1: no point leaves nothing to compare".to_owned()));
+        }
         let slurm = typed.executor == "slurm";
         executor::check(slurm, &typed.slurm_arg, typed.detach)?;
         let mut request = Self {

@@ -1,6 +1,7 @@
 //! Two series to a divergence: alignment, tolerance, distance, digit floor.
 
 pub mod band;
+pub mod beginning;
 pub mod checkpoint;
 pub mod cursor;
 pub mod distance;

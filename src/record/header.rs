@@ -25,6 +25,8 @@ pub struct Header {
     pub pattern: Option<String>,
     /// What counted as equal.
     pub tolerance: Tolerance,
+    /// Points of the primary metric after which runs were to end, where that was asked for.
+    pub steps: Option<u64>,
     /// Whether a varied setting that changes the result made the audit fail.
     pub invariant: bool,
     /// Which of the checkpoints that each run saved are compared, where that was asked for.

@@ -42,6 +42,8 @@ pub struct AuditFile {
     pattern: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tolerance: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    steps: Option<u64>,
     #[serde(default)]
     invariant: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +67,7 @@ impl From<&Header> for AuditFile {
             metric: header.metric.clone(),
             pattern: header.pattern.clone(),
             tolerance: Some(header.tolerance.to_string()),
+            steps: header.steps,
             invariant: header.invariant,
             checkpoints: header.checkpoints.clone(),
             inherited: header.inherited.clone(),
@@ -85,6 +88,7 @@ impl From<AuditFile> for Header {
             metric: file.metric,
             pattern: file.pattern,
             tolerance: file.tolerance.and_then(|rule| rule.parse().ok()).unwrap_or_default(),
+            steps: file.steps,
             invariant: file.invariant,
             checkpoints: file.checkpoints,
             inherited: file.inherited,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::compare;
 use crate::error::Result;
 use crate::execute::{Executor, Finish, Interrupt};
 use crate::model::flight::Flight;
@@ -325,17 +326,22 @@ impl<'a> Campaign<'a> {
             _ => read(&run.log, &self.request.reading)
                 .unwrap_or_else(|error| Reading::nothing("", format!("its output could not be read: {error}"))),
         };
-        run.points = reading.primary().map_or(0, |series| series.points.len());
         self.step_times.insert(run.id.clone(), ending.step_times);
         self.notes.extend(ending.notes.iter().map(|note| format!("{}: {note}", run.id)));
-        self.keep_reading(&run.id, reading);
+        run.points = self.keep_reading(&run.id, reading);
         self.runs.push(run);
     }
 
-    /// Keeps a reading; runs that read the same share one, so that memory does not grow with runs that agree.
-    fn keep_reading(&mut self, run: &str, reading: Reading) {
+    /// Keeps a reading, as far as it counts, and gives the number of its primary metric's points; runs that read the same share
+    /// one, so that memory does not grow with runs that agree.
+    fn keep_reading(&mut self, run: &str, mut reading: Reading) -> usize {
+        if let Some(most) = self.request.stop.after_points {
+            compare::beginning::cut(&mut reading, usize::try_from(most).unwrap_or(usize::MAX));
+        }
+        let points = reading.primary().map_or(0, |series| series.points.len());
         let same = self.readings.values().find(|known| ***known == reading).cloned();
         self.readings.insert(run.to_owned(), same.unwrap_or_else(|| Rc::new(reading)));
+        points
     }
 
     /// A treatment's result for the report.
@@ -410,6 +416,7 @@ fn header(request: &Request, environment: Environment) -> Header {
         pattern: request.reading.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
         tolerance: request.tolerance,
         invariant: request.invariant,
+        steps: request.stop.after_points,
         checkpoints: request.checkpoints.clone(),
         inherited: record::fingerprint(std::env::vars_os()),
         environment,

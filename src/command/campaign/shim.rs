@@ -67,9 +67,9 @@ impl Campaign<'_> {
         for id in ids {
             let silent = self.readings.get(id).is_some_and(|reading| !reading.shows_result());
             let losses = self.flights.get(id).and_then(compare::flight::exact_losses).filter(|_| silent);
-            let Some((losses, run)) = losses.zip(self.runs.iter_mut().find(|run| run.id == *id)) else { continue };
-            run.points = losses.primary().map_or(0, |series| series.points.len());
-            self.keep_reading(id, losses);
+            let Some(losses) = losses else { continue };
+            let points = self.keep_reading(id, losses);
+            self.runs.iter_mut().filter(|run| run.id == *id).for_each(|run| run.points = points);
         }
     }
 

@@ -15,6 +15,9 @@ const OUTPUT: &[&str] = &["format", "output", "color", "quiet"];
 /// Options that say where and how runs are made, not what is compared: they are not part of what is accepted.
 const LOCAL: &[&str] = &["record", "jobs", "max-runs", "no-blame"];
 
+/// Options that say what is compared, and by which rule: where the file changed one since acceptance, another thing is tested.
+const COMPARED: &[&str] = &["metric", "pattern", "tolerance", "steps", "level", "checkpoints", "metric-files"];
+
 /// How the answer is written: as typed, then as the project file says for all jobs.
 ///
 /// # Errors
@@ -36,6 +39,8 @@ pub struct Job {
     pub command: Vec<String>,
     /// The options that are part of what is accepted.
     pub options: BTreeMap<String, Value>,
+    /// Options that say what is compared, and that are not as accepted although nobody typed them.
+    pub not_accepted: Vec<String>,
     /// Whether `--steps` was typed: then fewer points than accepted are no surprise.
     pub shortened: bool,
     /// The same as a `run`.
@@ -57,6 +62,17 @@ pub fn resolve(typed: &cli::Gate, known: Option<&Baseline>) -> Result<Vec<Job>> 
         only.command.clone_from(&typed.command);
     }
     specs.into_iter().map(|spec| job(typed, spec, known)).collect()
+}
+
+/// Jobs that were accepted, and that the project file, where there is one, no longer names.
+///
+/// # Errors
+/// Where the file makes no sense.
+pub fn no_longer_named(known: Option<&Baseline>) -> Result<Vec<String>> {
+    let Some(project) = file::read()? else { return Ok(Vec::new()) };
+    let is_named = |name: &&String| project.jobs.iter().any(|job| job.name == **name);
+    let accepted = known.iter().flat_map(|known| known.job.keys());
+    Ok(accepted.filter(|name| !is_named(name)).cloned().collect())
 }
 
 /// The jobs by name, with what the files say of them.
@@ -120,7 +136,12 @@ fn job(typed: &cli::Gate, spec: JobSpec, known: Option<&Baseline>) -> Result<Job
     let run = file::parse(&spec, &options, &command)?;
     options.retain(|name, _| !LOCAL.contains(&name.as_str()));
     let shortened = !typed.accept && typed.options.0.iter().any(|(name, _)| name == "steps");
-    Ok(Job { name: spec.name, policy, command, options, shortened, run })
+    let changed = |name: &&&str| {
+        let typed = typed.options.0.iter().any(|(typed, _)| typed == **name);
+        !typed && record.is_some_and(|record| record.options.get(**name) != options.get(**name))
+    };
+    let not_accepted = COMPARED.iter().filter(changed).map(|name| (*name).to_owned()).collect();
+    Ok(Job { name: spec.name, policy, command, options, not_accepted, shortened, run })
 }
 
 /// The policy that was typed.

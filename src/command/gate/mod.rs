@@ -75,6 +75,7 @@ fn check(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result<
             break;
         }
     }
+    audits.extend(gone_jobs(typed, known.as_ref())?.into_iter().map(|name| (name.clone(), not_run(typed, &name))));
     let verdict = finish(audits, output)?;
     if !pending.job.is_empty() {
         files::write(&files::pending(&typed.baseline), &pending)?;
@@ -111,6 +112,14 @@ fn accept(typed: &cli::Gate, known: Option<Baseline>, output: &Output) -> Result
         if answer.interrupted {
             break;
         }
+    }
+    let mut taken_out = Vec::new();
+    for name in gone_jobs(typed, known.as_ref())? {
+        baseline.job.remove(&name);
+        taken_out.push(format!("job {name} is no longer named, and was taken out of the baseline"));
+    }
+    if let Some((_, audit)) = audits.first_mut() {
+        audit.warnings.extend(taken_out);
     }
     let whole = audits.iter().all(|(_, audit)| audit.verdict == Verdict::Agreed);
     if whole {
@@ -208,6 +217,19 @@ fn again(typed: &cli::Gate, what: &str) -> String {
         _ => format!(" --baseline {}", words::shell(&typed.baseline.display().to_string())),
     };
     format!("repro-audit gate {what}{baseline}")
+}
+
+/// Jobs that were accepted and are run no longer; none where only some jobs are asked for, or a command is given.
+fn gone_jobs(typed: &cli::Gate, known: Option<&Baseline>) -> Result<Vec<String>> {
+    if typed.job.is_empty() && typed.command.is_empty() { jobs::no_longer_named(known) } else { Ok(Vec::new()) }
+}
+
+/// A job that was accepted and is no longer named is not run: a gate that passed without it would have been opened.
+fn not_run(typed: &cli::Gate, name: &str) -> Audit {
+    let mut audit = Audit::blank("gate");
+    audit.reason = format!("nothing tested: job {name} was accepted, and repro-audit.toml no longer names it");
+    audit.next.push(format!("{}  (takes it out of the baseline)", again(typed, "--accept")));
+    audit
 }
 
 /// A job that nothing is known of is not run: there is nothing to compare it with.

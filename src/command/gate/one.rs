@@ -57,6 +57,7 @@ pub fn one(job: &Job, known: Option<&JobRecord>, progress: ProgressKind) -> Resu
         _ => gate::acceptable(job.policy, &seen),
     };
     findings.extend(whole(&audit, &results, known.is_some()));
+    findings.extend(known.and_then(|_| compared_otherwise(job)));
     let interrupted = campaign.interrupted().is_some();
     if interrupted {
         let what = "the gate was interrupted";
@@ -144,6 +145,13 @@ fn whole(audit: &Audit, results: &[TreatmentResult], known: bool) -> Option<Find
         }
         _ => None,
     }
+}
+
+/// What is compared is not what was accepted: that it agrees says nothing of the rest.
+fn compared_otherwise(job: &Job) -> Option<Finding> {
+    let options = (!job.not_accepted.is_empty()).then(|| job.not_accepted.join(", "))?;
+    let what = format!("what is compared changed since acceptance ({options}); accept it anew");
+    Some(Finding::new(Kind::NothingTested, Verdict::Unresolved, what))
 }
 
 impl Looked<'_> {

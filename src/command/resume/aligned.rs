@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::command::findings::{self, Compared};
 use crate::compare::{self, End, Group, Member, Pair};
-use crate::model::{Audit, Divergence, Kind, Outcome, Reading, Status, Tolerance, Verdict};
+use crate::model::{Audit, Divergence, Kind, Outcome, Reading, Series, Status, Tolerance, Verdict};
 
 use super::FIRST;
 
@@ -63,9 +63,36 @@ impl<'a> Aligned<'a> {
         compare::group(&[left, right], self.tolerance, None)
     }
 
+    /// What their comparison says of resuming: a run that began anew agrees with the straight one, and shows nothing.
+    pub fn judged(&self) -> Group {
+        let group = self.group();
+        match group.outcome {
+            Outcome::Agreed if self.begins_anew() => Group { outcome: Outcome::Unresolved(self.anew()), ..group },
+            _ => group,
+        }
+    }
+
+    /// Whether the resumed run shows all that the straight one does, its first point included. Of a single point nobody can tell.
+    fn begins_anew(&self) -> bool {
+        let tail = self.readings.0.primary();
+        let whole = |tail: &Series| {
+            let same = |series: &&Series| series.metric == tail.metric;
+            self.straight.reading.series.iter().find(same).is_some_and(|whole| whole.points.len() == tail.points.len())
+        };
+        tail.is_some_and(|tail| tail.points.len() > 1 && whole(tail))
+    }
+
+    fn anew(&self) -> String {
+        format!(
+            "nothing was resumed: the resumed run ({}) begins where the straight one ({}) does; does its command name the \
+             checkpoint, and did the first run save one?",
+            self.resumed.name, self.straight.name
+        )
+    }
+
     /// Fills in verdict, divergence and the reason for them.
     pub fn conclude(&self, audit: &mut Audit) {
-        let group = self.group();
+        let group = self.judged();
         let compared = [
             Compared { name: self.straight.name, reading: &self.readings.0, log: self.straight.log },
             Compared { name: self.resumed.name, reading: &self.readings.1, log: self.resumed.log },
@@ -92,6 +119,7 @@ impl<'a> Aligned<'a> {
                 audit.reason =
                     format!("the resumed run is the straight one: all {points} points that both show are equal");
             }
+            Outcome::Unresolved(_) if group.points > 0 => {}
             Outcome::Unresolved(why) if failed => audit.reason = format!("the resumed run ({resumed}) failed: {why}"),
             Outcome::Unresolved(_) => {
                 audit.reason =
@@ -113,8 +141,9 @@ pub fn on_the_way(straight: One<'_>, first: One<'_>, tolerance: Tolerance) -> Op
 /// What a run of this treatment shows against the straight one: of an interrupted one counts only what it shows.
 pub fn outcome(treatment: &str, straight: One<'_>, run: One<'_>, tolerance: Tolerance) -> Outcome {
     match treatment {
+        FIRST if run.reading.primary().is_none() => Outcome::Unresolved("it showed no result".to_owned()),
         FIRST => on_the_way(straight, run, tolerance).map_or(Outcome::Agreed, Outcome::Diverged),
-        _ => Aligned::new(straight, run, tolerance).group().outcome,
+        _ => Aligned::new(straight, run, tolerance).judged().outcome,
     }
 }
 
