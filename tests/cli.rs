@@ -234,6 +234,58 @@ fn what_is_printed_behind_the_steps_asked_for_is_not_compared() {
     assert_eq!(Case::with_job(late).run(&["run", "--steps", "0", "--", "sh", "job.sh"]).status.code(), Some(2));
 }
 
+#[test]
+fn what_cannot_be_written_is_found_out_before_anything_is_run() {
+    let case = Case::with_job(STEPS);
+    for wrong in ["junit=nowhere/audit.xml", "jnuit=audit.xml"] {
+        let output = case.run(&["run", "--no-shim", "--output", wrong, "--", "sh", "job.sh"]);
+        assert_eq!(code(&output), 2, "{wrong}");
+        assert!(!case.folder.path().join("count").exists(), "{wrong}: no run was made");
+    }
+    assert_eq!(code(&case.run(&["run", "--no-shim", "--output", "json=a=b.json", "--", "sh", "job.sh"])), 0);
+    assert!(case.folder.path().join("a=b.json").is_file());
+}
+
+#[test]
+fn a_folder_of_the_users_own_is_not_hidden_from_version_control() {
+    let case = Case::with_job(STEPS);
+    assert_eq!(code(&case.run(&["run", "--no-shim", "--record", ".", "--", "sh", "job.sh"])), 0);
+    assert!(!case.folder.path().join(".gitignore").exists());
+    assert!(case.folder.path().join("latest/.gitignore").is_file());
+    assert_eq!(case.audit(&[]).0, 0);
+    assert!(case.folder.path().join(".repro-audit/.gitignore").is_file());
+}
+
+#[test]
+fn an_audit_goes_on_with_what_it_was_asked_and_with_whole_logs_only() {
+    let case = Case::with_job(STEPS);
+    assert_eq!(case.audit(&[]).0, 0);
+    let on = |options: &[&str]| case.run(&[&["run", "--continue", ".repro-audit"], options].concat());
+    let refused = on(&["--times", "7", "--", "echo", "hi"]);
+    assert_eq!(code(&refused), 2);
+    assert!(text(&refused.stderr).contains("leave out --times, a command"), "{}", text(&refused.stderr));
+    assert_eq!(code(&on(&["--format", "json"])), 0);
+    case.write(".repro-audit/latest/runs/r2/stdout.log", "step 0 loss 1.0\n");
+    let again = on(&[]);
+    let said = text(&again.stdout) + &text(&again.stderr);
+    assert_eq!(code(&again), 0, "{said}");
+    assert_eq!(fs::read_to_string(case.folder.path().join("count")).unwrap(), "4\n", "the damaged run was made again");
+    fs::remove_file(case.folder.path().join(".repro-audit/latest/runs/r2/stdout.log")).unwrap();
+    assert_eq!(code(&on(&[])), 0);
+}
+
+#[test]
+fn a_dry_run_tells_what_a_run_does() {
+    let case = Case::with_job(STEPS);
+    let arguments =
+        ["run", "--dry-run", "--format", "json", "--vary", "deterministic_algorithms=off,on", "--", "python3", "x.py"];
+    let planned = valid(&case.run(&arguments).stdout, "dry-run");
+    assert_eq!(planned["treatments"][1]["inside"]["deterministic_algorithms"], "on");
+    assert_eq!(planned["treatments"][0]["environment"]["PYTHONUNBUFFERED"], "1");
+    assert_eq!(planned["treatments"][1]["problems"].as_array().unwrap().len(), 0);
+    assert_eq!(code(&case.run(&["run", "--max-runs", "1", "--", "sh", "job.sh"])), 2);
+}
+
 /// What the logs of an audit do not tell (the rules it was asked to follow, what it skipped, what did not take effect) counts
 /// when it is rendered again as well.
 #[test]

@@ -221,7 +221,7 @@ fn for_each_file(folder: &Path, visit: &mut dyn FnMut(&Path)) {
 #[test]
 fn nothing_half_written_is_left_beside_the_record() {
     let base = tempfile::tempdir().unwrap();
-    let (record, _) = half_done(base.path());
+    let (record, _) = half_done(&base.path().join("audits"));
     record.write_document("report.json", b"{}").unwrap();
     record.write_document("report.json", b"{ }").unwrap();
     assert_eq!(open(record.folder()).document("report.json").unwrap().unwrap(), b"{ }");
@@ -234,8 +234,14 @@ fn nothing_half_written_is_left_beside_the_record() {
 #[test]
 fn version_control_passes_records_over() {
     let base = tempfile::tempdir().unwrap();
-    let _record = Record::create(base.path(), header()).unwrap();
-    assert_eq!(fs::read(base.path().join(".gitignore")).unwrap(), b"*\n");
+    let ours = base.path().join("audits");
+    let record = Record::create(&ours, header()).unwrap();
+    assert_eq!(fs::read(ours.join(".gitignore")).unwrap(), b"*\n");
+    assert!(!record.folder().join(".gitignore").exists());
+    // What else is in a folder that was there before is not ours to hide.
+    let record = Record::create(base.path(), header()).unwrap();
+    assert!(!base.path().join(".gitignore").exists());
+    assert_eq!(fs::read(record.folder().join(".gitignore")).unwrap(), b"*\n");
 }
 
 #[test]

@@ -38,7 +38,10 @@ pub fn diff(typed: &cli::Diff) -> Result<u8> {
         && !readings.iter().any(shows_loss)
     {
         let seen = audit.metric.as_deref().unwrap_or("another result");
-        audit.reason = format!("no loss was found; what else the logs show agrees, and --metric {seen} accepts it");
+        audit.reason = format!(
+            "no loss was found; what else the logs show agrees, and --metric {} accepts it",
+            words::shell(seen)
+        );
         audit.verdict = Verdict::Unresolved;
     }
     if audit.verdict == Verdict::Unresolved {

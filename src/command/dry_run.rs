@@ -1,5 +1,7 @@
 //! `repro-audit run --dry-run`: what would be run, exactly.
 
+use std::collections::BTreeMap;
+
 use crate::error::Result;
 use crate::execute::shown_submission;
 use crate::plan;
@@ -12,14 +14,15 @@ use super::words;
 pub fn listing(request: &Request) -> Result<Listing> {
     let mut planned = Vec::new();
     for treatment in &request.treatments {
-        let applied = plan::apply(&request.command, &request.levels(&treatment.settings)?, false);
-        let environment: Vec<(String, String)> =
-            request.environment.iter().chain(&applied.environment).map(|(n, v)| (n.clone(), v.clone())).collect();
+        let applied = plan::apply(&request.command, &request.levels(&treatment.settings)?, request.shim);
+        let environment: BTreeMap<String, String> =
+            request.variables().into_iter().chain(applied.environment).collect();
         planned.push(Planned {
             treatment: treatment.id.clone(),
             repeats: request.times,
             command: words::command(&applied.command),
-            environment,
+            environment: environment.into_iter().collect(),
+            inside: applied.shim.into_iter().map(|(id, level)| (id.to_string(), level.as_str().to_owned())).collect(),
             problems: applied.unapplied.into_iter().map(|(_, reason)| reason).collect(),
         });
     }

@@ -78,7 +78,11 @@ fn reason(group: &Group, compared: &[Compared<'_>], tolerance: Tolerance) -> Str
             let what = if compared.len() == 2 { String::new() } else { format!("{apart} of {} ", compared.len() - 1) };
             let from = compared.first().map_or("the first one", |first| first.name);
             let subject = if what.is_empty() { "it parts".to_owned() } else { format!("{what}part") };
-            format!("{subject} from {from} first in {} at {}", divergence.metric, place(divergence))
+            format!(
+                "{subject} from {from} first in {} at {}",
+                divergence.metric,
+                divergence.position.told(divergence.index)
+            )
         }
         Outcome::Agreed => match (group.points, tolerance) {
             (1, Tolerance::Exact) => "the one point compared is equal".to_owned(),
@@ -86,16 +90,6 @@ fn reason(group: &Group, compared: &[Compared<'_>], tolerance: Tolerance) -> Str
             (1, tolerance) => format!("the one point compared is equal within {tolerance}"),
             (points, tolerance) => format!("all {points} points compared are equal within {tolerance}"),
         },
-    }
-}
-
-/// Where a divergence stands, in words.
-pub fn place(divergence: &Divergence) -> String {
-    match (divergence.position.epoch, divergence.position.step) {
-        (Some(epoch), Some(step)) => format!("epoch {epoch}, step {step}"),
-        (None, Some(step)) => format!("step {step}"),
-        (Some(epoch), None) => format!("epoch {epoch}"),
-        (None, None) => format!("point {}", divergence.index),
     }
 }
 

@@ -24,7 +24,8 @@ impl Output {
     /// Where a format is not known.
     pub fn new(typed: &cli::Output) -> Result<Self> {
         let standard = format(&typed.format)?;
-        let files = typed.output.iter().map(|text| file(text, standard)).collect::<Result<_>>()?;
+        let files = typed.output.iter().map(|text| file(text, standard)).collect::<Result<Vec<_>>>()?;
+        files.iter().try_for_each(|(_, path)| can_be_written(path))?;
         let color = match typed.color {
             cli::Color::Always => true,
             cli::Color::Never => false,
@@ -60,19 +61,21 @@ impl Output {
     }
 
     fn everywhere(&self, write: &mut Writing<'_>) -> Result<()> {
-        for (format, path) in &self.files {
-            let mut text = Vec::new();
-            write(*format, Style::default(), &mut text)?.map_err(Error::file("write", path))?;
-            store(path, &text)?;
-        }
         let mut out = io::BufWriter::new(io::stdout().lock());
         let written = write(self.standard, self.style, &mut out)?.and_then(|()| out.flush());
-        match written {
+        // A file that cannot be written takes nothing from what is shown, nor the other way round.
+        let mut failed = match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::System { doing: "write to standard output".to_owned(), source: error })
+                Some(Error::System { doing: "write to standard output".to_owned(), source: error })
             }
-            _ => Ok(()),
+            _ => None,
+        };
+        for (format, path) in &self.files {
+            let mut text = Vec::new();
+            let written = write(*format, Style::default(), &mut text)?.and_then(|()| std::fs::write(path, &text));
+            failed = failed.or(written.err().map(Error::file("write", path)));
         }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -92,12 +95,27 @@ fn file(text: &str, standard: &'static dyn ReportFormat) -> Result<(&'static dyn
             Err(Error::Misuse(format!("--output takes FILE or FORMAT=FILE, not `{text}`")))
         }
         Some((format, path)) => Ok((format, path.into())),
+        // `./a=b` is a file; a word in front can only be meant as a format.
+        None if text.split_once('=').is_some_and(|(id, _)| id.bytes().all(|byte| byte.is_ascii_lowercase())) => {
+            format(text.split('=').next().unwrap_or_default()).map(|format| (format, PathBuf::new()))
+        }
         None => Ok((standard, text.into())),
     }
 }
 
-fn store(path: &Path, text: &[u8]) -> Result<()> {
-    File::create(path).and_then(|mut file| file.write_all(text)).map_err(Error::file("write", path))
+/// Fails where a file cannot be written; leaves it as it is.
+fn can_be_written(path: &Path) -> Result<()> {
+    let fresh = !path.exists();
+    if !fresh && !path.is_file() {
+        // A pipe may wait for its reader.
+        return Ok(());
+    }
+    File::options().append(true).create(true).open(path).map_err(Error::file("write", path))?;
+    if fresh {
+        // It is there again once there is something to be read in it.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 fn width() -> Option<u16> {

@@ -155,10 +155,24 @@ impl Request {
             catalogue,
             place: Place::Here,
         };
+        let planned = request.treatments.len() * request.times as usize;
+        if let Some(most) = request.max_runs.filter(|most| *most < planned) {
+            return Err(Error::Misuse(format!(
+                "--max-runs {most} leaves no room for the {planned} runs that are asked for"
+            )));
+        }
         if slurm {
             request.place = Place::Slurm { ask: executor::ask(&request, &typed.slurm_arg)?, detach: typed.detach };
         }
         Ok(request)
+    }
+
+    /// Variables set for every run. Without PYTHONUNBUFFERED a Python job's lines arrive hundreds at a time, long after
+    /// they were printed, and a run could not be stopped when it parts.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::from([("PYTHONUNBUFFERED".to_owned(), "1".to_owned())]);
+        variables.extend(self.environment.clone());
+        variables
     }
 
     /// The facts of the machine and the versions of what the job will use.

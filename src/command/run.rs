@@ -20,6 +20,7 @@ use super::{checkpoint, dry_run, inside, leftovers, nodes, overall, project, sav
 pub fn run(typed: &cli::Run) -> Result<u8> {
     match typed.continue_.as_ref().or(typed.attach.as_ref()) {
         Some(path) => {
+            nothing_else(typed)?;
             let recorded = recorded_command(path)?;
             if typed.attach.is_some() && recorded.executor == "local" {
                 let what = "its runs ended with the audit that started them; take it up with --continue";
@@ -48,6 +49,21 @@ fn audit(typed: &cli::Run, line: Vec<String>, continued: Option<&Path>) -> Resul
     campaign.finish(&report::json_document(&audit))?;
     output.audit(&audit)?;
     Ok(exit::code(audit.verdict))
+}
+
+/// Options that say how an answer is written, which may be others than those of the audit that goes on.
+const WRITTEN: [&str; 4] = ["format", "output", "color", "quiet"];
+
+/// What an audit was asked cannot be changed while it goes on: runs of two kinds would be compared.
+fn nothing_else(typed: &cli::Run) -> Result<()> {
+    let others = typed.typed.0.iter().map(|(name, _)| name.as_str()).filter(|name| !WRITTEN.contains(name));
+    let mut others: Vec<String> = others.map(|name| format!("--{name}")).collect();
+    others.extend((!typed.command.is_empty()).then(|| "a command".to_owned()));
+    if others.is_empty() {
+        return Ok(());
+    }
+    let what = format!("an audit goes on with its own options and command: leave out {}", others.join(", "));
+    Err(Error::Misuse(what))
 }
 
 /// The options of the `run` that a record holds.
@@ -88,7 +104,7 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
         nodes::judge(campaign, &results, &mut audit);
     }
     conclude(request, campaign, &mut audit, &results, &batches);
-    audit.blame = blame_from_matrix(request, &results, &audit);
+    audit.blame = blame_from_matrix(request, campaign, &results, &audit);
     search_for_cause(request, campaign, &mut audit, &results, &batches)?;
     if !campaign.detached() {
         super::observe::observe(request, campaign, &mut audit, &batches)?;
@@ -188,12 +204,18 @@ fn merge(mut searched: Blame, matrix: Option<Blame>, places: &[String]) -> Blame
     }
 }
 
-fn blame_from_matrix(request: &Request, results: &[TreatmentResult], audit: &Audit) -> Option<Blame> {
+fn blame_from_matrix(
+    request: &Request,
+    campaign: &Campaign<'_>,
+    results: &[TreatmentResult],
+    audit: &Audit,
+) -> Option<Blame> {
     if !request.blame {
         return None;
     }
     let question = if request.invariant { blame::Question::Invariance } else { blame::Question::Repeats };
-    blame::matrix(results, &audit.effects, question)
+    let steps = campaign.runs().iter().map(|run| run.points as u64).sum();
+    blame::matrix(results, &audit.effects, question).map(|blame| Blame { steps_used: steps, ..blame })
 }
 
 fn runs_of<'c>(campaign: &'c Campaign<'_>, batch: &'c Batch) -> impl Iterator<Item = &'c Run> {

@@ -70,6 +70,8 @@ struct StoredDivergence {
     step: Option<i64>,
     #[serde(deserialize_with = "number")]
     epoch: Option<f64>,
+    #[serde(default)]
+    segment: u32,
     index: usize,
     metric: String,
     #[serde(default)]
@@ -240,7 +242,7 @@ fn divergence(stored: StoredDivergence) -> Divergence {
         line: value.line,
     };
     Divergence {
-        position: Position { segment: 0, epoch: stored.epoch, step: stored.step },
+        position: Position { segment: stored.segment, epoch: stored.epoch, step: stored.step },
         index: stored.index,
         metric: stored.metric,
         rank: stored.rank,

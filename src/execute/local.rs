@@ -190,6 +190,12 @@ impl Executor for Local {
         })
     }
 
+    fn interrupted(&mut self) -> Option<Interrupt> {
+        // The runtime hears of signals only while it runs.
+        self.runtime.block_on(tokio::task::yield_now());
+        self.interrupts.pending()
+    }
+
     fn side_by_side(&mut self, trials: &[Trial], asked: Option<usize>) -> Option<String> {
         self.options.jobs = asked.unwrap_or_else(|| jobs::default_jobs(trials));
         jobs::sharing(trials, self.options.jobs)

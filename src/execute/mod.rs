@@ -44,6 +44,11 @@ pub trait Executor {
         None
     }
 
+    /// A request to end the audit that came after the last run was over.
+    fn interrupted(&mut self) -> Option<Interrupt> {
+        None
+    }
+
     /// Whether an earlier part of the audit has started this very trial and it may still be going on; executing it then
     /// means to wait for it.
     fn holds(&self, _trial: &Trial) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 use nix::sys::signal::{SigAction, Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -72,6 +73,15 @@ impl Interrupts {
             sources.push((interrupt, source));
         }
         Ok(Self { sources })
+    }
+
+    /// A request that has come and that nobody has waited for.
+    pub fn pending(&mut self) -> Option<Interrupt> {
+        let mut context = Context::from_waker(Waker::noop());
+        let come = |(interrupt, source): &mut (Interrupt, unix::Signal)| {
+            source.poll_recv(&mut context).is_ready().then_some(*interrupt)
+        };
+        self.sources.iter_mut().find_map(come)
     }
 
     /// Waits for the next request.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::digest::Fnv;
-use super::judge::{Equal, position};
+use super::judge::Equal;
 use crate::model::{Outcome, Point, Reading, Series, Tolerance};
 
 /// A copy of a run's reading with one value disturbed.
@@ -56,7 +56,7 @@ pub fn disturb(
     let old = series.points[index].clone();
     let bits = if tolerance == Tolerance::Exact { 0..1 } else { 0..53 };
     let flipped = |bit: u32| Point { value: f64::from_bits(old.value.to_bits() ^ (1 << bit)), ..old.clone() };
-    let place = format!("{} at {}", series.metric, position(&old.position, index));
+    let place = format!("{} at {}", series.metric, old.position.told(index));
     let found = bits.clone().find(|bit| tolerance == Tolerance::Exact || !equal(&old, &flipped(*bit)));
     let bit = found.ok_or_else(|| format!("no change of {place}, up to its doubling, is beyond the tolerance"))?;
     let mut copy = reading.clone();

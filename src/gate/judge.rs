@@ -183,17 +183,7 @@ fn known_place(parts: &Parts) -> String {
 }
 
 fn place(divergence: &Divergence) -> String {
-    format!("{} at {}", divergence.metric, position(&divergence.position, divergence.index))
-}
-
-/// Where a point stands, in words.
-pub fn position(position: &Position, index: usize) -> String {
-    match (position.epoch, position.step) {
-        (Some(epoch), Some(step)) => format!("epoch {epoch}, step {step}"),
-        (None, Some(step)) => format!("step {step}"),
-        (Some(epoch), None) => format!("epoch {epoch}"),
-        (None, None) => format!("point {index}"),
-    }
+    format!("{} at {}", divergence.metric, divergence.position.told(divergence.index))
 }
 
 fn values_there(divergence: &Divergence) -> String {
@@ -315,7 +305,7 @@ fn moved_sketch(known: &SeriesRecord, now: &Series, shortened: bool) -> Option<S
             last_equal = Some(point);
             continue;
         }
-        let at = |index: usize, step: Option<i64>| position(&Position { step, ..Position::default() }, index);
+        let at = |index: usize, step: Option<i64>| Position { step, ..Position::default() }.told(index);
         let when = match last_equal {
             None => format!("by {}", at(point.index, point.step)),
             Some(equal) => format!("after {} and by {}", at(equal.index, equal.step), at(point.index, point.step)),

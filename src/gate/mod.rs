@@ -18,6 +18,6 @@ mod text;
 pub use baseline::{Accepted, Baseline, Entry, JobRecord};
 pub use environment::Change;
 pub use finding::{Finding, Kind, verdict};
-pub use judge::{Question, Seen, acceptable, judge, position};
+pub use judge::{Question, Seen, acceptable, judge};
 pub use policy::Policy;
 pub use sketch::accepted;

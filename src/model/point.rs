@@ -22,6 +22,22 @@ impl Position {
         Self { step: Some(step), ..Self::default() }
     }
 
+    /// Where it stands, in words; `index` is the point's own, counted from 0, for a log that shows neither step nor epoch:
+    /// "step 0 (epoch 1)", "epoch 3", "point 18 of the log".
+    pub fn told(&self, index: usize) -> String {
+        match (self.step, self.epoch) {
+            (Some(step), Some(epoch)) => format!("step {step} (epoch {epoch})"),
+            (Some(step), None) => match self.segment {
+                0 => format!("step {step}"),
+                1 => format!("step {step} (after the steps began again once)"),
+                2 => format!("step {step} (after the steps began again twice)"),
+                times => format!("step {step} (after the steps began again {times} times)"),
+            },
+            (None, Some(epoch)) => format!("epoch {epoch}"),
+            (None, None) => format!("point {} of the log", index + 1),
+        }
+    }
+
     /// Orders positions along a log: by segment, then step; by epoch where there are no steps.
     ///
     /// `None` where the log shows neither, so that only the order of the lines can align two series.

@@ -118,7 +118,7 @@ fn no_way(setting: &Setting, level: &Level, shim: bool) -> String {
         })
         .collect();
     let why = if !shim && setting.reach.contains(&Reach::Shim) {
-        "it has to enter the process, and this job's cannot be entered"
+        "it has to enter the process, and --no-shim keeps it out"
     } else {
         "the command does not name it"
     };
@@ -138,7 +138,7 @@ fn replace_placeholder(command: &mut [String], name: &str, level: &Level) -> boo
 
 /// Replaces the value of an option that the command already has, as `--name value` or `--name=value`; the last one wins.
 fn replace_flag(command: &mut [String], names: &[String], level: &Level) -> bool {
-    for at in (1..command.len()).rev() {
+    for at in (own_words(command)..command.len()).rev() {
         for name in names {
             if command[at] == *name && at + 1 < command.len() {
                 level.as_str().clone_into(&mut command[at + 1]);
@@ -151,6 +151,27 @@ fn replace_flag(command: &mut [String], names: &[String], level: &Level) -> bool
         }
     }
     false
+}
+
+/// Where the words of the program itself begin: of a Python script, behind its name, since what stands before is the
+/// interpreter's.
+fn own_words(command: &[String]) -> usize {
+    let name = command.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+    if !name.starts_with("python") {
+        return 1;
+    }
+    let takes_a_word = |word: &str| matches!(word, "-W" | "-X" | "-Q");
+    let mut at = 1;
+    while let Some(word) = command.get(at) {
+        match word.as_str() {
+            // A module's name or a program's text, in this word or the next one.
+            "-m" | "-c" => return at + 2,
+            word if takes_a_word(word) => at += 2,
+            word if word.starts_with('-') && word.len() > 1 => at += 1,
+            _ => return at + 1,
+        }
+    }
+    at
 }
 
 fn variables(levels: &[(String, Vec<(String, String)>)], level: &Level) -> Option<Vec<(String, String)>> {
@@ -179,6 +200,16 @@ mod tests {
         let applied = applied("python t.py --w {num_workers} --x {other} {num_workers}", "num_workers", "4", false);
         assert_eq!(applied.command.join(" "), "python t.py --w 4 --x {other} 4");
         assert_eq!(applied.read_back.len(), 1);
+    }
+
+    #[test]
+    fn leaves_the_interpreters_own_options_alone() {
+        let after = |command: &str| applied(command, "batch_size", "8", true).command.join(" ");
+        assert_eq!(after("python3.11 -b -W ignore job.py"), "python3.11 -b -W ignore job.py");
+        assert_eq!(after("/usr/bin/python -b job.py -b 4"), "/usr/bin/python -b job.py -b 8");
+        assert_eq!(after("python -m pkg.train -b 4"), "python -m pkg.train -b 8");
+        assert_eq!(after("python -"), "python -");
+        assert_eq!(after("python"), "python");
     }
 
     #[test]

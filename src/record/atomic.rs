@@ -22,6 +22,8 @@ fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let other = beside(path);
     let whole = File::options().write(true).create_new(true).mode(mode).open(&other).and_then(|mut file| {
         file.write_all(bytes)?;
+        // Else a machine that loses power may leave an empty file under the new name.
+        file.sync_all()?;
         fs::rename(&other, path)
     });
     whole.map_err(|why| {

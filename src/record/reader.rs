@@ -173,7 +173,7 @@ fn read_run(recorded: &mut Recorded, index: usize) -> Result<Run> {
         let began = recorded.folder.join(&relative).join("stdout.log").exists();
         return Ok(open_run(trial, if began { Status::Lost } else { Status::Skipped }, attempts));
     };
-    let read = match load::<RunFile>(&path, LONGEST_RUN) {
+    let read = match load_run(&path) {
         Ok(file) => file.into_run(),
         // A machine that lost power may leave a file empty that was renamed a moment before.
         Err(Flaw::Damaged(what)) => Err(what),
@@ -259,10 +259,22 @@ impl Flaw {
 
 /// Whether the end of a run is recorded in the file at `path`.
 pub fn is_recorded(path: &Path) -> bool {
-    match load::<RunFile>(path, LONGEST_RUN) {
+    match load_run(path) {
         Ok(_) => true,
         Err(Flaw::Foreign(_)) => path.exists(),
         Err(Flaw::Damaged(_)) => false,
+    }
+}
+
+/// The end of a run, as far as its log, beside it, is all there: what is missing from it would be taken for a difference.
+fn load_run(path: &Path) -> Result<RunFile, Flaw> {
+    let file = load::<RunFile>(path, LONGEST_RUN)?;
+    let log = path.with_file_name("stdout.log");
+    match (file.log_bytes, fs::metadata(&log).map_or(0, |log| log.len())) {
+        (Some(whole), now) if now < whole => {
+            Err(Flaw::Damaged(format!("its log has {now} bytes of the {whole} that the run left")))
+        }
+        _ => Ok(file),
     }
 }
 

@@ -215,6 +215,9 @@ pub struct RunFile {
     #[serde(default)]
     attempts: Vec<AttemptShape>,
     log: String,
+    /// Length of the log when the run ended, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bytes: Option<u64>,
     #[serde(default)]
     last_words: Vec<String>,
     #[serde(default)]
@@ -232,8 +235,8 @@ struct AttemptShape {
 }
 
 impl RunFile {
-    /// How `run` ended, with what there is to note of it.
-    pub fn new(run: &Run, notes: &[String]) -> Self {
+    /// How `run` ended, with what there is to note of it, and the length of its log in bytes.
+    pub fn new(run: &Run, notes: &[String], log_bytes: Option<u64>) -> Self {
         let attempt = |attempt: &Attempt| {
             let Attempt { id, node, state, reason } = attempt.clone();
             AttemptShape { id, node, state, reason }
@@ -253,6 +256,7 @@ impl RunFile {
             node: run.node.clone(),
             attempts: run.attempts.iter().map(attempt).collect(),
             log: run.log.to_string_lossy().into_owned(),
+            log_bytes,
             last_words: run.last_words.clone(),
             notes: notes.to_vec(),
         }

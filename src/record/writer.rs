@@ -31,14 +31,15 @@ pub struct Record {
 impl Record {
     /// Makes the folder of a new audit in `base` and writes its header; id, version and time are filled in.
     pub fn create(base: &Path, header: Header) -> Result<Self> {
+        let ours = !base.exists();
         atomic::folder(base)?;
-        // Records hold what the user's environment and data gave away: they are not for version control.
-        let ignore = base.join(".gitignore");
-        if !ignore.exists() {
-            atomic::write(&ignore, b"*\n")?;
-        }
         let now = Utc::now();
         let (audit, folder) = new_folder(base, now)?;
+        // Records hold what the user's environment and data gave away: they are not for version control. A folder that was
+        // there before holds other things as well.
+        if !base.join(".gitignore").exists() || !ours {
+            atomic::write(&if ours { base } else { &folder }.join(".gitignore"), b"*\n")?;
+        }
         // What starts the runs may change its working folder; the record stays where it is.
         let folder = fs::canonicalize(&folder).map_err(Error::file("find", &folder))?;
         let lock = lock(&folder, &audit)?;
@@ -136,7 +137,8 @@ impl Record {
         if reader::is_recorded(&path) {
             return Err(Error::Misuse(format!("run {} of {} is recorded already", run.id, self.folder.display())));
         }
-        write_json(&path, &RunFile::new(run, notes))
+        let log_bytes = fs::metadata(self.folder.join(&run.log)).ok().map(|log| log.len());
+        write_json(&path, &RunFile::new(run, notes, log_bytes))
     }
 
     /// Keeps a document with the audit, in place of an earlier one of that name; gives its path.

@@ -178,6 +178,7 @@ fn divergence(divergence: &Divergence) -> Value {
     json!({
         "step": divergence.position.step,
         "epoch": epoch(divergence.position.epoch),
+        "segment": divergence.position.segment,
         "index": divergence.index,
         "metric": divergence.metric,
         "rank": divergence.rank,

@@ -103,7 +103,7 @@ fn case(audit: &Audit, result: &TreatmentResult) -> Case {
     let (kind, message, text) = match &result.outcome {
         Some(Outcome::Agreed) => (Kind::Passed, String::new(), String::new()),
         Some(Outcome::Diverged(divergence)) => {
-            let place = words::place(&divergence.position, divergence.index);
+            let place = divergence.position.told(divergence.index);
             let text = format!("{}\n{}", words::sentence(divergence, None), why(audit));
             // A gate may pass a job that is known to part: the treatment is then no failure.
             let kind = if audit.verdict == Verdict::Agreed { Kind::Passed } else { Kind::Failure };

@@ -56,7 +56,7 @@ fn headline(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}\n", untrusted::markdown(&words::sentence(divergence, treatment)))?;
     }
     for divergence in &audit.also_diverged {
-        let place = words::place(&divergence.position, divergence.index);
+        let place = divergence.position.told(divergence.index);
         let text = format!("{} parts too, first at {place}.", divergence.metric);
         writeln!(out, "{}\n", untrusted::markdown(&text))?;
     }

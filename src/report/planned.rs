@@ -15,6 +15,8 @@ pub struct Planned {
     pub command: String,
     /// Variables that would be set, in order.
     pub environment: Vec<(String, String)>,
+    /// Settings that would be applied from inside the process, each with its level.
+    pub inside: Vec<(String, String)>,
     /// Why it cannot be run as asked; empty where it can.
     pub problems: Vec<String>,
 }
@@ -58,6 +60,7 @@ fn document(one: &Planned) -> Value {
         "repeats": one.repeats,
         "command": one.command,
         "environment": environment,
+        "inside": one.inside.iter().map(|(id, level)| (id.clone(), json!(level))).collect::<serde_json::Map<_, _>>(),
         "problems": one.problems,
     })
 }
@@ -65,6 +68,7 @@ fn document(one: &Planned) -> Value {
 fn section(one: &Planned) -> Section {
     let mut rows = vec![vec!["command".to_owned(), one.command.clone()]];
     rows.extend(one.environment.iter().map(|(name, value)| vec![name.clone(), value.clone()]));
+    rows.extend(one.inside.iter().map(|(id, level)| vec!["inside the process".to_owned(), format!("{id}={level}")]));
     Section {
         name: one.treatment.clone(),
         about: format!("{} runs", one.repeats),

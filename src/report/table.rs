@@ -70,7 +70,7 @@ fn headline(audit: &Audit, page: &mut Page) -> io::Result<()> {
         page.paragraph("", &words::sentence_with(divergence, treatment, &|run| names.short(run)))?;
     }
     for divergence in &audit.also_diverged {
-        let place = words::place(&divergence.position, divergence.index);
+        let place = divergence.position.told(divergence.index);
         page.paragraph("", &format!("{} parts too, first at {place}.", divergence.metric))?;
     }
     Ok(())

@@ -57,7 +57,7 @@ pub fn sentence_with(
     treatment: Option<&TreatmentResult>,
     name: &dyn Fn(&str) -> String,
 ) -> String {
-    let place = place(&divergence.position, divergence.index);
+    let place = divergence.position.told(divergence.index);
     let (a, b) = apart(divergence);
     let place = divergence.rank.map_or(place.clone(), |rank| format!("{place} of rank {rank}"));
     let mut text = match treatment {
@@ -133,27 +133,6 @@ pub fn apart(divergence: &Divergence) -> (usize, usize) {
     widest
 }
 
-/// "step 0 (epoch 1)", "epoch 3", "point 18".
-pub fn place(position: &Position, index: usize) -> String {
-    match (position.step, position.epoch) {
-        (Some(step), Some(epoch)) => format!("step {step} (epoch {})", plain_number(epoch)),
-        (Some(step), None) if position.segment > 0 => {
-            format!("step {step} (after the steps began again {})", times(position.segment))
-        }
-        (Some(step), None) => format!("step {step}"),
-        (None, Some(epoch)) => format!("epoch {}", plain_number(epoch)),
-        (None, None) => format!("point {} of the log", index + 1),
-    }
-}
-
-fn times(count: u32) -> String {
-    match count {
-        1 => "once".to_owned(),
-        2 => "twice".to_owned(),
-        n => format!("{n} times"),
-    }
-}
-
 /// Where a position stands, in few letters, for a table cell.
 pub fn brief_place(position: &Position) -> String {
     match (position.step, position.epoch) {
@@ -216,7 +195,7 @@ pub fn status(run: &Run) -> String {
 pub fn outcome(treatment: &TreatmentResult) -> String {
     match &treatment.outcome {
         Some(Outcome::Agreed) => "repeats".to_owned(),
-        Some(Outcome::Diverged(divergence)) => format!("parts at {}", place(&divergence.position, divergence.index)),
+        Some(Outcome::Diverged(divergence)) => format!("parts at {}", divergence.position.told(divergence.index)),
         Some(Outcome::Unresolved(why)) => format!("unresolved: {why}"),
         None => "skipped".to_owned(),
     }
@@ -321,7 +300,7 @@ mod tests {
 
     #[test]
     fn places_speak_the_words_of_the_log() {
-        let at = |segment, epoch, step| place(&Position { segment, epoch, step }, 17);
+        let at = |segment, epoch, step| Position { segment, epoch, step }.told(17);
         assert_eq!(at(0, Some(1.0), Some(0)), "step 0 (epoch 1)");
         assert_eq!(at(0, Some(0.75), None), "epoch 0.75");
         assert_eq!(at(0, None, None), "point 18 of the log");

@@ -18,6 +18,7 @@ use crate::probe::Shim;
 use crate::record::{self, Header, Leftovers, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 
+use super::blame::HELD;
 use super::executor;
 use super::findings::{self, Compared};
 use super::leftovers;
@@ -26,6 +27,10 @@ use super::order::{Batch, Order, Recording};
 use super::outputs::read;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
+
+/// How many times as long as the longest run so far, and how much longer beyond that, a run of the search may take.
+const TIMES_LONGER: u32 = 10;
+const LONGER: Duration = Duration::from_secs(60);
 
 /// Lines of a crashed run's standard error that a report shows.
 const LAST_WORDS: usize = 5;
@@ -67,6 +72,13 @@ impl<'a> Campaign<'a> {
         let begun_in = recorded.as_ref().map(|recorded| recorded.header.folder.clone());
         let begun_in = begun_in.filter(|folder| here.as_ref() != Some(folder));
         let planned = request.treatments.len() * request.times as usize;
+        let inherited = record::fingerprint(std::env::vars_os());
+        let moved = recorded.as_ref().is_some_and(|recorded| recorded.header.inherited != inherited);
+        let notes = moved.then(|| {
+            "the variables of the environment are not those with which the audit was begun: runs made now may part from \
+             earlier ones for that alone"
+                .to_owned()
+        });
         Ok(Self {
             request,
             executor: executor::of(request, &record, recorded.as_ref())?,
@@ -79,7 +91,7 @@ impl<'a> Campaign<'a> {
             flights: BTreeMap::new(),
             step_times: BTreeMap::new(),
             shim: None,
-            notes: Vec::new(),
+            notes: notes.into_iter().collect(),
             interrupted: None,
             detached: false,
             inside: false,
@@ -205,8 +217,8 @@ impl<'a> Campaign<'a> {
             Err(refused) => return Ok(Batch::not_applied(Vec::new(), vec![refused])),
         };
         let job = Job {
-            environment: self.environment(),
-            timeout: self.request.timeout,
+            environment: self.request.variables(),
+            timeout: self.request.timeout.or_else(|| self.patience(order)),
             runs: self.record.folder().join("runs"),
         };
         let mut trials = plan::trials(&job, order.treatment, &applied, order.repeats, self.runs.len() + 1);
@@ -231,19 +243,21 @@ impl<'a> Campaign<'a> {
         }
         let not_applied = self.read_back(&ids, &applied);
         let runs: Vec<String> = beside.iter().chain(&ids).cloned().collect();
+        let group = self.doubt(self.compare(&runs), &order.stop, &runs);
+        // Reading and comparing take their time as well.
+        self.interrupted = self.interrupted.or_else(|| self.executor.interrupted());
         if not_applied.is_empty() {
-            let group = self.doubt(self.compare(&runs), &order.stop, &runs);
             return Ok(Batch { group, runs: ids, not_applied });
         }
         Ok(Batch::not_applied(ids, not_applied))
     }
 
-    /// Variables set for every run. Without PYTHONUNBUFFERED a Python job's lines arrive hundreds at a time, long after
-    /// they were printed, and a run could not be stopped when it parts.
-    fn environment(&self) -> BTreeMap<String, String> {
-        let mut environment = BTreeMap::from([("PYTHONUNBUFFERED".to_owned(), "1".to_owned())]);
-        environment.extend(self.request.environment.clone());
-        environment
+    /// The longest time of a run of the search for the cause, where the user set none: what is held may have a job wait for
+    /// itself for ever, and what takes so much longer than it took before is no answer.
+    fn patience(&self, order: &Order<'_>) -> Option<Duration> {
+        let ended = self.runs.iter().filter(|run| run.status == Status::Finished).map(|run| run.duration);
+        let longest = ended.max().filter(|_| order.treatment.id.starts_with(HELD))?;
+        Some(longest * TIMES_LONGER + LONGER)
     }
 
     fn carry_out(&mut self, order: &Order<'_>, trials: &[Trial], hidden: Option<&Leftovers>) -> Result<()> {

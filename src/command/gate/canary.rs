@@ -133,7 +133,7 @@ pub fn disturbed_seeds(policy: Policy, campaign: &mut Campaign<'_>, audit: &Audi
     let runs: Vec<String> = std::iter::once(reference).chain(&batch.runs).cloned().collect();
     Ok(match campaign.compare(&runs).outcome {
         Outcome::Diverged(divergence) => {
-            let place = crate::gate::position(&divergence.position, divergence.index);
+            let place = divergence.position.told(divergence.index);
             Proof::noticed(&format!("{what}, and {} parts at {place} ({})", divergence.metric, result.treatment.id))
         }
         Outcome::Agreed => Proof::blind(format!("{what}, and no value that the job logs changed")),

@@ -107,7 +107,7 @@ impl<'a> Aligned<'a> {
                 audit.reason = format!(
                     "the resumed run ({resumed}) parts from the straight one ({straight}) first in {} at {}{how}",
                     divergence.metric,
-                    findings::place(divergence)
+                    divergence.position.told(divergence.index)
                 );
             }
             Outcome::Agreed if failed => {
@@ -153,7 +153,7 @@ pub fn parted_before(straight: &str, first: &str, divergence: &Divergence) -> St
         "the first run ({first}) parts from the straight one ({straight}) before it is interrupted, in {} at {}: the \
          checkpoint is not to blame; give both the same options (a schedule often depends on the number of epochs)",
         divergence.metric,
-        findings::place(divergence)
+        divergence.position.told(divergence.index)
     )
 }
 

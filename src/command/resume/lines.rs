@@ -73,6 +73,9 @@ impl Lines {
     /// Where neither form is complete, or a quoted command line does not close its quotes.
     pub fn new(typed: &cli::Resume) -> Result<Self> {
         match (&typed.straight, &typed.resumed, &typed.interrupt) {
+            (Some(_), Some(_), None) if !typed.command.is_empty() => Err(Error::Misuse(
+                "--straight and --resumed are whole command lines: there is nothing to be given behind `--`".to_owned(),
+            )),
             (Some(straight), Some(resumed), None) => Ok(Self {
                 straight: split("--straight", straight)?,
                 first: typed.first.as_deref().map(|line| split("--first", line)).transpose()?,

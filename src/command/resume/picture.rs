@@ -2,7 +2,6 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::command::findings::place;
 use crate::model::Divergence;
 
 /// Columns of the time line.
@@ -49,7 +48,7 @@ pub fn picture(extent: &Extent, divergence: Option<&Divergence>, missing: &[Stri
             Some(divergence) => {
                 let parts = (column(resumed.from + divergence.index)).clamp(from, LENGTH - 1);
                 let line = format!("{}✗{}", bar(from, parts, "━"), bar(0, to.saturating_sub(parts + 1), "┄"));
-                (line, format!("from {}, parts at {}", resumed.places.0, place(divergence)))
+                (line, format!("from {}, parts at {}", resumed.places.0, divergence.position.told(divergence.index)))
             }
         };
         rows.push((format!("resumed {}", resumed.run), line, said));

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use super::desk::Desk;
-use super::signal::Interrupts;
+use super::signal::{Interrupt, Interrupts};
 use super::{Entry, Executor, Finish, Listener};
 use crate::error::{Error, Result};
 use crate::model::Trial;
@@ -138,6 +138,11 @@ impl Executor for Slurm {
     fn side_by_side(&mut self, _trials: &[Trial], asked: Option<usize>) -> Option<String> {
         self.options.ask.jobs = asked;
         None
+    }
+
+    fn interrupted(&mut self) -> Option<Interrupt> {
+        self.runtime.block_on(tokio::task::yield_now());
+        self.interrupts.pending()
     }
 
     fn holds(&self, trial: &Trial) -> bool {

@@ -91,7 +91,7 @@ fn headline(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, r#"<p id="sentence">{}</p>"#, html(&words::sentence(divergence, treatment)))?;
     }
     for divergence in &audit.also_diverged {
-        let place = words::place(&divergence.position, divergence.index);
+        let place = divergence.position.told(divergence.index);
         writeln!(out, "<p>{}</p>", html(&format!("{} parts too, first at {place}.", divergence.metric)))?;
     }
     let facts: String = facts(audit).iter().map(|fact| format!("<li>{}</li>\n", html(fact))).collect();
@@ -174,7 +174,7 @@ fn charts(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let key = |class: &str, name: &str| format!("<li class=\"{class}\"><b></b><span>{}</span></li>\n", html(name));
     let onset = match words::shown_divergence(audit) {
         Some((divergence, _)) if rows.marked().is_some() => {
-            key("onset-colour", &format!("first difference, {}", words::place(&divergence.position, divergence.index)))
+            key("onset-colour", &format!("first difference, {}", divergence.position.told(divergence.index)))
         }
         _ => String::new(),
     };
