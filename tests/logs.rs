@@ -46,6 +46,13 @@ fn wrong(reading: &Reading, expected: &Value) -> Option<String> {
     {
         return Some(format!("encoding {}, expected {encoding}", reading.encoding));
     }
+    // Where a log once gave metrics that are none, all of them are named.
+    if let Some(names) = expected["metrics"].as_array()
+        && !reading.series.iter().map(|series| series.metric.as_str()).eq(names.iter().filter_map(Value::as_str))
+    {
+        let found: Vec<_> = reading.series.iter().map(|series| &series.metric).collect();
+        return Some(format!("metrics {found:?}, expected {names:?}"));
+    }
     let ends = [("first", primary.points.first()), ("last", primary.points.last())];
     ends.into_iter().find_map(|(end, point)| end_wrong(point?, &expected[end]).map(|what| format!("{end}: {what}")))
 }

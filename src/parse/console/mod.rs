@@ -424,7 +424,8 @@ impl Console {
         sink: &mut Sink,
     ) -> usize {
         self.key.clear();
-        let held = split == Split::Held;
+        // `train loss` is none of held-out data, whatever stood above its line.
+        let held = split == Split::Held && self.lexicon.of(name.as_bytes()).split != Split::Train;
         let rank = rank.filter(|&r| r > 0);
         // A value of the epoch and a value of a step are two things under one name.
         let coarse: &[u8] = if place.step.is_none() { b"epoch" } else { b"" };

@@ -1,5 +1,7 @@
 //! Dates and times before a line, and who wrote it at that time.
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// A date, a time or both, in brackets or bare; also absl's `I0102 03:04:05.678 123 file.py:10]` and syslog's.
 pub(crate) fn stamp(text: &[u8]) -> Option<usize> {
     if let Some(length) = absl(text).or_else(|| syslog(text)).or_else(|| since_1970(text)).or_else(|| since_boot(text))
@@ -12,9 +14,10 @@ pub(crate) fn stamp(text: &[u8]) -> Option<usize> {
         _ => 0,
     };
     let mut at = bracket;
-    let date = date(&text[at..]);
+    let named = named_day(&text[at..]);
+    let date = if named > 0 { named } else { date(&text[at..]) };
     at += date;
-    if date > 0 {
+    if date > 0 && named == 0 {
         at += usize::from(matches!(text.get(at), Some(b'T' | b't' | b' ' | b'_' | b'-')));
         at += usize::from(date > 0 && text.get(at) == Some(&b' '));
     }
@@ -120,6 +123,38 @@ fn since_boot(text: &[u8]) -> Option<usize> {
     (closes && dot > blank && close >= 12).then_some(close + 2)
 }
 
+/// Length of `Mon 04 Mar 2024 09:17:06`, `04 Mar 09:17` and `Mon Mar  4 09:17:06 2024`, or 0.
+fn named_day(text: &[u8]) -> usize {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let mut at = if DAYS.iter().any(|day| text.starts_with(day.as_bytes())) { 3 } else { 0 };
+    let weekday = at > 0;
+    at += usize::from(weekday && text.get(at) == Some(&b','));
+    let word = |at: usize| {
+        let rest = &text[at.min(text.len())..];
+        let blank = rest.iter().take(2).take_while(|byte| **byte == b' ').count();
+        (at + blank, rest[blank..].iter().take(10).take_while(|byte| !byte.is_ascii_whitespace()).count())
+    };
+    let (mut month, mut day, mut year) = (false, false, false);
+    for _ in 0..4 {
+        let (start, length) = word(at);
+        let part = &text[start..start + length];
+        if clock(part) == length && length >= 5 && month && day {
+            let (behind, more) = word(start + length);
+            let late = !year && more == 4 && text[behind..behind + 4].iter().all(u8::is_ascii_digit);
+            let enough = weekday || year || late || length == 5;
+            return if late { behind + 4 } else { usize::from(enough) * (start + length) };
+        }
+        match (length, part.iter().all(u8::is_ascii_digit)) {
+            (1 | 2, true) if !day => day = true,
+            (4, true) if day && month && !year => year = true,
+            (3, false) if !month && MONTHS.iter().any(|known| known.as_bytes() == part) => month = true,
+            _ => return 0,
+        }
+        at = start + length;
+    }
+    0
+}
+
 fn absl(text: &[u8]) -> Option<usize> {
     let level = matches!(text.first()?, b'I' | b'W' | b'E' | b'D' | b'F');
     let day = text.get(1..5)?.iter().all(u8::is_ascii_digit);
@@ -133,7 +168,6 @@ fn absl(text: &[u8]) -> Option<usize> {
 }
 
 fn syslog(text: &[u8]) -> Option<usize> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = text.get(..3)?;
     if !MONTHS.iter().any(|m| m.as_bytes() == month) || text.get(3) != Some(&b' ') {
         return None;

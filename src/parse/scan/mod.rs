@@ -276,7 +276,8 @@ impl Scan {
             if let Some(end) = clock_or_date(line, at) {
                 self.drop_words(state);
                 state.after_number = true;
-                return end;
+                // `00:25/01:39`: the time that has gone by and the time that is left.
+                return end + usize::from(line.get(end) == Some(&b'/'));
             }
             if let Some(number) = number::lex(line, at)
                 && let Some(end) = self.number(line, at, number, state)
