@@ -691,8 +691,8 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         return Meaning::Config;
     }
     let loss = has_loss(&tokens);
-    // `Iteration No: 1`, `Epoch number 1`.
-    let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "number");
+    // `Iteration No: 1`, `Epoch number 1`, `Episode Num: 1`.
+    let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "num" | "number") && !name.contains('.');
     let counted = &tokens[..tokens.len() - usize::from(numbered)];
     if let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
         return position;
@@ -804,6 +804,7 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
             "logging",
             "until",
             "left",
+            "stop",
         ],
     );
     let running_total = matches!(tokens, [a, b] if a == "total" && b == "timesteps")
@@ -829,6 +830,10 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
     // `训练轮次`, `训练步数`: scripts without blanks write them as one word.
     if !loss && !last.is_ascii() && ["轮次", "轮数", "周期"].iter().any(|word| last.ends_with(word)) {
         return Some(Meaning::Epoch);
+    }
+    // `训练次数`: how often it was trained.
+    if !loss && !last.is_ascii() && last.ends_with("次数") {
+        return Some(Meaning::Step(4));
     }
     if EPOCHS.contains(&last) && (last != "e" || tokens.len() == 1)
         || (tokens.len() <= 2 && first == "epoch" && matches!(last, "train" | "val" | "test" | "epoch"))

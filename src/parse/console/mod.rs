@@ -1,6 +1,7 @@
 //! The output of a program on a console: key-value lines, tables, dict and JSON lines, progress bars, in any mixture.
 
 mod bars;
+mod ends;
 mod held;
 mod logfmt;
 mod objects;
@@ -94,6 +95,8 @@ pub(crate) struct Console {
     labels: Labels,
     numbering: Numbering,
     shared: Shared,
+    /// `Steps: 313` behind an epoch says how many steps it has.
+    ends_shown: bool,
     pieces: Pieces,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
@@ -247,12 +250,14 @@ impl Console {
     pub(crate) fn of_log(head: &[u8]) -> Self {
         let numbering = Numbering::at_the_beginning(head);
         let shared = Shared::at_the_beginning(head);
-        Self { labels: Labels::at_the_beginning(head), numbering, shared, ..Self::default() }
+        let ends_shown = ends::are_shown(head);
+        Self { labels: Labels::at_the_beginning(head), numbering, shared, ends_shown, ..Self::default() }
     }
 
-    /// What the beginning of the log has decided: the prefixes of its lines, each digit as a 0.
+    /// What the beginning of the log has decided: the prefixes of its lines, each digit as a 0, and what its counters are.
     pub(crate) fn beginning(&self) -> String {
-        let text = format!("{} {} {}", self.labels.words(), self.numbering.words(), self.shared.words());
+        let ends = if self.ends_shown { " ends" } else { "" };
+        let text = format!("{} {} {}{ends}", self.labels.words(), self.numbering.words(), self.shared.words());
         text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
     }
 

@@ -164,15 +164,25 @@ impl Console {
             }
             let meaning = self.key_meaning(text, item);
             let mut raw = &text[item.key.clone()];
-            // `loss at epoch 3 is 0.5`
-            if let (b"is" | b"was" | b"of", Some(key)) = (raw, left_over.take()) {
-                raw = &text[key];
+            // `loss at epoch 3 is 0.5`, and of `time for epoch 3 is 7.5` nobody knows what it would be.
+            if matches!(raw, b"is" | b"was" | b"of") {
+                match left_over.take() {
+                    Some(key) => raw = &text[key],
+                    None if index > 0 && raw != b"of" => continue,
+                    None => {}
+                }
             }
             let name = trimmed_name(raw);
             let meaning = if raw.len() == item.key.len() { meaning } else { self.meaning_of(raw) };
             match meaning {
+                Meaning::Config if self.is_total(scan, text, item) => {
+                    let name = format!("{name} loss");
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                }
                 Meaning::Epoch | Meaning::Step(_) | Meaning::Rank | Meaning::Config => {
-                    left_over = loss_before_step(raw).map(|length| item.key.start..item.key.start + length);
+                    let own = loss_before_step(raw).map(|length| item.key.start..item.key.start + length);
+                    // `loss in epoch 1 iteration 5: 0.5`
+                    left_over = own.or(left_over);
                 }
                 Meaning::Noise => found.push(Value { name, group, text: item.text.clone(), value, noise: true }),
                 Meaning::Loss if is_count_before(text, item, scan.items.get(index + 1)) => {
@@ -195,6 +205,18 @@ impl Console {
             }
         }
         found
+    }
+
+    /// `policy=0.5 value=0.1 mse=0.2 total=0.8`: a bare total behind terms of a loss, none of which is the loss itself, is their sum.
+    fn is_total(&mut self, scan: &Scan, text: &[u8], item: &Item) -> bool {
+        let key = |item: &Item| String::from_utf8_lossy(&text[item.key.clone()]).into_owned();
+        let total = text[item.key.clone()].eq_ignore_ascii_case(b"total") && item.link == Link::Mark;
+        let ranks = || scan.items.iter().filter_map(|other| names::loss_rank(&key(other)));
+        total
+            && item.of.is_none()
+            && item.unit.is_empty()
+            && ranks().count() > 0
+            && ranks().all(|rank| rank.strength < 90)
     }
 
     /// `Losses {'ner': 0.5}`: whether the dict that a pair stands in is one of losses.

@@ -1,7 +1,7 @@
 //! Where a line stands: epoch, step, rank and part of the data, from the line and from those before it.
 
 use super::pairs::{is_count_before, is_measured};
-use super::{Console, Said};
+use super::{Console, Said, ends};
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number::{self, Spelling};
 use crate::parse::scan::{Item, Link, Scan};
@@ -86,10 +86,16 @@ impl Console {
                 (said.step, said.tied, best) = (item.of, true, 5);
                 continue;
             }
+            // `run [50]:` as the whole line.
+            if scan.items.len() == 1 && item.spelling == Spelling::Integer && text[item.text.end..] == *b"]:" {
+                said.take_step(item, text);
+                continue;
+            }
             match self.key_meaning(text, item) {
                 // `Time taken for 1 epoch 48.4 sec`
                 Meaning::Epoch if is_measured(text, item) => {}
                 Meaning::Epoch => said.take_epoch(item, text),
+                Meaning::Step(_) if self.ends_shown && said.epoch.is_some() && ends::is_plural(text, item) => {}
                 Meaning::Step(rank) if rank > best && value().fract() == 0.0 && !is_measured(text, item) => {
                     best = rank;
                     said.take_step(item, text);
@@ -166,10 +172,12 @@ impl Console {
         }
     }
 
-    /// `Train: 0 [   5/40`, `Test: [0/3]`: the split's name before a counter.
+    /// `Train: 0 [   5/40`, `Test: [0/3]`, `Train 3, loss: 0.5`: the split's name before a counter.
     pub(super) fn is_split_counter(&mut self, text: &[u8], item: &Item, next: Option<&Item>) -> bool {
-        let counted =
-            item.of.is_some() || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[');
+        let begins = item.key.start == 0 && item.link == Link::Blank && text[item.text.end..].starts_with(b", ");
+        let counted = item.of.is_some()
+            || next.is_some_and(|n| n.key.is_empty() && n.of.is_some() && n.bracket == b'[')
+            || begins && next.is_some_and(|n| n.link == Link::Mark);
         item.spelling == Spelling::Integer && counted && self.lexicon.of(&text[item.key.clone()]).only_split
     }
 
@@ -214,7 +222,8 @@ impl Console {
         }
         if first.bracket == b'[' && text.get(first.text.end..).is_some_and(|t| t.trim_ascii_start().starts_with(b"]")) {
             let opens = !text[..first.text.start].iter().any(u8::is_ascii_alphanumeric);
-            let twin = second.filter(|s| s.bracket == b'[' && s.text.start <= first.text.end + 8);
+            let twin =
+                second.filter(|s| s.bracket == b'[' && !is_measured(text, s) && s.text.start <= first.text.end + 8);
             if let (true, Some(twin)) = (said.epoch.is_none() && best == 0, twin) {
                 said.take_epoch(first, text);
                 said.take_step(twin, text);
