@@ -85,6 +85,7 @@ const EPOCHS: &[&str] = &[
     "devir",
     "tijdperk",
     "世代",
+    "vòng",
 ];
 
 const STEPS: &[(&str, u8)] = &[
@@ -154,6 +155,7 @@ const STEPS: &[(&str, u8)] = &[
     ("итерация", 4),
     ("lote", 3),
     ("lot", 3),
+    ("lặp", 4),
 ];
 
 /// What is minimised without being called a loss.
@@ -196,8 +198,15 @@ const MINIMISED: &[&str] = &[
 ];
 
 /// Two words that name what is minimised or maximised only together.
-const PAIRS: [[&str; 2]; 6] =
-    [["cross", "entropy"], ["log", "prob"], ["log", "likelihood"], ["function", "value"], ["obj", "func"], ["f", "x"]];
+const PAIRS: [[&str; 2]; 7] = [
+    ["cross", "entropy"],
+    ["log", "prob"],
+    ["log", "likelihood"],
+    ["function", "value"],
+    ["obj", "func"],
+    ["f", "x"],
+    ["mất", "mát"],
+];
 
 /// The loss, in many languages.
 const LOSSES: &[&str] = &[
@@ -511,6 +520,7 @@ const NOISE: &[&str] = &[
     "durata",
     "duración",
     "duração",
+    "thời",
 ];
 
 const CONFIG: &[&str] = &[
@@ -658,6 +668,8 @@ pub(crate) fn without_aside(name: &str) -> &str {
 /// What `name` means.
 pub(crate) fn meaning(name: &str) -> Meaning {
     let name = without_aside(name);
+    // `训练损失为`: the loss is.
+    let name = name.strip_suffix(['为', '是']).unwrap_or(name);
     // `objective/kl` is one of the things that make up an objective, and `global_step/max_steps` counts beside its end.
     let name = name.strip_prefix("objective/").unwrap_or(name);
     let name = match name.split_once('/') {

@@ -446,6 +446,7 @@ fn trimmed_name(raw: &[u8]) -> String {
     }
     name = name.strip_prefix("with ").unwrap_or(name);
     name = name.strip_prefix("the ").unwrap_or(name);
+    name = name.strip_suffix(['为', '是']).unwrap_or(name);
     for tail in [" is", " was", " of", " at", " after", " value"] {
         // `Current function value` is a name as a whole.
         if let Some(short) = name.strip_suffix(tail).filter(|short| !short.ends_with("function")) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::words::wide_mark;
+use crate::parse::names;
 use crate::parse::number::{self, Spelling};
 
 /// `/6400` after `640`, with blanks on either side of the stroke.
@@ -66,6 +67,11 @@ pub(super) fn next_word(line: &[u8], at: usize) -> Range<usize> {
             break;
         }
         end += 1;
+    }
+    // `第1轮 : Loss`: what is written to the number without a blank is its counter's word.
+    let glued = start == at && end > start && line[start] >= 0x80;
+    if glued && names::is_position_word(&line[start..end]) {
+        return start..end;
     }
     // A word that has a mark behind it is the next key, not a unit.
     let blank = line[end.min(line.len())..].iter().take_while(|&&b| b == b' ').count();
