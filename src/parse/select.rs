@@ -22,7 +22,11 @@ pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     let tells = |m: &Metric| m.asked || matches!(m.meaning, Meaning::Loss | Meaning::Result) || is_curve(m);
     let told = metrics.iter().any(|m| tells(m) && m.points > 0);
     let lossless = !metrics.iter().any(|m| m.meaning == Meaning::Loss) && !roles.contains(&Role::TrainingLoss);
-    let kept: Vec<bool> = metrics.iter().map(|m| keeps(m, told, lossless)).collect();
+    let bare = !metrics
+        .iter()
+        .any(|m| m.points > 0 && (m.meaning == Meaning::Result || m.meaning == Meaning::Unknown && is_curve(m)));
+    let keeps = |m: &Metric| keeps(m, told, lossless) && (bare && lossless && is_curve(m) || !is_nameless(m));
+    let kept: Vec<bool> = metrics.iter().map(keeps).collect();
     let mut selection = Selection { roles, kept, primary: None };
     if let Some(asked) = asked {
         selection.primary = by_name(metrics, asked);
@@ -35,9 +39,16 @@ pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
     selection
 }
 
-/// Fractions under an unknown name at every step: a curve, where nothing better is there.
+/// What is read of rows without names.
+pub(crate) const NAMELESS: &str = "column 2";
+
+fn is_nameless(metric: &Metric) -> bool {
+    metric.meaning == Meaning::Output && metric.name == NAMELESS
+}
+
+/// Fractions under an unknown name, or none, at every step: a curve, where nothing better is there.
 fn is_curve(metric: &Metric) -> bool {
-    metric.meaning == Meaning::Unknown
+    (metric.meaning == Meaning::Unknown || is_nameless(metric))
         && metric.points >= 3
         && metric.fractions * 2 > metric.points
         && metric.placed * 10 > metric.points * 9
@@ -169,7 +180,7 @@ fn score(metric: &Metric, most: u64, all: &[Metric]) -> Option<i64> {
             Some(1_000 + size * 4 - held - 2 * i64::from(is_edge(&metric.name)))
         }
         _ if metric.asked => Some(size),
-        (Meaning::Unknown, _) if is_curve(metric) => Some(size),
+        _ if is_curve(metric) => Some(size),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use super::{Console, Here, Said};
 use crate::parse::names::{self, Meaning};
 use crate::parse::number::{self, Spelling};
 use crate::parse::scan::{Item, Link, Scan};
+use crate::parse::select::NAMELESS;
 use crate::parse::sink::{Metric, Place, Shown, Sink};
 
 /// A value of a line.
@@ -56,7 +57,8 @@ impl Console {
         let doubtful = has_range(scan, here.text) || !counted || said.tied;
         self.lesson = if doubtful { None } else { learnt() };
         if !any {
-            if self.outputs(scan, here, place, sink) {
+            let own = said.step.is_some() || said.epoch.is_some();
+            if self.nameless_row(scan, here, own.then_some(place), sink) || self.outputs(scan, here, place, sink) {
                 self.lesson = None;
             }
             return;
@@ -85,6 +87,32 @@ impl Console {
             }
         }
         self.deliver(held, &said, place, here, sink);
+    }
+
+    /// `iter 3: 0.5`, `3:\t0.5`, `3 0.5 0.9`: a counter and numbers without names, of which the first one with a fraction is read. It
+    /// counts where a log shows nothing else, since it may be anything.
+    fn nameless_row(&mut self, scan: &Scan, here: Here<'_>, place: Option<Place>, sink: &mut Sink) -> bool {
+        let items = &scan.items;
+        let value = |item: &Item| number::value(&here.text[item.text.clone()], item.spelling, self.decimal_comma);
+        let fraction = |item: &&Item| item.spelling == Spelling::Decimal && item.key.is_empty() && item.of.is_none();
+        let Some(shown) = items.iter().find(fraction).filter(|item| item.unit.is_empty()) else { return false };
+        if items.iter().any(|item| item.link == Link::Mark) {
+            return false;
+        }
+        let counts = items.iter().take_while(|item| item.spelling == Spelling::Integer && item.unit.is_empty()).count();
+        let bare = scan.words.is_empty() && items.iter().all(|item| item.key.is_empty() && item.of.is_none());
+        let place = match (place, counts) {
+            (Some(place), _) if items.len() <= 8 => place,
+            (None, 1) if bare => Place { step: Some(value(&items[0]) as i64), ..Place::default() },
+            (None, 2) if bare => {
+                Place { epoch: Some(value(&items[0])), step: Some(value(&items[1]) as i64), ..Place::default() }
+            }
+            _ => return false,
+        };
+        let id = sink.metric(b"\0row", || Metric { meaning: Meaning::Output, ..Metric::named(NAMELESS) });
+        let (value, text) = (value(shown), &here.text[shown.text.clone()]);
+        self.give(id, place, value, text, shown.text.end == here.text.len() && here.cut, here, sink);
+        true
     }
 
     /// Fractions in a line without names: what inference prints. They count where a log has results and no loss.
