@@ -54,6 +54,7 @@ impl Console {
         let mut complete = false;
         let mut bare: Vec<&Item> = Vec::new();
         let mut valued = false;
+        let mut short = None;
         for (index, item) in scan.items.iter().enumerate() {
             let value = || number::value(&text[item.text.clone()], item.spelling, false);
             let next = scan.items.get(index + 1);
@@ -95,6 +96,10 @@ impl Console {
                 // `Time taken for 1 epoch 48.4 sec`
                 Meaning::Epoch if is_measured(text, item) => {}
                 Meaning::Epoch => said.take_epoch(item, text),
+                // `Step: 12k` is too coarse to tell a place where anything else does.
+                Meaning::Step(_) if matches!(&text[item.unit.clone()], b"k" | b"K" | b"M") => {
+                    short = short.or(Some(item))
+                }
                 Meaning::Step(_) if self.ends_shown && said.epoch.is_some() && ends::is_plural(text, item) => {}
                 Meaning::Step(rank) if rank > best && value().fract() == 0.0 && !is_measured(text, item) => {
                     best = rank;
@@ -136,6 +141,9 @@ impl Console {
             }
         }
         self.bare_position(&bare, text, best, &mut said, &mut complete);
+        if let Some(short) = short.filter(|_| said.step.is_none()) {
+            said.take_step(short, text);
+        }
         self.finer_of_two(scan, text, &mut said);
         said.split = self.split_of_words(scan, text, said.split);
         (said, complete)
