@@ -41,6 +41,7 @@ mod stream;
 mod table;
 mod text;
 mod transcript;
+mod units;
 mod walk;
 mod wandb;
 mod wrapped;

@@ -86,6 +86,7 @@ const EPOCHS: &[&str] = &[
     "tijdperk",
     "世代",
     "vòng",
+    "周目",
 ];
 
 const STEPS: &[(&str, u8)] = &[
@@ -497,17 +498,9 @@ const NOISE: &[&str] = &[
     "fwd",
     "bwd",
     "utilisation",
-    "耗时",
-    "时间",
-    "用时",
     "速度",
     "显存",
     "内存",
-    "時間",
-    "経過時間",
-    "시간",
-    "zeit",
-    "dauer",
     "temps",
     "durée",
     "tiempo",
@@ -521,7 +514,31 @@ const NOISE: &[&str] = &[
     "duración",
     "duração",
     "thời",
+    "剩余",
+    "残り",
+    "남은",
+    "verbleibend",
+    "verstrichen",
+    "restant",
+    "transcurrido",
+    "restante",
+    "faltam",
+    "decorrido",
+    "осталось",
+    "прошло",
+    "kalan",
+    "geçen",
+    "trascorso",
+    "rimanente",
+    "pozostało",
+    "upłynęło",
+    "resterend",
+    "verstreken",
+    "zbývá",
 ];
+
+/// How words for a time end: `処理時間`, `소요시간`, `Laufzeit`.
+const TIMES: &[&str] = &["time", "secs", "时间", "时长", "用时", "耗时", "時間", "시간", "zeit", "dauer"];
 
 const CONFIG: &[&str] = &[
     "workers",
@@ -767,8 +784,7 @@ fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
     matches!(lower, "data" | "data (t)" | "batch (t)" | "step_avg" | "kwh")
         || lower == "lr_time"
         || any(tokens, NOISE) && !any(tokens, &["norm"])
-        || last.ends_with("time")
-        || last.ends_with("secs")
+        || TIMES.iter().any(|time| last.ends_with(time))
         || lower.starts_with("gpu")
         || lower.starts_with("ms/")
         || lower.starts_with("s/")
@@ -1113,6 +1129,13 @@ mod tests {
                     "save_s",
                     "temperature_gpu",
                     "energy_kwh",
+                    "処理時間",
+                    "소요시간",
+                    "Laufzeit",
+                    "осталось",
+                    "temps restant",
+                    "geçen süre",
+                    "残り",
                 ],
                 Meaning::Noise,
             ),

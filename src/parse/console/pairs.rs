@@ -10,6 +10,7 @@ use crate::parse::number::{self, Spelling};
 use crate::parse::scan::{Item, Link, Scan};
 use crate::parse::select::NAMELESS;
 use crate::parse::sink::{Metric, Place, Shown, Sink};
+use crate::parse::units;
 
 /// A value of a line.
 #[derive(Clone, Debug)]
@@ -99,14 +100,15 @@ impl Console {
         if items.iter().any(|item| item.link == Link::Mark) {
             return false;
         }
-        let counts = items.iter().take_while(|item| item.spelling == Spelling::Integer && item.unit.is_empty()).count();
         let bare = scan.words.is_empty() && items.iter().all(|item| item.key.is_empty() && item.of.is_none());
-        let place = match (place, counts) {
+        // `0m 10s (5000 6%) 2.85`: times and shares count nothing.
+        let mut numbers = items.iter().filter(|item| item.unit.start != item.text.end || item.unit.is_empty());
+        let counts: Vec<f64> =
+            numbers.by_ref().take_while(|item| item.spelling == Spelling::Integer).map(value).collect();
+        let place = match (place, counts.as_slice()) {
             (Some(place), _) if items.len() <= 8 => place,
-            (None, 1) if bare => Place { step: Some(value(&items[0]) as i64), ..Place::default() },
-            (None, 2) if bare => {
-                Place { epoch: Some(value(&items[0])), step: Some(value(&items[1]) as i64), ..Place::default() }
-            }
+            (None, &[step]) if bare => Place { step: Some(step as i64), ..Place::default() },
+            (None, &[epoch, step]) if bare => Place { epoch: Some(epoch), step: Some(step as i64), ..Place::default() },
             _ => return false,
         };
         let id = sink.metric(b"\0row", || Metric { meaning: Meaning::Output, ..Metric::named(NAMELESS) });
@@ -379,65 +381,12 @@ fn ends_in_a_small_word(name: &str) -> bool {
 
 /// Whether the unit says that a number is a time, a rate or a size.
 pub(super) fn is_measured(text: &[u8], item: &Item) -> bool {
-    const UNITS: [&str; 51] = [
-        "ms",
-        "s",
-        "sec",
-        "secs",
-        "second",
-        "seconds",
-        "us",
-        "µs",
-        "ns",
-        "min",
-        "mins",
-        "minutes",
-        "h",
-        "hr",
-        "hrs",
-        "hours",
-        "it/s",
-        "s/it",
-        "s/iter",
-        "GB",
-        "MB",
-        "KB",
-        "kB",
-        "GiB",
-        "MiB",
-        "KiB",
-        "B",
-        "G",
-        "M",
-        "MHz",
-        "tok/s",
-        "tokens/s",
-        "samples/s",
-        "img/s",
-        "images/s",
-        "fps",
-        "FPS",
-        "tps",
-        "Mb",
-        "TFLOPs",
-        "TFLOPS",
-        "GFLOPs",
-        "W",
-        "C",
-        "°C",
-        "V",
-        "GHz",
-        "TiB",
-        "Wh",
-        "kWh",
-        "秒",
-    ];
     let unit = &text[item.unit.clone()];
     if unit.is_empty() {
         return false;
     }
     let shown = String::from_utf8_lossy(unit);
-    UNITS.contains(&shown.as_ref())
+    units::UNITS.contains(&shown.as_ref())
         || shown.ends_with("/s")
         || shown.ends_with("/sec")
         || shown.starts_with("ms/")

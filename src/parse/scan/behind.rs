@@ -41,7 +41,9 @@ pub(super) fn attached_unit(line: &[u8], at: usize) -> Option<usize> {
         let part = byte.is_ascii_alphabetic()
             || byte == b'%'
             || byte == b'/'
-            || (byte == 0xC2 || byte == 0xB5 || byte == 0xCE);
+            // `µs`, `°C`
+            || matches!(byte, 0xC2 | 0xCE)
+            || end > at && matches!((line[end - 1], byte), (0xC2, 0xB0 | 0xB5) | (0xCE, 0xBC));
         if byte == b'/' && !line.get(end + 1).is_some_and(u8::is_ascii_alphabetic) {
             break;
         }

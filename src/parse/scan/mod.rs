@@ -11,9 +11,13 @@ use ahead::{arrow, is_lone_pipe, joins, mark_follows, names_in_tuple, number_fol
 pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
-use words::{counter_before_dash, counts, inside_word, is_tensor, is_word, matching, quotes_a_name, word_end};
+use words::{
+    counter_before_dash, counter_before_digits, counts, inside_word, is_tensor, is_word, matching, quotes_a_name,
+    word_end,
+};
 
 use super::number::{self, Number, Spelling};
+use super::units::UNITS;
 
 /// What stands between a key and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,6 +295,10 @@ impl Scan {
             self.word(at..at + length, state);
             return at + length + 1;
         }
+        if let Some(length) = counter_before_digits(&line[at..end]) {
+            self.word(at..at + length, state);
+            return at + length;
+        }
         // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
         let wraps = line.get(end) == Some(&b'(') && number_follows(line, end + 1);
         if wraps && (state.link == Link::Mark || state.words.is_some() && is_tensor(&line[at..end])) {
@@ -327,6 +335,11 @@ impl Scan {
         }
         if unit.is_empty() {
             unit = next_word(line, after);
+            // `3.0秒 剩余:`: the unit is no part of the name behind it.
+            let wide = unit.start == end && line.get(end).is_some_and(|byte| *byte >= 0x80);
+            if wide && std::str::from_utf8(&line[unit.clone()]).is_ok_and(|unit| UNITS.contains(&unit)) {
+                (end, after) = (unit.end, unit.end);
+            }
         }
         let next = line[after.min(line.len())..]
             .iter()

@@ -113,6 +113,14 @@ pub(super) fn quotes_a_name(line: &[u8], at: usize) -> bool {
     at > 1 && line[at - 1] == b' ' && is_word(line[at - 2]) && name > 0 && marked
 }
 
+/// Length of `Iter` in `Iter100`: a word that counts, before nothing but digits.
+pub(super) fn counter_before_digits(word: &[u8]) -> Option<usize> {
+    const COUNTERS: [&[u8]; 6] = [b"epoch", b"step", b"iter", b"iteration", b"batch", b"episode"];
+    let name = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let digits = word[name..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'/') && word.len() > name;
+    (digits && COUNTERS.iter().any(|counter| counter.eq_ignore_ascii_case(&word[..name]))).then_some(name)
+}
+
 /// Length of `Iter` in `Iter-100`: a word that counts, before a dash and nothing but digits.
 pub(super) fn counter_before_dash(word: &[u8]) -> Option<usize> {
     let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
