@@ -721,7 +721,7 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     }
     let loss = has_loss(&tokens);
     // `Iteration No: 1`, `Epoch number 1`, `Episode Num: 1`.
-    let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "num" | "number") && !name.contains('.');
+    let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "num" | "number") && !name.ends_with(".num");
     let counted = &tokens[..tokens.len() - usize::from(numbered)];
     if let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
         return position;
@@ -750,9 +750,13 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         return Meaning::Config;
     }
     if any(&tokens, RESULTS)
-        || tokens
-            .iter()
-            .any(|t| t.starts_with("rew") || t.ends_with("norm") || t.ends_with("acc") || t.ends_with("error"))
+        || tokens.iter().any(|t| {
+            t.starts_with("rew")
+                || t.starts_with("fid")
+                || t.ends_with("norm")
+                || t.ends_with("acc")
+                || t.ends_with("error")
+        })
         || lower.contains("acc@")
     {
         return Meaning::Result;

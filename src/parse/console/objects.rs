@@ -43,6 +43,7 @@ impl Console {
             return false;
         }
         self.styles.objects += 1;
+        name_the_value(&mut leaves, here.text);
         let numbers: Vec<&Number> =
             leaves.iter().filter(|n| number::whole(&here.text[n.at.clone()]).is_some()).collect();
         let told =
@@ -129,6 +130,18 @@ impl Console {
             self.lesson = Lesson::object(here, &said, &named.collect::<Vec<_>>());
         }
         self.deliver(held, &said, place, here, sink);
+    }
+}
+
+/// `{"key": "eval_accuracy", "value": 0.7}`: the value has the name that stands beside it.
+fn name_the_value(leaves: &mut [Number], text: &[u8]) {
+    const NAMES: [&str; 5] = ["key", "name", "metric", "metric_name", "tag"];
+    let Some(value) = leaves.iter().position(|leaf| !leaf.quoted && leaf.name == "value") else { return };
+    let called = leaves.iter().find(|leaf| leaf.quoted && NAMES.contains(&leaf.name.as_str()));
+    let name = called.map(|leaf| String::from_utf8_lossy(&text[leaf.at.clone()]).into_owned());
+    // Lines that differ in digits alone are read alike.
+    if let Some(name) = name.filter(|name| !name.contains(|c: char| c.is_ascii_digit())) {
+        leaves[value].name = name;
     }
 }
 
