@@ -102,7 +102,10 @@ fn is_objective(metric: &Metric, all: &[Metric]) -> bool {
         // What an optimiser calls its objective; beside a detector's other terms it is one of them.
         ["obj"] if others().any(|other| matches!(other.name.as_str(), "box" | "cls")) => false,
         // What descends along a gradient is minimised: t-SNE's `error = 84.1, gradient norm = 0.02`.
-        ["error"] => others().any(|other| names::tokens(&other.name).iter().any(|word| word == "gradient")),
+        // And what has an accuracy of its own beside it is no rate of errors: Torch's `Err 6.9  top1 99.1`.
+        ["error" | "err"] => others().any(|other| {
+            names::tokens(&other.name).iter().any(|word| matches!(word.as_str(), "gradient" | "top1" | "top5"))
+        }),
         ["f" | "obj"] => others().all(|other| other.meaning != Meaning::Result),
         // The value of a study's trials may be anything: they show parameters beside it.
         ["value"] => !others().any(|other| other.may_count() && other.meaning != Meaning::Output),
