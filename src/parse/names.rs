@@ -537,6 +537,43 @@ const NOISE: &[&str] = &[
     "zbývá",
 ];
 
+/// What is noise where it is the whole name: `backward: 0.2`, but not `backward transfer`.
+const WHOLLY_NOISE: &[&str] = &[
+    "left",
+    "spent",
+    "since",
+    "finish",
+    "fetch",
+    "prep",
+    "forward",
+    "backward",
+    "comm",
+    "sync",
+    "ckpt",
+    "heap",
+    "jit",
+    "compile",
+    "delay",
+    "lag",
+    "busy",
+    "freq",
+    "clk",
+    "pwr",
+    "watts",
+    "joules",
+    "thr",
+    "tput",
+    "wct",
+    "gmem",
+    "timeuse",
+    "occupancy",
+    "now",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+];
+
 /// How words for a time end: `処理時間`, `소요시간`, `Laufzeit`.
 const TIMES: &[&str] = &["time", "secs", "时间", "时长", "用时", "耗时", "時間", "시간", "zeit", "dauer"];
 
@@ -788,6 +825,9 @@ fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
     matches!(lower, "data" | "data (t)" | "batch (t)" | "step_avg" | "kwh")
         || lower == "lr_time"
         || any(tokens, NOISE) && !any(tokens, &["norm"])
+        || tokens.len() == 1 && WHOLLY_NOISE.contains(&last)
+        // `data_t`: the time that data took.
+        || last == "t" && matches!(tokens, [of, _] if matches!(of.as_str(), "data" | "batch" | "iter" | "total"))
         || TIMES.iter().any(|time| last.ends_with(time))
         || lower.starts_with("gpu")
         || lower.starts_with("ms/")
@@ -1140,6 +1180,8 @@ mod tests {
                     "temps restant",
                     "geçen süre",
                     "残り",
+                    "backward",
+                    "data_t",
                 ],
                 Meaning::Noise,
             ),
