@@ -172,7 +172,7 @@ impl Header {
             (Some(cells), _) => (cells, false),
             (None, Some(mark)) => (parts(line, mark), false),
             (None, None) if self.piped => cells(line),
-            (None, None) => (listed(line), false),
+            (None, None) => (self.parted(line), false),
         };
         if exact && found.len() != self.names.len() {
             return None;
@@ -210,6 +210,16 @@ impl Header {
         let apart =
             |(column, cell): (usize, Range<usize>)| numbers_of(line, cell).into_iter().map(move |cell| (column, cell));
         proper.then(|| if lists { placed.into_iter().flat_map(apart).collect() } else { placed })
+    }
+
+    /// The cells of a row without pipes: its words, or what stands between tabs where only that gives each column one.
+    fn parted(&self, line: &[u8]) -> Vec<Range<usize>> {
+        let found = listed(line);
+        if found.len() <= self.names.len() || memchr::memchr(b'\t', line).is_none() {
+            return found;
+        }
+        let (tabbed, _) = cells(line);
+        if tabbed.len() == self.names.len() { tabbed } else { found }
     }
 
     /// The column that a cell stands under: the one it overlaps, else the nearest.
