@@ -345,6 +345,19 @@ fn a_metric_that_no_file_shows_is_not_inspected_with_success() {
     assert_eq!((code, &report["reason"]), (3, &Value::from("no metric is called `nosuch`; there are loss")));
 }
 
+#[test]
+fn nothing_but_nan_is_no_agreement() {
+    let case = Case::with_job("for i in 0 1 2; do echo step $i loss nan; done");
+    let (code, report) = case.audit(&[]);
+    assert_eq!(code, 3, "{report:#}");
+    assert!(report["reason"].as_str().unwrap().starts_with("every value of loss is NaN"), "{}", report["reason"]);
+    case.write("a.log", "step 0 loss nan\nstep 1 loss nan\n");
+    assert_eq!(case.diff(&["a.log", "a.log"]).0, 3);
+    assert_eq!(case.diff(&["a.log", "a.log", "a.log"]).0, 3);
+    case.write("b.log", "step 0 loss 1.5\nstep 1 loss nan\n");
+    assert_eq!(case.diff(&["b.log", "b.log"]).0, 0);
+}
+
 /// A bar is drawn when the clock says so: of two that show the loss at no step in common nothing is known, whatever else agrees.
 #[test]
 fn a_loss_that_both_show_at_no_step_in_common_is_not_agreed_upon() {

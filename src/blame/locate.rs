@@ -10,25 +10,6 @@ pub fn locate(blame: &mut Blame, evidence: &Evidence) {
     }
 }
 
-/// Whether a tracing pass could still add a line to the answer.
-pub fn wants_tracing(blame: &Blame) -> bool {
-    const TRACEABLE: [&str; 12] = [
-        "seed.python",
-        "seed.numpy",
-        "seed.torch",
-        "seed.numpy_generator",
-        "seed.worker",
-        "dataloader.generator",
-        "hashseed",
-        "order.filesystem",
-        "leftovers",
-        "clock",
-        "entropy",
-        "uninitialised",
-    ];
-    blame.causes.iter().any(|cause| cause.location.is_none() && TRACEABLE.contains(&cause.id.as_str()))
-}
-
 /// The user's line that brings this cause in, where the evidence knows it.
 pub(super) fn location(cause: &str, evidence: &Evidence) -> Option<SourceLine> {
     match cause {

@@ -31,7 +31,7 @@ pub use flight::evidence;
 pub use guilty::guilty_operation;
 pub use known::known;
 pub use leftovers::{left_by_the_first, repeats_after};
-pub use locate::{locate, wants_tracing};
+pub use locate::locate;
 pub use luck::{Rate, agree_by_luck, recordings, repeats_for};
 pub use matrix::{Question, matrix, places};
 pub use nominate::{Nomination, Strength, nominate};

@@ -375,7 +375,7 @@ fn seen(campaign: &Campaign<'_>, control: &[String], batch: &Batch, own: &[Strin
     let alone = (own.len() == 1 && !baseline.is_empty()).then(|| campaign.compare(&[baseline, own].concat()).outcome);
     match alone.as_ref().unwrap_or(&batch.group.outcome) {
         Outcome::Diverged(_) if alone.is_some() => Seen::Changed,
-        Outcome::Agreed if campaign.all_nan(&batch.runs) && !campaign.all_nan(control) => {
+        Outcome::Agreed | Outcome::Unresolved(_) if campaign.all_nan(&batch.runs) && !campaign.all_nan(control) => {
             Seen::Degenerate("every loss became NaN".to_owned())
         }
         Outcome::Agreed if alone.is_none() && differs(campaign, own, baseline) => Seen::Changed,

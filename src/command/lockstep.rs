@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::compare::lockstep::Concluded;
 use crate::compare::{self, Digits, Lockstep, Pair, Parting};
 use crate::error::Result;
-use crate::model::{Audit, Comparison, Course, Curve, Point, RawLine, Reading, Role, Series, Tolerance};
+use crate::model::{Audit, Comparison, Course, Curve, Point, RawLine, Reading, Role, Series, Tolerance, Verdict};
 use crate::parse::{Observation, Options, Stream};
 
 use super::findings::{self, Compared};
@@ -174,6 +174,10 @@ fn fill<'a>(
         Some(Digits { metric: &metric, source, decimals: course.decimals, longest: course.longest })
     });
     audit.resolution = compare::resolution(digits);
+    if audit.resolution.is_none() && audit.verdict == Verdict::Agreed {
+        audit.verdict = Verdict::Unresolved;
+        audit.reason = compare::replicates::nothing_but_nan(&metric);
+    }
     let parting = concluded.partings.iter().find(|(name, _)| *name == metric).map(|(_, parting)| parting);
     let parting = parting.filter(|_| divergence.is_some());
     let sides = compared.iter().zip(streams).enumerate();

@@ -1,13 +1,11 @@
 //! What stopping early saved, as far as it can be measured.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use crate::model::{Run, Status};
+use crate::record;
 
 /// The end of a log in which its own count of steps is looked for.
 const TAIL: u64 = 4096;
@@ -24,7 +22,7 @@ pub fn sentence(runs: &[Run], of: &[String], steps: &dyn Fn(&str) -> Option<(i64
     let made: usize = stopped.iter().map(|run| run.points).sum();
     let longest = runs.iter().filter(|run| run.status == Status::Finished).map(|run| run.points).max();
     let rest = |run: &&Run| {
-        let announced = steps(&run.id).and_then(|steps| left(&tail(&run.log), steps));
+        let announced = steps(&run.id).and_then(|steps| left(&record::tail(&run.log, TAIL), steps));
         announced.or(longest.map(|longest| longest.saturating_sub(run.points)))
     };
     let saved: Option<usize> = stopped.iter().map(rest).sum();
@@ -52,18 +50,6 @@ fn left(text: &str, (first, last): (i64, i64)) -> Option<usize> {
         ((last..=last + 1).contains(&now) && made <= all).then_some(all - made)
     });
     usize::try_from(counts.last()?).ok()
-}
-
-fn tail(log: &Path) -> String {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+pub use crate::model::shell;
 use crate::model::{Level, Setting, Tolerance};
 use crate::plan::Catalogue;
 
@@ -95,16 +96,6 @@ pub fn variables(texts: &[String]) -> Result<BTreeMap<String, String>> {
             _ => Err(Error::Misuse(format!("--env takes NAME=VALUE, not `{text}`"))),
         })
         .collect()
-}
-
-/// A word as a shell takes it, quoted where it needs to be.
-pub fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// A command as one line that a shell takes.

@@ -66,7 +66,8 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
         return Group::unresolved(reason);
     }
     let mut found: Vec<Divergence> = Vec::new();
-    let (mut points, mut apart, mut untested) = (0, Vec::new(), None);
+    let (mut points, mut apart) = (0, Vec::new());
+    let mut untested = reference.reading.primary().and_then(|_| no_number(&readings));
     for other in others {
         let compared = compare(pair(reference), pair(other), tolerance, only);
         points += compared.points;
@@ -166,6 +167,19 @@ pub(super) fn unknown(readings: &[&Reading], only: Option<&str>) -> Option<Strin
 
 /// Metrics that a reason lists.
 const NAMED: usize = 12;
+
+/// Why agreement says nothing: all that the logs show of the primary metric is NaN, which equals itself whatever went before.
+fn no_number(readings: &[&Reading]) -> Option<String> {
+    let shown = readings.iter().filter_map(|reading| reading.primary());
+    let all_nan = shown.clone().flat_map(|series| &series.points).all(|point| point.value.is_nan());
+    let metric = shown.map(|series| series.metric.as_str()).next().filter(|_| all_nan)?;
+    Some(nothing_but_nan(metric))
+}
+
+/// The sentence for it.
+pub fn nothing_but_nan(metric: &str) -> String {
+    format!("every value of {metric} is NaN: that it is so in all runs tells nothing of what led there")
+}
 
 /// Why agreement says nothing of the primary metric.
 pub(super) fn no_common_step(metric: &str, [one, other]: [&str; 2]) -> String {

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::digest::Fnv;
 use super::judge::Equal;
-use crate::model::{Outcome, Point, Reading, Series, Tolerance};
+use crate::model::{Fnv, Outcome, Point, Reading, Series, Tolerance};
 
 /// A copy of a run's reading with one value disturbed.
 #[derive(Clone, Debug)]

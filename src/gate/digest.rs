@@ -1,41 +1,21 @@
 //! A digest of a series: shows that a value moved, however many there are.
 
-use crate::model::{Point, Series, Source};
+use crate::model::{Fnv, Point, Series, Source};
 
-/// FNV-1a with 64 bits: the standard library's own hash may change from release to release, and baselines outlive
-/// releases.
-#[derive(Clone, Copy)]
-pub struct Fnv(pub u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    /// Takes bytes in.
-    pub fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    /// Takes a point in: where it stands, and the bits of its value. Of a printed number these are the bits of the double
-    /// nearest to what was printed, so that `2.30` and `2.3` are the same; every printed NaN is the same NaN.
-    fn point(&mut self, point: &Point, source: Source) {
-        self.add(&point.position.segment.to_le_bytes());
-        self.add(&point.position.step.unwrap_or(i64::MIN).to_le_bytes());
-        self.add(&point.position.epoch.unwrap_or(-1.0).to_bits().to_le_bytes());
-        let value = if point.value.is_nan() && source == Source::Printed { f64::NAN } else { point.value };
-        self.add(&value.to_bits().to_le_bytes());
-    }
+/// Takes a point in: where it stands, and the bits of its value. Of a printed number these are the bits of the double
+/// nearest to what was printed, so that `2.30` and `2.3` are the same; every printed NaN is the same NaN.
+fn add(digest: &mut Fnv, point: &Point, source: Source) {
+    digest.add(&point.position.segment.to_le_bytes());
+    digest.add(&point.position.step.unwrap_or(i64::MIN).to_le_bytes());
+    digest.add(&point.position.epoch.unwrap_or(-1.0).to_bits().to_le_bytes());
+    let value = if point.value.is_nan() && source == Source::Printed { f64::NAN } else { point.value };
+    digest.add(&value.to_bits().to_le_bytes());
 }
 
 /// The digests of a series up to and including each of its points.
 pub fn prefixes(series: &Series) -> impl Iterator<Item = u64> + '_ {
     series.points.iter().scan(Fnv::default(), |digest, point| {
-        digest.point(point, series.source);
+        add(digest, point, series.source);
         Some(digest.0)
     })
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Entry;
-use super::digest::{Fnv, hex};
-use crate::model::Environment;
+use super::digest::hex;
+use crate::model::{Environment, Fnv};
 
 /// Facts that differ from one container to the next and change no value.
 const PASSING: [&str; 3] = ["tool", "memory", "os.kernel"];

@@ -15,6 +15,7 @@ pub mod environment;
 pub mod event;
 pub mod evidence;
 pub mod flight;
+pub mod fnv;
 mod half;
 pub mod operation_check;
 pub mod outcome;
@@ -25,6 +26,7 @@ pub mod resolution;
 pub mod run;
 pub mod series;
 pub mod setting;
+pub mod shell;
 pub mod token;
 pub mod tolerance;
 pub mod treatment;
@@ -47,6 +49,7 @@ pub use evidence::{
     Decider, Evidence, FirstDifference, GlobalGenerator, Leftover, Library, Loader, Operation, Order, Outside,
     OwnGenerator, Read, Seeding,
 };
+pub use fnv::Fnv;
 pub use half::half;
 pub use operation_check::{OperationCheck, OperationProbe, Pass, ResultSpread, UnderDeterminism};
 pub use outcome::Outcome;
@@ -57,6 +60,7 @@ pub use resolution::{Resolution, Source};
 pub use run::{Attempt, Run, Status};
 pub use series::{Series, name_of_rank, rank_in_name};
 pub use setting::{Level, Levels, Need, Reach, ReadBack, Setting, SettingId};
+pub use shell::shell;
 pub use token::Token;
 pub use tolerance::Tolerance;
 pub use treatment::{Treatment, TreatmentResult};

@@ -71,17 +71,6 @@ impl Catalogue {
         Ok(Self { settings })
     }
 
-    /// Adds a user's setting from the text of its file; one with a known id replaces the built-in one.
-    ///
-    /// # Errors
-    /// Where the text is not a setting.
-    pub fn add(&mut self, text: &str, file: &Path) -> Result<()> {
-        let setting = parse(text, file)?;
-        self.settings.retain(|known| known.id != setting.id);
-        self.settings.push(setting);
-        Ok(())
-    }
-
     /// The settings, in the catalogue's order.
     pub fn settings(&self) -> &[Setting] {
         &self.settings

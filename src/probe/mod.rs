@@ -9,5 +9,5 @@ pub mod shim;
 mod software;
 
 pub use machine::machine;
-pub use shim::{Checkpoint, Detail, Instructions, Kill, Shim, asks_for_recording};
+pub use shim::{Checkpoint, Detail, Instructions, Kill, Shim, asks_for_recording, can_be_found};
 pub use software::{program, software};

@@ -208,6 +208,22 @@ impl Shim {
     }
 }
 
+/// Fails where Python could not find the package below `record`, an audit's folder or one of audits.
+///
+/// # Errors
+/// Where the path holds what separates paths in `PYTHONPATH`, or is no UTF-8.
+pub fn can_be_found(record: &Path) -> Result<()> {
+    let whole = std::path::absolute(record).map_err(Error::file("find", record))?;
+    match whole.to_str() {
+        Some(path) if !path.contains(':') => Ok(()),
+        _ => Err(Error::Misuse(format!(
+            "{} has a `:` or other bytes than UTF-8 in its path, so Python would not find what enters the process there: \
+             --record names another folder, or --no-shim keeps out of the process",
+            whole.display()
+        ))),
+    }
+}
+
 /// Whether the instructions of a run, whose flight record lies in `folder`, ask for a recording and not only for levels.
 pub fn asks_for_recording(folder: &Path) -> bool {
     let text = fs::read_to_string(folder.join(INSTRUCTIONS)).unwrap_or_default();

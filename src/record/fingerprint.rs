@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
+use crate::model::Fnv;
+
 /// Variables that differ from shell to shell and mean nothing to a job.
 const PASSING: [&str; 10] =
     ["_", "SHLVL", "OLDPWD", "TERM", "COLUMNS", "LINES", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "XDG_SESSION_ID"];
@@ -24,23 +26,6 @@ pub fn fingerprint(variables: impl IntoIterator<Item = (OsString, OsString)>) ->
         digest.add(b"\0");
     }
     format!("{:016x}", digest.0)
-}
-
-/// FNV-1a: the standard library's own hash may change from release to release, and records outlive releases.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
 }
 
 #[cfg(test)]

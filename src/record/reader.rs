@@ -93,19 +93,24 @@ pub fn open(path: &Path) -> Result<Recorded> {
     Ok(recorded)
 }
 
+/// The end of a file, at most so many bytes of it, as text; empty where it cannot be read.
+pub fn tail(path: &Path, most: u64) -> String {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
 /// The last lines of a log, for a run that crashed: `most` at most, each cut to a sane length; untrusted text.
 ///
 /// Empty where there is no log: what is to be said of a crash must not fail for that.
 pub fn last_lines(log: &Path, most: usize) -> Vec<String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(LONGEST_TAIL).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let text = tail(log, LONGEST_TAIL);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let cut = |line: &&str| line.chars().take(LONGEST_LINE).collect();
     lines[lines.len().saturating_sub(most)..].iter().map(cut).collect()

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::model::Trial;
+use crate::model::{Trial, shell};
 
 /// The shell file that sets what the audit set.
 pub fn variables(trial: &Trial) -> String {
@@ -11,7 +11,7 @@ pub fn variables(trial: &Trial) -> String {
     for (name, value) in &trial.launch.environment {
         let line = match value {
             _ if !is_shell_name(name) => continue,
-            Some(value) => format!("export {name}={}\n", quoted(value)),
+            Some(value) => format!("export {name}={}\n", shell(value)),
             None => format!("unset {name}\n"),
         };
         text.push_str(&line);
@@ -36,34 +36,24 @@ pub fn command(trial: &Trial, folder: &Path) -> String {
     }
     text.push_str("here=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd) || exit\n");
     text.push_str(". \"$here/repro-audit.env\"\n");
-    let _ = writeln!(text, "cd -- {} || exit", quoted(&folder));
+    let _ = writeln!(text, "cd -- {} || exit", shell(&folder));
     text.push_str("exec");
     let odd: Vec<_> = trial.launch.environment.iter().filter(|(name, _)| !is_shell_name(name)).collect();
     if !odd.is_empty() {
         text.push_str(" env");
         for (name, value) in odd {
             match value {
-                Some(value) => text.push_str(&format!(" {}", quoted(&format!("{name}={value}")))),
-                None => text.push_str(&format!(" -u {}", quoted(name))),
+                Some(value) => text.push_str(&format!(" {}", shell(&format!("{name}={value}")))),
+                None => text.push_str(&format!(" -u {}", shell(name))),
             }
         }
     }
     for word in &trial.launch.command {
         text.push(' ');
-        text.push_str(&quoted(word));
+        text.push_str(&shell(word));
     }
     text.push('\n');
     text
-}
-
-/// A word that the shell takes as it stands.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,+@%".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 fn is_shell_name(name: &str) -> bool {
@@ -83,7 +73,7 @@ mod tests {
         for word in
             ["", "a", "a b", "it's", "$HOME", "`id`", "a\nb", "\\", "*", "--lr=1e-3", "{x}", "\"", "!", "é", "~"]
         {
-            let output = Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(word))).output().unwrap();
+            let output = Command::new("sh").arg("-c").arg(format!("printf %s {}", shell(word))).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
         }
     }

@@ -231,11 +231,6 @@ impl Search {
         }
     }
 
-    /// Adds what a later record shows, such as a traced step; it names causes and lines, and does not reorder the search.
-    pub fn learn(&mut self, evidence: Evidence) {
-        self.config.evidence = Some(evidence);
-    }
-
     /// How many runs were made, those before the search included.
     pub fn runs_used(&self) -> usize {
         self.runs

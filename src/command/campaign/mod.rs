@@ -14,7 +14,7 @@ use crate::execute::{Executor, Finish, Interrupt};
 use crate::model::flight::Flight;
 use crate::model::{Environment, Reading, Run, Status, Stream, Treatment, TreatmentResult, Trial};
 use crate::plan::{self, Job};
-use crate::probe::Shim;
+use crate::probe::{self, Shim};
 use crate::record::{self, Header, Leftovers, Record, Recorded};
 use crate::report::{Progress, ProgressKind};
 
@@ -63,6 +63,9 @@ impl<'a> Campaign<'a> {
     /// # Errors
     /// Where the record cannot be made or the system refuses what running processes needs.
     pub fn start(request: &'a Request, progress: ProgressKind, continued: Option<&Path>) -> Result<Self> {
+        if request.shim {
+            probe::can_be_found(&request.record)?;
+        }
         let environment = request.surroundings();
         let (record, recorded) = match continued {
             Some(path) => Record::resume(path).map(|(record, recorded)| (record, Some(recorded)))?,

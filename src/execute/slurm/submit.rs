@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::files::{Intent, SHARED};
 use crate::error::{Error, Result};
+use crate::model::shell;
 
 /// Slurm numbers the tasks of an array from 0 to 1000 unless a site says otherwise.
 pub const MOST_TASKS: usize = 1000;
@@ -74,7 +75,7 @@ impl Ask {
 /// The script that every task runs. Slurm copies it, so it may go when it is submitted.
 pub fn script(audit: &Path, folder: &Path) -> String {
     let runner = audit.join(SHARED).join("bin/repro-audit");
-    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let quoted = |path: &Path| shell(&path.display().to_string());
     // An inner `srun` would take the variable for its own and lose PATH.
     format!("#!/bin/sh\nunset SLURM_EXPORT_ENV\nexec {} exec-trial {}\n", quoted(&runner), quoted(folder))
 }
@@ -85,7 +86,7 @@ pub fn shown(ask: &Ask, audit: &Path, tasks: usize) -> Vec<String> {
     let member = |index: usize| super::files::Member { run: format!("r{}", index + 1), folder: audit.join("runs") };
     intent.members = (0..tasks).map(member).collect();
     let folder = audit.join(SHARED).join(intent.folder());
-    let words = ask.arguments(&intent, &folder).into_iter().map(|word| quoted_word(&word));
+    let words = ask.arguments(&intent, &folder).into_iter().map(|word| shell(&word));
     let command = ["sbatch".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ");
     let script = script(audit, &folder);
     [format!("{command} <<'EOF'")]
@@ -93,11 +94,6 @@ pub fn shown(ask: &Ask, audit: &Path, tasks: usize) -> Vec<String> {
         .chain(script.lines().map(str::to_owned))
         .chain(["EOF".to_owned()])
         .collect()
-}
-
-fn quoted_word(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,+@%=".contains(&byte);
-    if word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
