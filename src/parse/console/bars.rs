@@ -2,6 +2,7 @@
 
 use super::pairs::{Value, has_range};
 use super::recipe::Lesson;
+use super::repeats::tell_apart;
 use super::{Console, Here, Said, Waiting};
 use crate::parse::bar::{self, Lag};
 use crate::parse::names::Split;
@@ -66,6 +67,7 @@ impl Console {
         let behind = values.len();
         values.extend(postfix);
         shift(&mut values[behind..], bar.postfix.start);
+        tell_apart(&mut values, text);
         let mut found = false;
         for value in &values {
             if value.noise {

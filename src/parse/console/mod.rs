@@ -10,6 +10,7 @@ mod pieces;
 mod position;
 mod printed;
 mod recipe;
+mod repeats;
 mod rows;
 
 use std::ops::Range;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::position::counted_after;
 use super::recipe::Lesson;
+use super::repeats::tell_apart;
 use super::{Console, Here, Said};
 use crate::parse::names::{self, Meaning};
 use crate::parse::number::{self, Spelling};
@@ -45,7 +46,8 @@ impl Console {
         let own_split = said.split;
         said.rank = here.rank.or(said.rank);
         self.under_heading(&mut said);
-        let values = self.values(scan, here.text, &said);
+        let mut values = self.values(scan, here.text, &said);
+        tell_apart(&mut values, here.text);
         for value in values.iter().filter(|v| v.noise) {
             sink.note_noise(&value.name);
         }
@@ -83,9 +85,7 @@ impl Console {
                 sink.warn(format!("line {}: cut inside a number; its last value was left out", here.line));
                 continue;
             }
-            if held.iter().all(|(known, ..)| *known != id) {
-                held.push((id, place, value.value, text, here.line));
-            }
+            held.push((id, place, value.value, text, here.line));
         }
         self.deliver(held, &said, place, here, sink);
     }

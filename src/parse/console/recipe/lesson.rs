@@ -131,8 +131,7 @@ impl Lesson {
             if matches!(item.spelling, Spelling::DecimalComma | Spelling::Thousands) && purpose != Use::Step {
                 return None;
             }
-            // A second value of one name is passed over, and counts again once the name is another one.
-            if !matches!(purpose, Use::Nothing | Use::Named) || value.is_some() {
+            if !matches!(purpose, Use::Nothing | Use::Named) {
                 lesson.fixed.extend([item.key.clone(), item.group.clone(), item.unit.clone()]);
             }
             // A bare integer may be part of a date: only as many digits are the same shape.
@@ -220,17 +219,13 @@ impl Lesson {
 
     fn name(&mut self, values: &[Value]) {
         for value in values.iter().filter(|v| !v.noise) {
-            if !self.names.iter().any(|n| n.name == value.name && n.group == value.group) {
-                self.names.push(Named { name: value.name.clone(), group: value.group.clone(), ids: [None; 4] });
-            }
+            self.names.push(Named { name: value.name.clone(), group: value.group.clone(), ids: [None; 4] });
         }
     }
 
-    /// The index of a value's name; of two values of one name only the first counts.
+    /// The index of a value's name, which no other value of the line has.
     fn index(&self, value: &Value) -> Option<usize> {
-        let index = self.names.iter().position(|n| n.name == value.name && n.group == value.group)?;
-        let taken = self.marks.iter().any(|m| matches!(m.what, MarkKind::Number(Use::Value(i), _) if i == index));
-        (!taken).then_some(index)
+        self.names.iter().position(|n| n.name == value.name && n.group == value.group)
     }
 
     fn number(&mut self, at: Range<usize>, purpose: Use, spelling: Spelling) {
