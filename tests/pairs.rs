@@ -51,6 +51,26 @@ fn two_event_folders_with_a_resumed_run_are_told_apart_at_their_step() {
     assert_told_apart("tensorboard", "loss/train", 26, ["0.00825346540659666", "0.008254465647041798"]);
 }
 
+/// Two logs of equal jobs under a name, and one in which a value is another one.
+fn assert_parts(name: &str, points: u64, step: Value, parting: [&str; 2]) {
+    let [a, b, c] = ["a.log", "b.log", "c.log"].map(|log| folder(name, log));
+    let (code, report) = diff([&a, &b]);
+    assert_eq!((code, &report["reason"]), (0, &json!(format!("all {points} points compared are equal"))), "{name}");
+    let (code, report) = diff([&a, &c]);
+    assert_eq!((code, &report["divergence"]["step"]), (1, &step), "{report:#}");
+    assert_eq!(texts(&report), parting);
+}
+
+#[test]
+fn a_bar_that_goes_on_by_the_clock_is_compared_at_every_step() {
+    assert_parts("clock_bar", 120, json!(98), ["1.6504", "1.6514"]);
+}
+
+#[test]
+fn what_is_printed_beside_a_bar_that_the_clock_draws_is_compared_by_order() {
+    assert_parts("clock_print", 6, Value::Null, ["2.0500", "2.0501"]);
+}
+
 /// The losses of a run, with values that the two formats spell differently.
 fn losses() -> Vec<f64> {
     let mut losses: Vec<f64> = (0..40).map(|step| 2.5 / f64::from(step + 1)).collect();

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use super::number;
+use super::sink::Shown;
+use crate::model::{Point, Position, Token};
+
 /// A bar found in a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bar {
@@ -134,76 +138,182 @@ fn tail(line: &[u8], at: usize) -> (Range<usize>, usize, Range<usize>, Range<usi
     }
 }
 
+/// Most drawings that are held until the bar goes on.
+const MOST_HELD: usize = 4096;
+
 /// Finds out which step a bar's value belongs to.
 ///
 /// A job that sets the postfix before it advances the bar shows the value of step n while the bar still says n-1, and
-/// once more when it says n. Such a bar shows a value at 0, which no finished step can have: from there on it lags.
+/// once more when it says n. Such a bar shows a value at 0, which no finished step can have: from there on it lags. Where
+/// the bar goes on by the clock alone, several values are drawn before it does. The k-th of them belongs k steps further,
+/// once the bar has gone on as far; where it has not, only what it shows again as it goes on has a step.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lag {
     behind: bool,
     seen: bool,
-    key: i64,
     text: Vec<u8>,
+    line: u64,
     last_done: i64,
     total: i64,
     offset: i64,
     epoch: Option<u64>,
+    /// How far the bar goes on for one value, once that is known.
+    stride: Option<i64>,
+    /// Values drawn since the bar went on, and the latest of them: all but the first where that has its step already.
+    ahead: i64,
+    held: Vec<Point>,
+    /// The first of them may be left over from the bar before.
+    left_over: bool,
+    /// The bar did not go on as far as values were drawn.
+    clocked: bool,
     /// Counts the bars.
-    pub(crate) lap: u32,
+    lap: u32,
+}
+
+/// What is known of earlier drawings as a bar goes on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Settled {
+    /// Those that were held, at their steps.
+    pub(crate) points: Vec<Point>,
+    /// The drawing that was placed last stands at the wrong step.
+    pub(crate) withdraws: bool,
+    /// From here on the clock decides which steps are seen.
+    pub(crate) clocked: bool,
 }
 
 impl Lag {
-    /// The step that `text`, drawn at `done`, belongs to; `None` for a value left over from the bar before.
-    pub(crate) fn step(&mut self, done: i64, total: Option<i64>, epoch: Option<f64>, text: &[u8]) -> Option<i64> {
-        let epoch = epoch.map(f64::to_bits);
-        let fresh = self.seen && (epoch != self.epoch || done < self.last_done);
+    /// The step that a value drawn at `done` belongs to; `None` where it is held, or left over from the bar before.
+    pub(crate) fn step(
+        &mut self,
+        done: i64,
+        total: Option<i64>,
+        epoch: Option<f64>,
+        shown: Shown<'_>,
+    ) -> (Option<Settled>, Option<i64>) {
+        let (fresh, first_ever) = (self.is_fresh(done, epoch), !self.seen);
+        let same = self.seen && self.text == shown.text;
+        let advanced = first_ever || fresh || done != self.last_done;
+        let settled = if advanced || self.held.len() >= MOST_HELD { self.settle(done, fresh, same) } else { None };
         if fresh {
-            self.offset += self.total.max(self.last_done);
+            self.offset = self.offset.saturating_add(self.total.max(self.last_done));
             self.lap += 1;
-            self.key = 0;
         }
-        let stale = fresh && self.text == text;
-        let first_ever = !self.seen;
-        self.epoch = epoch;
+        self.epoch = epoch.map(f64::to_bits);
         self.last_done = done;
         self.total = total.unwrap_or(0);
+        self.behind |= done == 0 && (first_ever || !same);
         self.seen = true;
-        if done == 0 && self.key == 0 {
-            if stale {
-                return None;
-            }
-            self.behind |= first_ever || fresh || self.text != text;
-        }
-        let step = self.place(done, text)?;
-        self.key = self.key.max(step);
+        self.line = shown.line;
+        let step = self.place(done, advanced, (fresh, same), shown);
         self.text.clear();
-        self.text.extend_from_slice(text);
-        Some(if self.behind { step + self.offset } else { step })
+        self.text.extend_from_slice(shown.text);
+        (settled, step.map(|step| if self.behind { step.saturating_add(self.offset) } else { step }))
     }
 
-    fn place(&self, done: i64, text: &[u8]) -> Option<i64> {
-        if !self.behind {
-            return (done > 0).then_some(done);
-        }
-        let at_end = self.total > 0 && done >= self.total;
-        if done > self.key || at_end {
-            return Some(done.max(1));
-        }
-        if done == self.key && self.text == text {
-            return Some(done.max(1));
-        }
-        Some(done + 1)
+    /// What is known of the drawings that are held where nothing more is drawn.
+    pub(crate) fn finish(&mut self) -> Option<Settled> {
+        self.settle(self.last_done, true, true)
     }
 
     /// Whether a lagging bar counts its steps over the whole log.
     pub(crate) fn lap(&self) -> u32 {
         if self.behind { 0 } else { self.lap }
     }
+
+    fn is_fresh(&self, done: i64, epoch: Option<f64>) -> bool {
+        self.seen && (epoch.map(f64::to_bits) != self.epoch || done < self.last_done)
+    }
+
+    fn place(&mut self, done: i64, advanced: bool, (fresh, same): (bool, bool), shown: Shown<'_>) -> Option<i64> {
+        if !self.behind {
+            return (done > 0).then_some(done);
+        }
+        // As it goes on, a bar shows again what it showed last.
+        let again = advanced && done > 0 && same && !fresh;
+        if self.clocked {
+            return again.then_some(done);
+        }
+        if again || self.total > 0 && done >= self.total {
+            return Some(done);
+        }
+        self.left_over |= fresh && same;
+        self.ahead += 1;
+        if let Some(stride) = self.stride.filter(|_| self.ahead == 1 && !self.left_over) {
+            return Some(done.saturating_add(stride));
+        }
+        self.held.push(shown.point(Position { epoch: self.epoch.map(f64::from_bits), ..Position::default() }));
+        None
+    }
+
+    /// The bar goes on to `done`, where it shows what it showed last (`same`), or a new one has begun.
+    fn settle(&mut self, done: i64, fresh: bool, same: bool) -> Option<Settled> {
+        let (ahead, held) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.held));
+        let left_over = std::mem::take(&mut self.left_over);
+        if !self.behind || self.clocked {
+            return None;
+        }
+        let drawn = self.last_done.saturating_add(ahead.saturating_mul(self.stride.unwrap_or(1)));
+        // A bar that was left before its end has made as many steps as it has shown values.
+        let end = if !fresh {
+            done
+        } else if self.total > 0 {
+            drawn.min(self.total)
+        } else {
+            drawn
+        };
+        let made = end.saturating_sub(self.last_done);
+        if ahead == 0 && (fresh || made == 0) {
+            return None;
+        }
+        let stride = *self.stride.get_or_insert(if ahead == 1 { made.max(1) } else { 1 });
+        let placed = ahead - held.len() as i64;
+        let steps = if made % stride == 0 { made / stride } else { 0 };
+        let each = self.drawings_of_a_step(ahead, steps, left_over);
+        if each > 0 || steps == 1 {
+            let points = if ahead == 0 && !same { vec![self.shown_once(stride)] } else { Vec::new() };
+            let due = (1..=steps).filter_map(|nth| {
+                // The first drawing is not held where it has its step already.
+                let index = usize::try_from(ahead - (steps - nth) * each - 1 - placed).ok()?;
+                Some(Point { position: self.position(nth.saturating_mul(stride)), ..held.get(index)?.clone() })
+            });
+            let points: Vec<Point> = points.into_iter().chain(due).collect();
+            return (!points.is_empty()).then(|| Settled { points, ..Settled::default() });
+        }
+        self.clocked = true;
+        Some(Settled { points: Vec::new(), withdraws: placed > 0, clocked: true })
+    }
+
+    /// How often each of so many steps was drawn, of which the last drawing has its value; 0 where that does not come out even.
+    fn drawings_of_a_step(&self, ahead: i64, steps: i64, left_over: bool) -> i64 {
+        if ahead == 0 || steps <= 0 {
+            return 0;
+        }
+        let spare = i64::from(left_over && ahead % steps != 0);
+        if (ahead - spare) % steps == 0 {
+            return (ahead - spare) / steps;
+        }
+        // The first drawings of a bar show no value yet: a job may set its description before its postfix.
+        let each = ahead / steps + 1;
+        if self.last_done == 0 && ahead > (steps - 1).saturating_mul(each) { each } else { 0 }
+    }
+
+    /// So many steps behind where the bar stands.
+    fn position(&self, steps: i64) -> Position {
+        let step = self.last_done.saturating_add(steps).saturating_add(self.offset);
+        Position { segment: 0, epoch: self.epoch.map(f64::from_bits), step: Some(step) }
+    }
+
+    /// A value that was the same as the one before, so that the bar seemed to have gone on without one.
+    fn shown_once(&self, stride: i64) -> Point {
+        let value = number::whole(&self.text).unwrap_or(f64::NAN);
+        Point { position: self.position(stride), value, text: Token::from_bytes(&self.text), line: self.line }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::sink::{Observation, Place, Sink};
 
     #[test]
     fn finds_bars_and_what_is_said_beside_them() {
@@ -220,11 +330,32 @@ mod tests {
         assert!(find(b"plain 5% text").is_none());
     }
 
+    /// Where the values of bars of so many steps turn out to stand: epoch, n and text of each drawing. The last value of a step counts.
+    fn steps(total: i64, drawn: &[(u8, i64, &str)]) -> (Vec<(i64, String)>, bool) {
+        let (mut lag, mut sink) = (Lag::default(), Sink::default());
+        let id = sink.plain("loss");
+        for (epoch, n, text) in drawn {
+            let shown = Shown { value: 0.0.into(), text: text.as_bytes(), line: 1, redraw: true };
+            let (settled, step) = lag.step(*n, Some(total), Some(f64::from(*epoch)), shown);
+            settled.into_iter().for_each(|settled| sink.settle(id, settled));
+            let place = Place { epoch: Some(f64::from(*epoch)), step, lap: lag.lap() };
+            step.iter().for_each(|_| sink.record(id, place, shown));
+        }
+        lag.finish().into_iter().for_each(|settled| sink.settle(id, settled));
+        sink.flush_all();
+        let point = |seen: &Observation| (seen.point.position.step.unwrap_or(-1), seen.point.text.as_str().to_owned());
+        (sink.out.iter().map(point).collect(), sink.metrics[id].sampled)
+    }
+
+    fn assert_steps(total: i64, drawn: &[(u8, i64, &str)], expected: &str, sampled: bool) {
+        let (points, seen) = steps(total, drawn);
+        let points: Vec<String> = points.iter().map(|(step, text)| format!("{step}{text}")).collect();
+        assert_eq!((points.join(" ").as_str(), seen), (expected, sampled), "{drawn:?}");
+    }
+
     #[test]
     fn a_postfix_set_before_the_update_belongs_to_the_next_step() {
-        let mut lag = Lag::default();
-        let mut steps = Vec::new();
-        for (epoch, n, text) in [
+        let bars = [
             (0, 0, "a"),
             (0, 1, "a"),
             (0, 1, "b"),
@@ -238,18 +369,39 @@ mod tests {
             (1, 2, "d"),
             (1, 2, "e"),
             (1, 3, "e"),
-        ] {
-            steps.push(lag.step(n, Some(3), Some(f64::from(epoch)), text.as_bytes()).unwrap_or(-1));
-        }
-        assert_eq!(steps, [1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
+        ];
+        assert_steps(3, &bars, "1a 2b 3b 4c 5d 6e", false);
+    }
+
+    #[test]
+    fn values_drawn_before_the_bar_goes_on_belong_to_the_steps_that_it_goes_on_by() {
+        let quick = [(0, 0, "a"), (0, 0, "b"), (0, 0, "c"), (0, 3, "c"), (0, 3, "d"), (0, 3, "e"), (0, 5, "e")];
+        assert_steps(5, &quick, "1a 2b 3c 4d 5e", false);
+        let slow = [(0, 0, "a"), (0, 1, "a"), (0, 1, "b"), (0, 1, "c"), (0, 3, "c"), (0, 3, "d"), (0, 3, "e")];
+        assert_steps(5, &slow, "1a 2b 3c 4d 5e", false);
+        // The next bar begins where the last values of this one were drawn.
+        let left = [(0, 0, "a"), (0, 2, "a"), (0, 2, "b"), (0, 4, "b")];
+        assert_steps(4, &left, "2a 4b", false);
+        let two_a_step = [(0, 0, "x"), (0, 0, "a"), (0, 0, "a"), (0, 0, "b"), (0, 2, "b"), (0, 2, "b"), (0, 2, "c")];
+        assert_steps(3, &two_a_step, "1a 2b 3c", false);
+        let described_before =
+            [(0, 0, "a"), (0, 0, "a"), (0, 0, "b"), (0, 2, "b"), (0, 2, "b"), (0, 2, "c"), (0, 3, "c")];
+        assert_steps(3, &described_before, "1a 2b 3c", false);
+        let next_bar = [(0, 0, "a"), (0, 0, "a"), (0, 2, "a"), (1, 0, "a"), (1, 0, "a"), (1, 2, "a"), (1, 2, "a")];
+        assert_steps(2, &next_bar, "1a 2a 3a 4a", false);
+        let updated_by_the_job = [(0, 0, "a"), (0, 1, "b"), (0, 2, "b"), (0, 3, "c"), (0, 3, "c"), (0, 4, "c")];
+        assert_steps(9, &updated_by_the_job, "1a 2b 3b 4c", false);
+    }
+
+    #[test]
+    fn values_that_are_not_set_at_every_step_count_where_the_bar_goes_on() {
+        let tenth = [(0, 0, "a"), (0, 4, "a"), (0, 7, "a"), (0, 7, "b"), (0, 12, "b"), (0, 19, "b"), (0, 19, "c")];
+        assert_steps(60, &tenth, "4a 7a 12b 19b", true);
     }
 
     #[test]
     fn a_postfix_left_over_from_the_epoch_before_is_dropped() {
-        let mut lag = Lag::default();
-        let steps: Vec<_> = [(0, 1, "a"), (0, 2, "a"), (0, 2, "b"), (1, 0, "b"), (1, 1, "b"), (1, 1, "c")]
-            .map(|(e, n, t)| lag.step(n, Some(2), Some(f64::from(e)), t.as_bytes()))
-            .into();
-        assert_eq!(steps, [Some(1), Some(2), Some(2), None, Some(1), Some(1)]);
+        let bars = [(0, 1, "a"), (0, 2, "a"), (0, 2, "b"), (1, 0, "b"), (1, 1, "b"), (1, 1, "c")];
+        assert_steps(2, &bars, "1a 2b 1c", false);
     }
 }

@@ -13,7 +13,7 @@ use super::select;
 use super::sink::Sink;
 use super::source;
 use crate::error::{Error, Result};
-use crate::model::{Candidate, Reading, Role, Series};
+use crate::model::{Candidate, Point, Position, Reading, Role, Series};
 
 /// Bytes by which a format is chosen.
 pub(crate) const HEAD: usize = 64 << 10;
@@ -110,7 +110,7 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// A series for every metric of a sink, with the points that `points` gives.
-    pub(crate) fn of(sink: &Sink, points: impl Fn(usize) -> Vec<crate::model::Point>) -> Self {
+    pub(crate) fn of(sink: &Sink, points: impl Fn(usize) -> Vec<Point>) -> Self {
         let series = |(id, metric): (usize, &super::sink::Metric)| {
             let mut series = Series::new(&metric.name, Role::Other);
             (series.source, series.points) = (metric.source, points(id));
@@ -152,6 +152,9 @@ impl Gathered {
             }
             one.role = selection.roles[index];
             one.sampled = sink.metrics[index].sampled;
+            if sink.metrics[index].by_order {
+                forget_steps(&mut one.points);
+            }
             series.push(one);
         }
         plain_primary_name(&mut series, primary);
@@ -170,6 +173,13 @@ impl Gathered {
         let format =
             candidates.first().filter(|best| best.score > 0.0).map(|best| best.format.clone()).unwrap_or_default();
         Reading { format, encoding: encoding.to_owned(), series, primary, noise: sink.noise, warnings, candidates }
+    }
+}
+
+/// Leaves points to their order, or to their epochs where they have some.
+fn forget_steps(points: &mut [Point]) {
+    for point in points {
+        point.position = Position { segment: 0, epoch: point.position.epoch, step: None };
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bar::Settled;
 use super::names::{self, Meaning, Split};
 use super::number::{self, Spelling};
 use super::run::Run;
@@ -32,6 +33,8 @@ pub struct Metric {
     pub(crate) smoothed: bool,
     /// Whether it was seen in timed redraws with gaps that are not regular.
     pub sampled: bool,
+    /// Whether the steps of its points are those of a bar that the clock draws, so that only their order tells them apart.
+    pub by_order: bool,
     /// Whether its points are printed digits or exact bits.
     pub source: Source,
     /// The user's own pattern finds it: it is what is to be compared, whatever it is called.
@@ -55,6 +58,14 @@ pub(crate) struct Place {
     pub(crate) lap: u32,
 }
 
+/// The steps that values without one have taken from a bar: the first of each bar, the last, and how far they are apart.
+#[derive(Clone, Copy, Debug)]
+struct Borrowed {
+    first: i64,
+    last: i64,
+    gap: Option<i64>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
     pub(super) last: Option<Position>,
@@ -68,6 +79,7 @@ pub(super) struct Track {
     /// Epochs with a fraction were seen, so that an epoch does not stand for a step.
     pub(super) fractional: bool,
     gap: Option<i64>,
+    borrowed: Option<Borrowed>,
     pub(super) fewest_decimals: Option<u32>,
     /// What is kept of the metric where its points are not.
     pub(super) course: Option<Box<Course>>,
@@ -323,6 +335,39 @@ impl Sink {
         }
     }
 
+    /// Takes in what a bar has proved of its earlier drawings.
+    pub(crate) fn settle(&mut self, id: usize, settled: Settled) {
+        self.end_run();
+        if settled.withdraws {
+            self.tracks[id].pending = None;
+        }
+        self.metrics[id].sampled |= settled.clocked;
+        for Point { position, value, text, line } in settled.points {
+            let place = Place { epoch: position.epoch, step: position.step, lap: 0 };
+            self.take(id, place, Shown { value: value.into(), text: text.as_bytes(), line, redraw: true });
+        }
+    }
+
+    /// Says that a value of a metric takes its step from a bar. A job logs at steps that are evenly apart, the first one and the end of
+    /// the bar aside: where they are not, the clock has drawn the bar.
+    pub(crate) fn borrow(&mut self, id: usize, step: i64, total: i64) {
+        let begins = Borrowed { first: step, last: step, gap: None };
+        let before = self.tracks[id].borrowed.unwrap_or(begins);
+        let apart = step.saturating_sub(before.last);
+        let next_bar = apart < 0;
+        let gap = before.gap.or((apart > 0 && before.last > 1).then_some(apart));
+        let known = self.tracks[id].borrowed.is_some();
+        let even = if next_bar { step == before.first } else { gap.is_none_or(|gap| gap == apart) || step >= total };
+        self.tracks[id].borrowed = Some(Borrowed { last: step, gap, ..before });
+        if known && !even && !self.metrics[id].by_order {
+            self.metrics[id].by_order = true;
+            let name = self.metrics[id].name.clone();
+            self.warn(format!(
+                "`{name}` stands beside a bar that is drawn by the clock: it is compared by order, not by step"
+            ));
+        }
+    }
+
     fn flush(&mut self, id: usize) {
         let lap = self.tracks[id].pending_lap;
         if let Some(point) = self.tracks[id].pending.take() {
@@ -448,6 +493,7 @@ impl Metric {
             split: names::split(&tokens),
             smoothed: false,
             sampled: false,
+            by_order: false,
             source: Source::Printed,
             asked: false,
             points: 0,

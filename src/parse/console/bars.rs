@@ -68,7 +68,11 @@ impl Console {
         values.extend(postfix);
         shift(&mut values[behind..], bar.postfix.start);
         tell_apart(&mut values, text);
-        let mut found = false;
+        let shown = |value: &Value| {
+            let (value, text) = (value.value.into(), &text[value.text.clone()]);
+            Shown { value, text, line: here.line, redraw: true }
+        };
+        let (mut found, mut placed) = (false, Vec::new());
         for value in &values {
             if value.noise {
                 sink.note_noise(&value.name);
@@ -76,15 +80,13 @@ impl Console {
             }
             found = true;
             let id = self.metric(&value.name, &value.group, split, here.rank, place, sink);
-            let shown = String::from_utf8_lossy(&text[value.text.clone()]);
-            if here.cut && value.text.end == text.len() && !sink.looks_whole(id, &shown) {
+            let whole = || String::from_utf8_lossy(&text[value.text.clone()]);
+            if here.cut && value.text.end == text.len() && !sink.looks_whole(id, &whole()) {
                 continue;
             }
-            let shown = Shown { value: value.value.into(), text: shown.as_bytes(), line: here.line, redraw: true };
-            if let Some(place) = self.bar_place(id, &bar_said, epoch, shown.text) {
-                sink.record(id, place, shown);
-            }
+            placed.extend(self.bar_place(id, &bar_said, epoch, shown(value), sink).map(|place| (id, place, value)));
         }
+        placed.into_iter().for_each(|(id, place, value)| sink.record(id, place, shown(value)));
         sink.note_noise("elapsed");
         self.bar_end(&bar_said, found, sink);
         if bar.end == text.len() && !here.cut && !ranged {
@@ -100,8 +102,15 @@ impl Console {
         said.epoch.or(self.context.epoch)
     }
 
-    /// Where a value beside a bar stands; `None` for what the bar still shows of the one before.
-    pub(super) fn bar_place(&mut self, id: usize, said: &BarSaid, epoch: Option<f64>, text: &[u8]) -> Option<Place> {
+    /// Where a value beside a bar stands; `None` for what the bar still shows of the one before, and for what it has to prove first.
+    pub(super) fn bar_place(
+        &mut self,
+        id: usize,
+        said: &BarSaid,
+        epoch: Option<f64>,
+        shown: Shown<'_>,
+        sink: &mut Sink,
+    ) -> Option<Place> {
         if said.step.is_some() {
             return Some(Place { epoch, step: said.step, lap: 0 });
         }
@@ -109,8 +118,18 @@ impl Console {
             self.lags.resize_with(id + 1, Lag::default);
         }
         let lag = &mut self.lags[id];
-        let step = lag.step(said.done, said.total, epoch, text)?;
-        Some(Place { epoch, step: Some(step), lap: lag.lap() })
+        let (settled, step) = lag.step(said.done, said.total, epoch, shown);
+        if let Some(settled) = settled {
+            sink.settle(id, settled);
+        }
+        Some(Place { epoch, step: Some(step?), lap: lag.lap() })
+    }
+
+    /// Places what bars still hold at the end of a log.
+    pub(super) fn settle_bars(&mut self, sink: &mut Sink) {
+        for (id, lag) in self.lags.iter_mut().enumerate() {
+            lag.finish().into_iter().for_each(|settled| sink.settle(id, settled));
+        }
     }
 
     /// What a bar means for the lines around it.
@@ -134,6 +153,9 @@ impl Console {
         let Some(waiting) = self.waiting.take() else { return };
         let step = step.or(self.main_bar.map(|(done, _)| done));
         for (id, place, value, text, line) in waiting.values {
+            if let Some((step, (_, total))) = step.zip(self.main_bar) {
+                sink.borrow(id, step, total);
+            }
             sink.record(
                 id,
                 Place { step, ..place },

@@ -361,6 +361,7 @@ impl Console {
         self.give_up(sink);
         self.close_block(sink);
         self.release(None, sink);
+        self.settle_bars(sink);
         sink.flush_all();
         if self.printed.repeated > 0 {
             sink.warn(format!("{} rows of a table were printed again: they count once", self.printed.repeated));

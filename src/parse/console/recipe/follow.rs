@@ -270,7 +270,7 @@ impl Console {
         };
         let epoch = self.bar_epoch(&bar);
         if let [slot] = row {
-            if let Some(place) = self.bar_place(slot.id, &bar, epoch, &frame.text[slot.at.clone()]) {
+            if let Some(place) = self.bar_place(slot.id, &bar, epoch, drawn(slot, frame), sink) {
                 sink.record_drawn_row(place, frame.text, row, frame.line);
             }
         } else {
@@ -291,7 +291,7 @@ impl Console {
         let mut places = std::mem::take(&mut self.recipes.places);
         places.clear();
         for slot in row {
-            places.push(self.bar_place(slot.id, bar, epoch, &frame.text[slot.at.clone()]));
+            places.push(self.bar_place(slot.id, bar, epoch, drawn(slot, frame), sink));
         }
         match places.first() {
             Some(Some(place)) if places.iter().all(|other| *other == Some(*place)) => {
@@ -299,9 +299,7 @@ impl Console {
             }
             _ => {
                 for (slot, place) in row.iter().zip(&places) {
-                    let text = &frame.text[slot.at.clone()];
-                    let shown = Shown { value: slot.worth(), text, line: frame.line, redraw: true };
-                    place.iter().for_each(|place| sink.record(slot.id, *place, shown));
+                    place.iter().for_each(|place| sink.record(slot.id, *place, drawn(slot, frame)));
                 }
             }
         }
@@ -320,6 +318,11 @@ impl Console {
         self.recipes.all[at].lesson.names[index].ids[kind] = Some(id);
         id
     }
+}
+
+/// A value beside a bar.
+fn drawn<'f>(slot: &Slot, frame: Frame<'f>) -> Shown<'f> {
+    Shown { value: slot.worth(), text: &frame.text[slot.at.clone()], line: frame.line, redraw: true }
 }
 
 /// Values of held-out data, and values without a step, are other metrics than those of the same name.
