@@ -577,6 +577,87 @@ const WHOLLY_NOISE: &[&str] = &[
 /// How words for a time end: `処理時間`, `소요시간`, `Laufzeit`.
 const TIMES: &[&str] = &["time", "secs", "时间", "时长", "用时", "耗时", "時間", "시간", "zeit", "dauer"];
 
+/// Results whose names mean other things as well, beside a word for noise.
+const WEAK_RESULTS: &[&str] = &[
+    "map",
+    "ap",
+    "ar",
+    "ter",
+    "is",
+    "grad",
+    "entropy",
+    "kl",
+    "kld",
+    "q",
+    "hit",
+    "hits",
+    "em",
+    "f",
+    "obj",
+    "corr",
+    "win",
+    "elo",
+    "detection",
+    "detections",
+    "boxes",
+    "objects",
+    "matches",
+    "variance",
+    "bound",
+];
+
+/// Noise words that may say of which thing, or in which state, something else was measured.
+const WHERE: &[&str] = &[
+    "node", "job", "host", "port", "thread", "queue", "peak", "version", "v", "cuda", "cpu", "load", "wait", "idle",
+    "free", "used", "cached", "power", "speed", "date", "alloc",
+];
+
+/// Units of rates, times, energy and money, which no loss has.
+const UNITS: &[&str] = &[
+    "time",
+    "times",
+    "ms",
+    "msec",
+    "sec",
+    "secs",
+    "seconds",
+    "dt",
+    "minutes",
+    "mins",
+    "hours",
+    "hrs",
+    "runtime",
+    "walltime",
+    "throughput",
+    "fps",
+    "ips",
+    "wps",
+    "tps",
+    "sps",
+    "qps",
+    "flops",
+    "tflops",
+    "mfu",
+    "kwh",
+    "wh",
+    "joule",
+    "joules",
+    "watt",
+    "watts",
+    "usd",
+    "dollar",
+    "dollars",
+    "eur",
+    "euro",
+    "euros",
+];
+
+/// Work that takes seconds: `loss_compute_s`, where `loss_cls_s` is a loss on the source domain.
+const WORK: &[&str] = &[
+    "compute", "forward", "backward", "fwd", "bwd", "save", "wait", "step", "batch", "epoch", "iter", "total",
+    "elapsed",
+];
+
 const CONFIG: &[&str] = &[
     "workers",
     "seed",
@@ -684,7 +765,8 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
     short
         || tokens.windows(2).any(|pair| PAIRS.iter().any(|known| pair[0] == known[0] && pair[1] == known[1]))
         || tokens.iter().any(|t| {
-            LOSSES.contains(&t.as_str())
+            // CatBoost prints `learn: 0.5`; in a longer name it is a part of the job.
+            LOSSES.contains(&t.as_str()) && (t != "learn" || tokens.len() == 1)
                 || MINIMISED.contains(&t.as_str())
                 || (t.ends_with("loss") && t != "floss")
                 || t.ends_with("logloss")
@@ -783,7 +865,8 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     {
         return Meaning::Schedule;
     }
-    if any(&tokens, &["num", "proc", "nproc", "workers", "evals", "nfev"]) {
+    // `num_correct` counts what came out, `num_workers` what was set.
+    if any(&tokens, &["num", "proc", "nproc", "workers", "evals", "nfev"]) && !is_result(&tokens, last) {
         return Meaning::Config;
     }
     if any(&tokens, RESULTS)
@@ -821,10 +904,26 @@ fn special(name: &str) -> Meaning {
     if name.trim() == "#" { Meaning::Step(5) } else { Meaning::Unknown }
 }
 
+/// Whether a name is that of a result, whatever else it says: `node_acc`, `latency_error`, but not `score_time`.
+fn is_result(tokens: &[String], last: &str) -> bool {
+    let timed = TIMES.iter().any(|time| last.ends_with(time));
+    let measured = NOISE.contains(&last) && !WHERE.contains(&last) || timed;
+    let tells = |t: &String| {
+        RESULTS.contains(&t.as_str()) && !WEAK_RESULTS.contains(&t.as_str())
+            || t.ends_with("acc")
+            || t.ends_with("error")
+            || t.ends_with("norm")
+    };
+    !measured && !matches!(last, "s" | "id") && tokens.iter().any(tells)
+}
+
 fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
+    if is_result(tokens, last) {
+        return false;
+    }
     matches!(lower, "data" | "data (t)" | "batch (t)" | "step_avg" | "kwh")
         || lower == "lr_time"
-        || any(tokens, NOISE) && !any(tokens, &["norm"])
+        || any(tokens, NOISE)
         || tokens.len() == 1 && WHOLLY_NOISE.contains(&last)
         // `data_t`: the time that data took.
         || last == "t" && matches!(tokens, [of, _] if matches!(of.as_str(), "data" | "batch" | "iter" | "total"))
@@ -937,7 +1036,8 @@ fn loss_or_not(tokens: &[String], last: &str) -> Meaning {
     }
     // Paddle's `batch_cost` is the time that a batch cost.
     let timed = last == "cost" && any(tokens, &["batch", "data", "reader", "time"]);
-    if timed || matches!(last, "time" | "ms" | "sec" | "dt" | "kwh") {
+    let worked = last == "s" && any(tokens, WORK);
+    if timed || worked || UNITS.contains(&last) {
         return Meaning::Noise;
     }
     if any(tokens, &["weight", "weights", "coef", "coeff", "lambda"]) {
@@ -1123,6 +1223,8 @@ mod tests {
                     "total_loss",
                     "validation_0-logloss",
                     "learn",
+                    "loss_cls_s",
+                    "duration_loss",
                     "l_pix",
                     "D loss",
                     "avr_loss",
@@ -1142,6 +1244,16 @@ mod tests {
                     "Loss/scores/fake.mean",
                     "gnorm",
                     "train-error",
+                    "node_acc",
+                    "peak_acc",
+                    "gpu_acc",
+                    "speed_error",
+                    "power_error",
+                    "job_score",
+                    "latency_error",
+                    "wait_reward",
+                    "num_correct",
+                    "acc_node",
                 ],
                 Meaning::Result,
             ),
@@ -1182,6 +1294,14 @@ mod tests {
                     "残り",
                     "backward",
                     "data_t",
+                    "learn_throughput",
+                    "learn_fps",
+                    "timers/learn_throughput",
+                    "loss_compute_s",
+                    "gpu_energy_joules",
+                    "cost_usd",
+                    "score_time",
+                    "error_ms",
                 ],
                 Meaning::Noise,
             ),

@@ -162,7 +162,11 @@ impl Gathered {
             let known: Vec<&str> = series.iter().map(|s: &Series| s.metric.as_str()).collect();
             let found =
                 if known.is_empty() { "none was found".to_owned() } else { format!("found: {}", known.join(", ")) };
-            warnings.push(format!("no metric is called `{asked}`; {found}"));
+            let noise = match sink.noise.iter().find(|name| name.eq_ignore_ascii_case(asked)) {
+                Some(_) => ", and `--pattern` compares what is called like a time, a rate or a size",
+                None => "",
+            };
+            warnings.push(format!("no metric is called `{asked}`; {found}{noise}"));
         } else if series.is_empty() {
             let what = match &options.pattern {
                 Some(pattern) => format!("nothing that `{}` matches is a number", pattern.as_str()),
