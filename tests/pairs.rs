@@ -127,3 +127,26 @@ fn the_size_of_a_difference_names_the_precision_of_the_values() {
     assert!(sizes("tensorboard").contains("1074 ULP (f32)"));
     assert!(sizes("wandb").contains("576460752303 ULP (f64)"));
 }
+
+#[test]
+fn a_log_with_more_names_than_are_kept_never_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, late: &str, loss: &str| {
+        let path = folder.path().join(name);
+        let names: String = (0..2100).map(|name| format!(", feature_{name}: 0.5")).collect();
+        let line = |step| {
+            format!(
+                "{{\"step\": {step}, \"acc\": 0.5{}, \"late\": {late}, \"late_loss\": {loss}}}\n",
+                names.replace("feature", "\"feature").replace(": 0.5", "\": 0.5")
+            )
+        };
+        fs::write(&path, (0..3).map(line).collect::<String>()).unwrap();
+        path
+    };
+    let [a, b, c] = [write("a", "0.1", "2.5"), write("b", "0.2", "2.5"), write("c", "0.1", "2.6")];
+    let (code, report) = diff([&a, &b]);
+    assert_eq!((code, &report["verdict"]), (3, &json!("unresolved")), "{report:#}");
+    assert!(!report["warnings"].to_string().contains("printed twice"), "{:#}", report["warnings"]);
+    let (code, report) = diff([&a, &c]);
+    assert_eq!((code, &report["divergence"]["metric"]), (1, &json!("late_loss")));
+}

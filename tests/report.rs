@@ -158,6 +158,7 @@ fn reading() -> Reading {
         primary: Some(0),
         noise: vec!["time".to_owned(), "img/s".to_owned()],
         warnings: vec!["3 lines were no valid UTF-8".to_owned()],
+        left_out: None,
         candidates: vec![
             Candidate { format: "pytorch-example".to_owned(), score: 0.97, why: "938 lines of this form".to_owned() },
             Candidate { format: "key-value".to_owned(), score: 0.4, why: "has no step".to_owned() },

@@ -91,6 +91,7 @@ fn joined(output: Reading, errors: Reading) -> Reading {
         whole.series.push(series);
     }
     whole.noise.extend(errors.noise.into_iter().filter(|name| !whole.noise.contains(name)).collect::<Vec<_>>());
+    whole.left_out = whole.left_out.or(errors.left_out);
     whole.warnings.extend(errors.warnings.into_iter().map(|warning| format!("standard error: {warning}")));
     whole
 }

@@ -27,6 +27,7 @@ pub fn read(log: &Path, options: &parse::Options) -> Result<Option<Reading>> {
             Some(whole) => {
                 whole.series.extend(reading.series);
                 whole.warnings.extend(reading.warnings);
+                whole.left_out = whole.left_out.take().or(reading.left_out);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::model::{Outcome, Point, Source, Tolerance, rank_in_name};
 use super::cursor::End;
 use super::lane::{Conclusion, Lane, Parting};
 use super::readings::{Compared, Pair, divergence, has_ranks, metrics, order};
-use super::replicates::{Group, no_common_point, no_common_step, nothing, unknown};
+use super::replicates::{Group, agreement, no_common_point, no_common_step, nothing, unknown};
 
 /// Most points that may wait for their counterparts.
 const MOST: usize = 40_000;
@@ -120,7 +120,7 @@ impl Lockstep {
         order(&mut compared.divergences, primary);
         // As among many logs, what the reference calls primary comes first.
         order(&mut compared.divergences, left.reading.primary().map(|series| series.metric.as_str()));
-        Concluded { group: group(compared, [left.name, right.name]), partings }
+        Concluded { group: group(compared, [left, right], only), partings }
     }
 }
 
@@ -128,14 +128,15 @@ fn alone(side: usize, points: &[Point]) -> Conclusion {
     Conclusion { compared: 0, parting: Some(Parting::alone(side, points)) }
 }
 
-fn group(compared: Compared, names: [&str; 2]) -> Group {
+fn group(compared: Compared, pair: [Pair<'_>; 2], only: Option<&str>) -> Group {
+    let names = pair.map(|side| side.name);
     let mut found = compared.divergences.into_iter();
     let outcome = match found.next() {
         Some(divergence) => Outcome::Diverged(divergence),
         None if compared.points == 0 => return Group::unresolved(no_common_point(&names)),
         None => {
             let untested = compared.untested.map(|metric| no_common_step(&metric, names));
-            untested.map_or(Outcome::Agreed, Outcome::Unresolved)
+            agreement(untested, &pair.map(|side| side.reading), only)
         }
     };
     let apart = outcome.divergence().map(|_| names[1].to_owned()).into_iter().collect::<Vec<_>>();

@@ -91,7 +91,7 @@ fn honest(members: &[Member<'_>], tolerance: Tolerance, only: Option<&str>) -> G
             let names: Vec<&str> = members.iter().map(|member| member.name).collect();
             Outcome::Unresolved(no_common_point(&names))
         }
-        None => untested.map_or(Outcome::Agreed, Outcome::Unresolved),
+        None => agreement(untested, &readings, only),
     };
     let onset = outcome.divergence().map(|divergence| divergence.index);
     let telling: Vec<Member<'_>> = members.iter().copied().filter(|member| reaches(member, onset)).collect();
@@ -184,6 +184,14 @@ pub fn nothing_but_nan(metric: &str) -> String {
 /// Why agreement says nothing of the primary metric.
 pub(super) fn no_common_step(metric: &str, [one, other]: [&str; 2]) -> String {
     format!("{one} and {other} show {metric} at no step in common; what else they show agrees")
+}
+
+/// What it means that all points agree: nothing, where the primary metric was not tested, for the reason given, or some of the logs was
+/// not looked at. `only` is the metric that was asked for.
+pub(super) fn agreement(untested: Option<String>, readings: &[&Reading], only: Option<&str>) -> Outcome {
+    let left_out = readings.iter().find_map(|reading| reading.left_out.as_deref()).filter(|_| only.is_none());
+    let unseen = left_out.map(|what| format!("what was compared agrees, and something was not compared: {what}"));
+    untested.or(unseen).map_or(Outcome::Agreed, Outcome::Unresolved)
 }
 
 pub(super) fn no_common_point(names: &[&str]) -> String {
@@ -311,6 +319,15 @@ mod tests {
         let outcome = group(&members(&readings, &names), Tolerance::Exact, None).outcome;
         assert_eq!(outcome.divergence().unwrap().metric, "grad_norm");
         assert_eq!(group(&members(&readings, &names), Tolerance::Exact, Some("loss")).outcome, Outcome::Agreed);
+    }
+
+    #[test]
+    fn agreement_of_logs_that_were_not_read_whole_is_unresolved() {
+        let mut readings = [reading(&[("loss", &["2.0"])]), reading(&[("loss", &["2.0"])])];
+        readings[1].left_out = Some("more names than there is room for".into());
+        let outcome = |only: Option<&str>| group(&members(&readings, &["a", "b"]), Tolerance::Exact, only).outcome;
+        assert!(matches!(outcome(None), Outcome::Unresolved(reason) if reason.contains("room for")));
+        assert_eq!(outcome(Some("loss")), Outcome::Agreed);
     }
 
     #[test]

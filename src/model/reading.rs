@@ -45,6 +45,8 @@ pub struct Reading {
     pub noise: Vec<String>,
     /// What was skipped or doubtful, each with a count where one makes sense.
     pub warnings: Vec<String>,
+    /// What was not looked at although it may hold results: that all else agrees is then no agreement.
+    pub left_out: Option<String>,
     /// The chosen reading first, then the losing ones, best first.
     pub candidates: Vec<Candidate>,
 }
@@ -59,6 +61,7 @@ impl Reading {
             primary: None,
             noise: Vec::new(),
             warnings: vec![warning.into()],
+            left_out: None,
             candidates: Vec::new(),
         }
     }

@@ -176,7 +176,16 @@ impl Gathered {
         }
         let format =
             candidates.first().filter(|best| best.score > 0.0).map(|best| best.format.clone()).unwrap_or_default();
-        Reading { format, encoding: encoding.to_owned(), series, primary, noise: sink.noise, warnings, candidates }
+        Reading {
+            format,
+            encoding: encoding.to_owned(),
+            series,
+            primary,
+            noise: sink.noise,
+            warnings,
+            left_out: sink.left_out,
+            candidates,
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::model::{Course, Point, Position, Source, Token};
 
 /// A log with more names than this is no log of a training.
 const MOST_METRICS: usize = 2048;
+/// Names of losses have that much more room.
+const MOST_LOSSES: usize = 16 * MOST_METRICS;
 
 /// A point of one metric, as it is found.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +120,8 @@ pub struct Sink {
     pub(crate) noise: Vec<String>,
     /// What was skipped or doubtful.
     pub(crate) warnings: Vec<String>,
+    /// What was not looked at although it may hold results.
+    pub(crate) left_out: Option<String>,
     /// Whether the course of every metric is kept.
     courses: bool,
     /// Nobody listens to points at all: only courses are kept.
@@ -209,11 +213,14 @@ impl Sink {
         if let Some(&id) = self.index.get(key) {
             return id;
         }
-        if self.metrics.len() >= MOST_METRICS {
-            self.warn(format!("more than {MOST_METRICS} names of numbers: the others were left out"));
+        let mut metric = make();
+        let most = if metric.meaning == Meaning::Loss { MOST_LOSSES } else { MOST_METRICS };
+        if self.metrics.len() >= most {
+            if metric.may_count() {
+                self.leave_out(format!("more than {MOST_METRICS} names of numbers: the others were left out"));
+            }
             return self.overflow();
         }
-        let mut metric = make();
         metric.name = self.free_name(metric.name);
         let id = self.metrics.len();
         self.metrics.push(metric);
@@ -274,6 +281,12 @@ impl Sink {
         }
     }
 
+    /// Warns that something was not looked at which may hold results.
+    pub(crate) fn leave_out(&mut self, what: String) {
+        self.warn(what.clone());
+        self.left_out.get_or_insert(what);
+    }
+
     /// Warns once.
     pub(crate) fn warn(&mut self, text: String) {
         if self.warnings.len() < 64 && !self.warnings.contains(&text) {
@@ -314,7 +327,7 @@ impl Sink {
                 && track.shown_text == shown.text
                 && track.last.is_some_and(|last| Position { segment: 0, ..last } == position)
             {
-                self.repeated += 1;
+                self.repeated += u64::from(self.metrics[id].may_count());
                 return;
             }
             track.shown = Some((position, place.lap));
