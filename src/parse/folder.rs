@@ -50,8 +50,8 @@ impl Kind {
 /// Reads the metrics of a folder.
 pub(crate) fn read(root: &Path, options: &Options) -> Result<Reading> {
     let mut found: BTreeMap<Kind, Vec<PathBuf>> = BTreeMap::new();
-    let mut count = 0;
-    search(root, 0, &mut count, &mut |path| {
+    let mut room = MOST;
+    search(root, 0, &mut room, &mut |path| {
         if let Some(kind) = kind(path) {
             found.entry(kind).or_default().push(path.to_owned());
         }
@@ -79,40 +79,49 @@ pub(crate) fn read(root: &Path, options: &Options) -> Result<Reading> {
         || Reading::nothing("utf-8", format!("{}: no file in this folder looks like metrics or a log", root.display()));
     let mut reading = best.unwrap_or_else(nothing);
     reading.candidates.extend(losers);
+    if room == 0 {
+        let what = format!("of the files in {} only the first {MOST} were looked at", root.display());
+        reading.warnings.push(what.clone());
+        reading.left_out.get_or_insert(what);
+    }
     Ok(reading)
 }
 
 /// The event file of a folder that holds exactly one, and nothing more exact: it can be read like any file.
 pub fn only_events(root: &Path) -> Option<PathBuf> {
-    let (mut found, mut count) = (Vec::new(), 0);
-    search(root, 0, &mut count, &mut |path| {
+    let (mut found, mut room) = (Vec::new(), MOST);
+    search(root, 0, &mut room, &mut |path| {
         if kind(path) == Some(Kind::Events) {
             found.push(path.to_owned());
         }
     })
     .ok()?;
     match found.as_slice() {
-        [one] if one.parent() == Some(root) => Some(one.clone()),
+        [one] if one.parent() == Some(root) && room > 0 => Some(one.clone()),
         _ => None,
     }
 }
 
-fn search(folder: &Path, depth: usize, count: &mut usize, each: &mut dyn FnMut(&Path)) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path())).collect();
+/// Shows every file of a folder, its own before those of the folders in it, as long as there is room.
+fn search(folder: &Path, depth: usize, room: &mut usize, each: &mut dyn FnMut(&Path)) -> std::io::Result<()> {
+    let mut entries: Vec<(bool, PathBuf)> = std::fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .map(|path| (path.is_dir(), path))
+        .collect();
     entries.sort();
-    for path in entries {
-        *count += 1;
-        if *count > MOST {
+    for (is_folder, path) in entries {
+        *room = room.saturating_sub(1);
+        if *room == 0 {
             return Ok(());
         }
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let link = path.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink());
-        if path.is_dir() {
+        if is_folder {
             let passed =
                 link || name == "__pycache__" || name == "node_modules" || name == ".git" || name == "artifacts";
             if depth < DEPTH && !passed {
                 // A folder that may not be read is passed over.
-                let _ = search(&path, depth + 1, count, each);
+                let _ = search(&path, depth + 1, room, each);
             }
         } else if path.is_file() {
             each(&path);
@@ -416,5 +425,30 @@ fn dvc_metric(name: &str, text: &str, sink: &mut Sink) {
             place,
             Shown { value: value.into(), text: shown.as_bytes(), line: line as u64 + 2, redraw: false },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_shows_its_own_files_before_those_below_as_long_as_there_is_room() {
+        let root = tempfile::tempdir().expect("a folder");
+        for name in ["a/1.log", "a/2.log", "z.log"] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, "step 1 loss 0.5\n").expect("written");
+        }
+        let seen = |mut room: usize| {
+            let mut names = Vec::new();
+            search(root.path(), 0, &mut room, &mut |path| {
+                names.push(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default());
+            })
+            .expect("read");
+            (names.join(" "), room)
+        };
+        assert_eq!(seen(9), ("z.log 1.log 2.log".to_owned(), 5));
+        assert_eq!(seen(4), ("z.log 1.log".to_owned(), 0));
     }
 }
