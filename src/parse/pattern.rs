@@ -13,6 +13,9 @@ use super::run::Slot;
 use super::sink::{Place, Shown, Sink};
 use super::stencil::Stencils;
 
+/// Whole numbers are exact below it.
+const WHOLE: f64 = 9e15;
+
 /// Reads every match of a pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct PatternReader {
@@ -33,6 +36,8 @@ struct Matches {
     id: Option<usize>,
     count: u64,
     odd: u64,
+    /// Places that were captured and are none.
+    unplaced: u64,
     /// Matches without a place in lines that are drawn again.
     drawn_over: u64,
 }
@@ -60,6 +65,7 @@ impl PatternReader {
             id: None,
             count: 0,
             odd: 0,
+            unplaced: 0,
             drawn_over: 0,
         };
         Self { frames: Frames::default(), matches }
@@ -81,6 +87,12 @@ impl Reader for PatternReader {
         sink.flush_all();
         if matches.odd > 0 {
             sink.warn(format!("{} matches of the pattern held no number", matches.odd));
+        }
+        if matches.unplaced > 0 {
+            sink.warn(format!(
+                "{} matches of the pattern held a step or an epoch that is no such number: their values count by their order",
+                matches.unplaced
+            ));
         }
         if matches.drawn_over > 0 {
             sink.warn(format!(
@@ -169,7 +181,10 @@ impl Matches {
         for found in all {
             self.count += 1;
             let number = |at: &Option<Range<usize>>| number::whole(&frame.text[at.clone()?]);
-            let place = Place { epoch: number(&found.epoch), step: number(&found.step).map(|s| s as i64), lap: 0 };
+            let step = number(&found.step).filter(|step| step.fract() == 0.0 && step.abs() < WHOLE);
+            let place = Place { epoch: number(&found.epoch), step: step.map(|step| step as i64), lap: 0 };
+            let missed = found.step.is_some() && place.step.is_none() || found.epoch.is_some() && place.epoch.is_none();
+            self.unplaced += u64::from(missed);
             self.drawn_over += u64::from(is_drawn(frame) && place.step.is_none() && place.epoch.is_none());
             let known = &mut self.id;
             let id = |sink: &mut Sink| match &found.metric {
@@ -224,6 +239,16 @@ mod tests {
         let names = sink.metrics.iter().map(|metric| metric.name.clone());
         let seen = sink.out.iter().map(|o| format!("{} {:?}", o.metric, o.point));
         names.chain(seen).chain(sink.warnings.clone()).chain([reader.detail()]).collect()
+    }
+
+    #[test]
+    fn a_step_that_is_no_whole_number_is_said_to_be_none() {
+        let log = b"at 1 loss 0.5\nat 1.5 loss 0.4\nat x loss 0.3\n";
+        let shown = points(r"at (?P<step>\S+) loss (?P<value>[\d.]+)", log, false, 99);
+        let steps: Vec<bool> =
+            shown.iter().filter(|line| line.starts_with("0 ")).map(|line| line.contains("step: None")).collect();
+        assert_eq!(steps, [false, true, true]);
+        assert!(shown.iter().any(|line| line.starts_with("2 matches of the pattern held a step")), "{shown:?}");
     }
 
     /// Lines whose digits change, some of which are drawn again, coloured, or of another kind.
