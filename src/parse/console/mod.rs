@@ -99,6 +99,8 @@ pub(crate) struct Console {
     /// `Steps: 313` behind an epoch says how many steps it has.
     ends_shown: bool,
     pieces: Pieces,
+    /// Several processes wrote the log, and nothing but their ids tells them apart.
+    several: bool,
     /// What the slow reading of a frame found out about lines of its shape.
     lesson: Option<Lesson>,
     /// Bytes of very long lines that nobody looked at.
@@ -252,7 +254,8 @@ impl Console {
         let numbering = Numbering::at_the_beginning(head);
         let shared = Shared::at_the_beginning(head);
         let ends_shown = ends::are_shown(head);
-        Self { labels: Labels::at_the_beginning(head), numbering, shared, ends_shown, ..Self::default() }
+        let several = envelope::has_several_processes(head);
+        Self { labels: Labels::at_the_beginning(head), numbering, shared, ends_shown, several, ..Self::default() }
     }
 
     /// What the beginning of the log has decided: the prefixes of its lines, each digit as a 0, and what its counters are.
@@ -363,6 +366,12 @@ impl Console {
         self.release(None, sink);
         self.settle_bars(sink);
         sink.flush_all();
+        let ranked = |metric: &Metric| metric.name.contains("[rank ");
+        if self.several && !sink.metrics.is_empty() && !sink.metrics.iter().any(ranked) {
+            let warning = "several processes wrote this log in the order of the clock, and only their ids tell them apart: \
+                           let one of them print, or each print its rank";
+            sink.warn(warning.to_owned());
+        }
         if self.printed.repeated > 0 {
             sink.warn(format!("{} rows of a table were printed again: they count once", self.printed.repeated));
         }

@@ -74,6 +74,25 @@ fn process(text: &[u8]) -> Option<usize> {
     inner.get(at).is_some_and(u8::is_ascii_digit).then_some(close + 1)
 }
 
+/// Whether several processes of one name wrote the beginning of a log under Ray, which tells them by their ids alone.
+pub(crate) fn has_several_processes(head: &[u8]) -> bool {
+    let mut seen: Vec<(&[u8], &[u8])> = Vec::new();
+    for at in memchr::memmem::find_iter(head, b"pid=") {
+        let line = memchr::memrchr(b'\n', &head[..at]).map_or(0, |end| end + 1);
+        let Some(open) = memchr::memchr(b'(', &head[line..at]).filter(|open| *open < 32) else { continue };
+        let name = &head[line + open..at];
+        let id = &head[at + 4..];
+        let id = &id[..id.iter().take_while(|byte| byte.is_ascii_digit()).count()];
+        if seen.iter().any(|(other, known)| *other == name && *known != id) {
+            return true;
+        }
+        if !id.is_empty() && seen.len() < 64 && !seen.contains(&(name, id)) {
+            seen.push((name, id));
+        }
+    }
+    false
+}
+
 /// `[pod/train-0/main]`, as kubectl writes before the lines of several pods.
 fn pod(text: &[u8]) -> Option<usize> {
     let close = text.starts_with(b"[pod/").then(|| memchr::memchr(b']', &text[..text.len().min(300)]))??;
@@ -127,6 +146,16 @@ fn beginning(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processes_of_one_name_are_several_by_their_ids() {
+        let log = |ids: [u32; 2]| {
+            ids.map(|id| format!("\u{1b}[36m(Worker pid={id}, ip=10.0.0.1)\u{1b}[0m step 1\n")).concat()
+        };
+        assert!(has_several_processes(log([7, 8]).as_bytes()));
+        assert!(!has_several_processes(log([7, 7]).as_bytes()));
+        assert!(!has_several_processes(b"(Worker pid=7) step 1\n(Trainer pid=8) step 1\n"));
+    }
 
     #[test]
     fn knows_what_stands_behind_a_stamp() {

@@ -8,6 +8,7 @@ mod numbering;
 mod shared;
 mod stamp;
 
+pub(crate) use collector::has_several_processes;
 pub(crate) use container::container_piece;
 pub(crate) use label::{Label, Labels, may_be_labelled};
 pub(crate) use numbering::Numbering;
