@@ -90,19 +90,34 @@ impl Console {
             return false;
         }
         let parted = if self.two_columns { two_columns(here.text) } else { pair(here.text) };
-        let Some((name, value)) = parted else { return false };
-        let known = self.lines.iter().any(|held| held.name == name);
+        if parted.is_none() && !self.lines.is_empty() && here.text.starts_with(b"- ") {
+            // An item of a list in the block has no name.
+            return true;
+        }
+        let Some((name, value)) = parted.or_else(|| heading(here.text).map(|name| (name, &b""[..]))) else {
+            return false;
+        };
+        let name = self.name_below_heading(name);
+        let known = self.lines.iter().any(|held| held.name == name && held.pair.is_some());
         if known || self.lines.len() >= LINES {
             self.release_lines(sink);
         }
         let found = table::cell_number(value).filter(|found| found.end == value.len());
-        let pair = found.map(|_| (name.to_owned(), String::from_utf8_lossy(value).into_owned()));
+        let pair = found.map(|_| (name.clone(), String::from_utf8_lossy(value).into_owned()));
         // A word says nothing, but it does not end a block either.
         if pair.is_none() && self.lines.is_empty() {
             return false;
         }
-        self.lines.push(HeldLine { pair, name: name.to_owned(), ..HeldLine::new(here) });
+        self.lines.push(HeldLine { pair, name, ..HeldLine::new(here) });
         true
+    }
+
+    /// The name of a pair: where it stands in the block already, the heading that came between goes before it.
+    fn name_below_heading(&self, name: &str) -> String {
+        let known = self.lines.iter().position(|held| held.name == name && held.pair.is_some());
+        let behind = &self.lines[known.map_or(self.lines.len(), |known| known + 1)..];
+        let heading = behind.iter().rev().find_map(|held| heading(&held.text));
+        heading.map_or_else(|| name.to_owned(), |heading| format!("{heading}/{name}"))
     }
 
     /// Reads the lines that were held: together where one of them tells the step, else one by one.
@@ -168,6 +183,13 @@ fn pair(text: &[u8]) -> Option<(&str, &[u8])> {
         name.starts_with(|c: char| c.is_alphabetic()) && name.len() <= 60 && !name.contains([',', '|', '(', '[']);
     let lone = !value.is_empty() && !value.iter().any(|byte| matches!(byte, b' ' | b',' | b':' | b'=' | b'|'));
     (wordy && lone && name.split(' ').count() <= 4).then_some((name, value))
+}
+
+/// `info:`, with what it is about on the lines below.
+fn heading(text: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(text.trim_ascii().strip_suffix(b":")?).ok()?;
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    (!name.is_empty() && name.len() <= 60 && name.chars().all(plain)).then_some(name)
 }
 
 /// `name   value`, two blanks apart.
