@@ -165,6 +165,8 @@ struct Rows {
     rows: u64,
     odd: u64,
     comma: bool,
+    /// A decimal point was seen, so that a semicolon between cells does not prove decimal commas.
+    point: bool,
     cells: Vec<Range<usize>>,
     layouts: Stencils<Layout>,
 }
@@ -342,8 +344,10 @@ impl Rows {
                 _ => {}
             }
             let Ok(cell) = std::str::from_utf8(&text[range.clone()]) else { continue };
-            let Some((value, comma)) = cell_value(cell, self.comma) else { continue };
+            let commas = self.comma || self.delimiter == b';' && !self.point;
+            let Some((value, comma)) = cell_value(cell, commas) else { continue };
             self.comma |= comma;
+            self.point |= cell.contains('.') && !comma;
             let id = match column.id.filter(|_| rank == 0) {
                 Some(id) => id,
                 None if rank > 0 => sink.plain(&format!("{} [rank {rank}]", column.name)),
@@ -419,6 +423,17 @@ mod tests {
         assert!(score("iter 1, loss 2\niter 2, loss 3\n") < 0.2);
         assert!(score("Hello, world\nthis is prose\n") < 0.2);
         assert!(score("| a | b |\n| 1 | 2 |\n") < 0.2);
+    }
+
+    #[test]
+    fn a_semicolon_between_cells_proves_decimal_commas() {
+        let loss = |rows: &str| {
+            let reading = crate::parse::read_bytes(format!("step;acc;loss\n{rows}").as_bytes(), &Options::default());
+            reading.primary().map(|series| series.points.iter().map(|point| point.value).collect::<Vec<_>>())
+        };
+        assert_eq!(loss("1;0,1;2,300\n2;0,1;2,250\n"), Some(vec![2.3, 2.25]));
+        assert_eq!(loss("1;1;2,300\n2;1;2,250\n"), Some(vec![2.3, 2.25]));
+        assert_eq!(loss("1;0.5;2,300\n2;0.5;2,250\n"), Some(vec![2300.0, 2250.0]));
     }
 
     #[test]
