@@ -147,7 +147,9 @@ impl Cursor {
 fn is_redraw_tail(longer: &[Point], shorter: &[Point]) -> bool {
     let last = |points: &[Point]| points.last().map(|point| (point.position.segment, point.position.step));
     match (last(longer), last(shorter)) {
-        (Some((a, Some(long))), Some((b, Some(short)))) => a == b && (long - short).saturating_mul(10) <= long,
+        (Some((a, Some(long))), Some((b, Some(short)))) => {
+            a == b && long.saturating_sub(short).saturating_mul(10) <= long
+        }
         _ => false,
     }
 }

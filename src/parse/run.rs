@@ -179,7 +179,7 @@ impl Sink {
         let stride = self.run.stride.take();
         let mut run = std::mem::take(&mut self.run);
         if run.rows > 0 {
-            let last = run.last.step.map(|step| step - stride.unwrap_or(0));
+            let last = run.last.step.map(|step| step.saturating_sub(stride.unwrap_or(0)));
             for value in run.values.iter_mut().filter(|value| !value.loud) {
                 let track = &mut self.tracks[value.id];
                 // A row of the same step that follows may be the last one, printed again.
@@ -261,7 +261,7 @@ impl Run {
             self.latest.withdraw();
             return true;
         }
-        let follows = self.left > 0 && self.last.step.map(|step| step + stride) == place.step;
+        let follows = self.left > 0 && self.last.step.map(|step| step.saturating_add(stride)) == place.step;
         if follows {
             let last = self.latest.rows().last().map(|row| row.slots.as_slice()).unwrap_or_default();
             for (value, slot) in self.values.iter_mut().zip(last) {

@@ -405,8 +405,8 @@ impl Sink {
         }
         if let (Some(a), Some(b)) = (before.step, now.step) {
             match track.gap {
-                None => track.gap = Some(b - a),
-                Some(gap) if gap != b - a => self.metrics[id].sampled = true,
+                None => track.gap = Some(b.saturating_sub(a)),
+                Some(gap) if gap != b.saturating_sub(a) => self.metrics[id].sampled = true,
                 Some(_) => {}
             }
         }

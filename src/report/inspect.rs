@@ -30,7 +30,7 @@ fn section(path: &str, reading: &Reading) -> Section {
     Section {
         name: path.to_owned(),
         about,
-        head: vec!["metric", "role", "points", "decimals", "first", "value", "last", "value"],
+        head: vec!["metric", "role", "points", "decimals", "first at", "first", "last at", "last"],
         rows: rows.collect(),
         right: vec![2, 3, 5, 7],
         cards: false,

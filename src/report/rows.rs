@@ -259,14 +259,14 @@ impl<'a> Rows<'a> {
     /// Marks where the first rows end and the last ones begin: at a jump far wider than the usual distance of steps.
     fn mark_gap(&mut self) {
         let jump = |pair: &[Row]| match (pair[0].position.step, pair[1].position.step) {
-            (Some(a), Some(b)) if pair[0].position.segment == pair[1].position.segment => (b - a).max(0),
+            (Some(a), Some(b)) if pair[0].position.segment == pair[1].position.segment => b.saturating_sub(a).max(0),
             _ => 0,
         };
         let jumps: Vec<i64> = self.rows.windows(2).map(jump).collect();
         let Some((at, &widest)) = jumps.iter().enumerate().max_by_key(|(_, jump)| **jump) else { return };
         let mut sorted = jumps.clone();
         sorted.sort_unstable();
-        if widest > 3 * sorted[sorted.len() / 2].max(1) {
+        if widest > sorted[sorted.len() / 2].max(1).saturating_mul(3) {
             self.rows[at + 1].gap = true;
         }
     }

@@ -260,7 +260,7 @@ impl Scan {
         }
         state.stack.push(state.group.clone());
         // `=== Training Loss (Thu Nov 26 …) ===`: what the bracket holds is about something else.
-        let inner = at + line[at..].iter().take_while(|byte| matches!(byte, b'[' | b'(' | b' ')).count();
+        let inner = at + line[at..].iter().take(64).take_while(|byte| matches!(byte, b'[' | b'(' | b' ')).count();
         if state.link == Link::None && !number_follows(line, inner) {
             self.drop_words(state);
         }
