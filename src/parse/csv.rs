@@ -192,6 +192,7 @@ impl Reader for CsvReader {
     fn finish(&mut self, sink: &mut Sink) {
         let table = &mut self.table;
         self.frames.finish(&mut |frame| table.frame(frame, sink));
+        sink.warn_of_unread();
         if table.odd > 0 {
             sink.warn(format!("{} rows had another number of cells than the header", table.odd));
         }
@@ -271,7 +272,9 @@ impl Rows {
             let Some(number) = plain else {
                 // Words stay as they are; a number in another spelling is read with care each time.
                 let word = text[cell.clone()].iter().all(|byte| !byte.is_ascii_digit());
-                if word && column.id.is_none() { continue } else { return None }
+                let unread = matches!(column.meaning, Meaning::Loss | Meaning::Result)
+                    && !number::is_nothing(&text[cell.clone()]);
+                if word && column.id.is_none() && !unread { continue } else { return None }
             };
             if !matches!(number.spelling, Spelling::Integer | Spelling::Decimal | Spelling::Special) {
                 return None;
@@ -319,7 +322,7 @@ impl Rows {
         }
     }
 
-    fn row(&mut self, text: &[u8], cells: &[Range<usize>], frame: Frame<'_>, sink: &mut Sink) {
+    fn row(&mut self, line: &[u8], cells: &[Range<usize>], frame: Frame<'_>, sink: &mut Sink) {
         let cut = frame.end == End::Cut;
         if cells.len() != self.columns.len() && !(cut && cells.len() < self.columns.len()) {
             self.odd += 1;
@@ -327,7 +330,7 @@ impl Rows {
         }
         self.rows += 1;
         let number =
-            |index: Option<usize>| index.and_then(|i| cells.get(i)).and_then(|c| number::whole(&text[c.clone()]));
+            |index: Option<usize>| index.and_then(|i| cells.get(i)).and_then(|c| number::whole(&line[c.clone()]));
         let place = Place { epoch: number(self.epoch), step: number(self.step).map(|s| s as i64), lap: 0 };
         let rank = number(self.rank).map_or(0, |r| r as u32);
         for (index, range) in cells.iter().enumerate() {
@@ -343,24 +346,31 @@ impl Rows {
                 _ if range.is_empty() || Some(index) == self.step => continue,
                 _ => {}
             }
-            let Ok(cell) = std::str::from_utf8(&text[range.clone()]) else { continue };
+            let Ok(cell) = std::str::from_utf8(&line[range.clone()]) else { continue };
+            let inner = number::wrapped(cell.as_bytes());
+            let text = inner.map_or(cell, |inner| &cell[inner]);
             let commas = self.comma || self.delimiter == b';' && !self.point;
-            let Some((value, comma)) = cell_value(cell, commas) else { continue };
+            let Some((value, comma)) = cell_value(text, commas) else {
+                if matches!(column.meaning, Meaning::Loss | Meaning::Result) {
+                    sink.note_unread(&column.name, text.as_bytes());
+                }
+                continue;
+            };
             self.comma |= comma;
-            self.point |= cell.contains('.') && !comma;
+            self.point |= text.contains('.') && !comma;
             let id = match column.id.filter(|_| rank == 0) {
                 Some(id) => id,
                 None if rank > 0 => sink.plain(&format!("{} [rank {rank}]", column.name)),
                 None => *column.id.insert(sink.plain(&column.name)),
             };
-            if cut && index + 1 == cells.len() && !sink.looks_whole(id, cell) {
+            if cut && index + 1 == cells.len() && !sink.looks_whole(id, text) {
                 sink.warn(format!("line {}: cut inside a number; its last value was left out", frame.line));
                 continue;
             }
             sink.record(
                 id,
                 place,
-                Shown { value: value.into(), text: cell.as_bytes(), line: frame.line, redraw: false },
+                Shown { value: value.into(), text: text.as_bytes(), line: frame.line, redraw: false },
             );
         }
     }
@@ -434,6 +444,18 @@ mod tests {
         assert_eq!(loss("1;0,1;2,300\n2;0,1;2,250\n"), Some(vec![2.3, 2.25]));
         assert_eq!(loss("1;1;2,300\n2;1;2,250\n"), Some(vec![2.3, 2.25]));
         assert_eq!(loss("1;0.5;2,300\n2;0.5;2,250\n"), Some(vec![2300.0, 2250.0]));
+    }
+
+    #[test]
+    fn cells_that_wrap_a_number_are_read_and_others_counted() {
+        let read =
+            |rows: &str| crate::parse::read_bytes(format!("step,acc,loss\n{rows}").as_bytes(), &Options::default());
+        let reading = read("1,0.5,tensor(1.5000)\n2,0.5,tensor(1.4000)\n3,0.5,None\n4,0.5,oops\n");
+        let texts: Vec<_> =
+            reading.primary().expect("a loss").points.iter().map(|point| point.text.to_string()).collect();
+        assert_eq!(texts, ["1.5000", "1.4000"]);
+        assert_eq!(reading.warnings, ["1 values under names of results, `loss` first, are no numbers"]);
+        assert_eq!((reading.left_out, read("1,0.5,x\n2,0.4,y\n").left_out.is_some()), (None, true));
     }
 
     #[test]

@@ -102,10 +102,15 @@ impl Reader for JsonReader {
                 Leaf::Text(shown) => (shown, true),
                 Leaf::Word => return,
             };
+            let shown = number::wrapped(shown).map_or(shown, |inner| &shown[inner]);
             let at = shown.as_ptr() as usize - start;
             if let Some(value) = number::whole(shown) {
                 found.leaf(path, value, String::from_utf8_lossy(shown).into_owned(), line.of(at));
             } else if words {
+                // A text as long as this is no value that was printed oddly.
+                if shown.len() < 80 && matches!(names::meaning(&walk::name(path)), Meaning::Loss | Meaning::Result) {
+                    sink.note_unread(&walk::name(path), shown);
+                }
                 printed.take(path, walk::unescape(shown), line.of(at));
             }
         });
@@ -113,7 +118,12 @@ impl Reader for JsonReader {
             sink.warn("the JSON document is not complete".into());
         }
         // What a program printed counts where the document itself has no results.
-        if printed.is_empty() || found.tells() { found.record(sink) } else { printed.read(sink) }
+        if printed.is_empty() || found.tells() {
+            found.record(sink)
+        } else {
+            printed.read(sink)
+        }
+        sink.warn_of_unread();
     }
 
     fn detail(&self) -> String {

@@ -208,6 +208,25 @@ fn special(bytes: &[u8], at: usize) -> Option<usize> {
         })
 }
 
+/// The number in `tensor(1.5)`, `np.float64(0.5)`, `Array(0.5, dtype=float32)`: what frameworks print of an array that holds one.
+pub(crate) fn wrapped(text: &[u8]) -> Option<Range<usize>> {
+    let name = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')).count();
+    let inner = text.get(name..)?.strip_prefix(b"(")?.strip_suffix(b")")?;
+    let brackets = inner.iter().take_while(|byte| **byte == b'[').count();
+    let start = name + 1 + brackets;
+    let number = lex(text, start).filter(|_| name > 0 && text[0].is_ascii_alphabetic())?;
+    let behind = text.get(number.end + brackets..)?;
+    let closed = text[number.end..number.end + brackets].iter().all(|byte| *byte == b']');
+    (closed && matches!(behind.first(), Some(b',' | b')'))).then_some(start..number.end)
+}
+
+/// Whether a text stands for a value that there is none of.
+pub(crate) fn is_nothing(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let words = [&b"none"[..], b"null", b"n/a", b"na", b"-", b"--", b"?", b"nil"];
+    text.is_empty() || words.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
 /// The value of a lexed number. `comma` says that a lone comma before three digits is a decimal comma.
 pub(crate) fn value(text: &[u8], spelling: Spelling, comma: bool) -> f64 {
     if matches!(spelling, Spelling::Integer | Spelling::Decimal)
@@ -293,6 +312,22 @@ pub(crate) fn whole(text: &[u8]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn takes_a_number_out_of_what_holds_it() {
+        for (text, expected) in [
+            ("tensor(1.5000)", Some("1.5000")),
+            ("tensor([2.5], device='cuda:0')", Some("2.5")),
+            ("np.float64(-1e-3)", Some("-1e-3")),
+            ("Array(nan, dtype=float32)", Some("nan")),
+            ("f(1, 2", None),
+            ("(1.5)", None),
+            ("tensor([1.5, 2.5])", None),
+            ("1.5", None),
+        ] {
+            assert_eq!(wrapped(text.as_bytes()).map(|at| &text[at]), expected, "{text}");
+        }
+    }
 
     fn read(text: &str) -> (String, f64) {
         let number = lex(text.as_bytes(), 0).expect(text);

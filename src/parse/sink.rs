@@ -129,6 +129,9 @@ pub struct Sink {
     pub(super) run: Run,
     /// Values that were printed twice in a row at the same step.
     repeated: u64,
+    /// Texts under the names of losses and other results that are no numbers, and the first of those names.
+    unread: u64,
+    unread_name: String,
 }
 
 /// A value on its way into the sink.
@@ -285,6 +288,26 @@ impl Sink {
     pub(crate) fn leave_out(&mut self, what: String) {
         self.warn(what.clone());
         self.left_out.get_or_insert(what);
+    }
+
+    /// Counts a text under a name that promises a number, where it stands for one.
+    pub(crate) fn note_unread(&mut self, name: &str, text: &[u8]) {
+        if !number::is_nothing(text) {
+            self.unread += 1;
+            if self.unread == 1 {
+                self.unread_name = name.to_owned();
+            }
+        }
+    }
+
+    /// Says how many texts were no numbers: where a loss has nothing else, there is nothing to compare it by.
+    pub(crate) fn warn_of_unread(&mut self) {
+        let (unread, name) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.unread_name));
+        if unread == 0 {
+            return;
+        }
+        let what = format!("{unread} values under names of results, `{name}` first, are no numbers");
+        if self.metrics.iter().any(|metric| metric.name == name) { self.warn(what) } else { self.leave_out(what) }
     }
 
     /// Warns once.
@@ -458,6 +481,7 @@ impl Sink {
     /// Hands over every redraw that was held back.
     pub(crate) fn flush_all(&mut self) {
         self.end_run();
+        self.warn_of_unread();
         for id in 0..self.metrics.len() {
             self.flush(id);
         }

@@ -35,6 +35,7 @@ impl Console {
                 Leaf::Word => return,
             };
             if leaves.len() < 4096 {
+                let text = number::wrapped(text).filter(|_| quoted).map_or(text, |inner| &text[inner]);
                 let at = text.as_ptr() as usize - start;
                 leaves.push(Number { name: walk::name(path), at: at..at + text.len(), quoted });
             }
@@ -69,6 +70,12 @@ impl Console {
             }
         }
         self.object_numbers(&numbers, here, told, sink);
+        for leaf in leaves.iter().filter(|leaf| leaf.quoted && number::whole(&here.text[leaf.at.clone()]).is_none()) {
+            if matches!(self.meaning_of(leaf.name.as_bytes()), Meaning::Loss | Meaning::Result) {
+                sink.note_unread(&leaf.name, &here.text[leaf.at.clone()]);
+                self.lesson = None;
+            }
+        }
         true
     }
 
