@@ -1,7 +1,7 @@
 //! Units that say that a number is a time, a rate or a size, in many languages.
 
 /// Units of times, rates and sizes.
-pub(crate) const UNITS: [&str; 76] = [
+pub(crate) const UNITS: [&str; 78] = [
     "ms",
     "s",
     "sec",
@@ -52,6 +52,8 @@ pub(crate) const UNITS: [&str; 76] = [
     "TiB",
     "Wh",
     "kWh",
+    "J",
+    "kJ",
     "秒",
     "Sekunden",
     "Minuten",

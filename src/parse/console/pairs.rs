@@ -152,12 +152,16 @@ impl Console {
             })
             .collect();
         let mut kept_before = false;
+        // The name and the length of the list that the last value stands in, and whether it is in brackets.
+        let mut list: Option<(String, usize, bool)> = None;
+        let mut counted: Option<String> = None;
         for (index, item) in scan.items.iter().enumerate() {
             let group = self.group_name(&text[item.group.clone()]);
             let value = number::value(&text[item.text.clone()], item.spelling, self.decimal_comma);
             if item.spelling == Spelling::DecimalComma {
                 self.decimal_comma = true;
             }
+            let listed = list.take().filter(|(.., bracketed)| goes_on_list(&scan.items, index, text, *bracketed));
             let previous = found.last().map(|v: &Value| (v.name.clone(), v.noise)).filter(|_| kept_before);
             kept_before = false;
             if let Some(count) = counted_after(&scan.items, index, text) {
@@ -167,6 +171,12 @@ impl Console {
                 continue;
             }
             if item.key.is_empty() {
+                if let Some((base, nth, bracketed)) = listed {
+                    let name = format!("{base} [{}]", nth + 1);
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                    list = Some((base, nth + 1, bracketed));
+                    continue;
+                }
                 if let Some((name, range)) = self.named_behind(text, item) {
                     found.push(Value { name, group, text: range, value, noise: false });
                     continue;
@@ -202,6 +212,16 @@ impl Console {
                     None => {}
                 }
             }
+            // `Accuracy of the network on the 10000 test images: 90 %`
+            if let Some(about) = on_counted(raw, item) {
+                counted = Some(about);
+                continue;
+            }
+            if let Some(about) = counted.take().filter(|_| item.link == Link::Mark) {
+                let name = format!("{about} on {}", trimmed_name(raw));
+                found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                continue;
+            }
             let name = trimmed_name(raw);
             let meaning = if raw.len() == item.key.len() { meaning } else { self.meaning_of(raw) };
             match meaning {
@@ -228,6 +248,7 @@ impl Console {
                 }
                 _ => {
                     if acceptable(&name, meaning, item.link, known, placed) {
+                        list = Some((name.clone(), 1, item.bracket != 0));
                         found.push(Value { name, group, text: item.text.clone(), value, noise: false });
                         kept_before = true;
                     }
@@ -343,6 +364,21 @@ pub(super) fn is_count_before(text: &[u8], item: &Item, next: Option<&Item>) -> 
             let between = text[item.text.end..next.text.start].trim_ascii();
             next.key.is_empty() && next.spelling == Spelling::Decimal && matches!(between, b"" | b":" | b"]:")
         })
+}
+
+/// Whether a number without a name goes on the list of the one before: `iou: [0.1, 0.2]`, `loss 0.51/0.2`.
+fn goes_on_list(items: &[Item], index: usize, text: &[u8], bracketed: bool) -> bool {
+    let Some(before) = index.checked_sub(1).map(|before| &items[before]) else { return false };
+    let (plain, between) = (before.of.is_none(), text[before.text.end..items[index].text.start].trim_ascii());
+    plain && items[index].of.is_none() && (between == b"/" || between == b"," && bracketed)
+}
+
+/// `Accuracy of the network` in `Accuracy of the network on the 10000 test images`: a result, and on how many of what.
+fn on_counted(raw: &[u8], item: &Item) -> Option<String> {
+    let text =
+        std::str::from_utf8(raw).ok().filter(|_| item.spelling == Spelling::Integer && item.link == Link::Blank)?;
+    let name = text.strip_suffix(" on the").or(text.strip_suffix(" on"))?;
+    matches!(names::meaning(name), Meaning::Loss | Meaning::Result).then(|| name.to_owned())
 }
 
 /// Whether one of the numbers may end a range. Whether `0-99` is one shows in its numbers, which the lines of a shape have each their

@@ -75,6 +75,14 @@ mod tests {
                 vec!["loss", "acc", "val loss", "val acc"],
             ),
             ("step @: loss=0.51, loss=0.50, loss=0.49\n", vec!["loss", "loss (2)", "loss (3)"]),
+            ("Epoch @ iou: [0.1, 0.2, 0.4] loss 0.5\n", vec!["iou", "iou [2]", "iou [3]", "loss"]),
+            ("step @ loss (0.51, 0.2)\n", vec!["loss", "loss [2]"]),
+            ("step @ loss 0.51/0.200 acc 0.1\n", vec!["loss", "loss [2]", "acc"]),
+            ("step @ train/val loss: 0.51 / 0.2\n", vec!["train/val loss", "train/val loss [2]"]),
+            (
+                "[@] Accuracy of the network on the 10000 test images: 90 %\n",
+                vec!["Accuracy of the network on test images"],
+            ),
             ("step @ val loss 0.5 acc 0.1 acc 0.2\n", vec!["val loss", "acc", "acc (2)"]),
             ("loss 0.5:   8%|8  | @/60 [00:00<00:01, 68.88it/s, loss=0.4]\n", vec!["loss", "loss (2)"]),
         ] {

@@ -66,3 +66,13 @@ pub(super) fn joins(line: &[u8], at: usize) -> bool {
         _ => false,
     }
 }
+
+/// `loss 0.51/0.200`: whether a stroke parts two numbers with decimals.
+pub(super) fn parts_fractions(line: &[u8], at: usize) -> bool {
+    let decimals =
+        |number: Option<number::Number>| number.is_some_and(|number| number.spelling == number::Spelling::Decimal);
+    let before = line[..at].iter().rev().take(24).take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    decimals(number::lex(line, at - before))
+        && line[at - before..at].contains(&b'.')
+        && decimals(number::lex(line, at + 1))
+}

@@ -7,7 +7,10 @@ mod words;
 
 use std::ops::Range;
 
-use ahead::{arrow, is_lone_pipe, joins, mark_follows, names_in_tuple, number_follows, special_starts, starts_atom};
+use ahead::{
+    arrow, is_lone_pipe, joins, mark_follows, names_in_tuple, number_follows, parts_fractions, special_starts,
+    starts_atom,
+};
 pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
@@ -121,7 +124,7 @@ impl Scan {
                 at + 1
             }
             b'"' | b'`' => at + 1,
-            b'/' if !line.get(at + 1).is_some_and(|&b| is_word(b)) => at + 1,
+            b'/' if !line.get(at + 1).is_some_and(|&b| is_word(b)) || parts_fractions(line, at) => at + 1,
             b'\'' if !inside_word(line, at) => at + 1,
             b'|' if state.words.is_some() && number_follows(line, at + 1) && is_lone_pipe(line) => {
                 self.mark(state);
