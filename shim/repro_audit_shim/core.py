@@ -1,7 +1,8 @@
 """What every part shares: the instructions, the levels, and how we fail.
 
-A fault of ours switches the shim off and leaves a `fault` record; it never
-reaches the job.
+A fault of ours leaves a `fault` record and never reaches the job. One of the
+recorder ends the recording and leaves every hold in place; one of a hold ends
+that hold alone, and the record says which levels are no longer in effect.
 """
 import os
 import sys
@@ -14,6 +15,7 @@ class State:
 
     def __init__(self):
         self.disabled = False
+        self.released = set()
         self.version = 1
         self.record_dir = None
         self.level = "off"
@@ -121,15 +123,40 @@ def disturbed(setting, level):
     return disturb.level(setting, level)
 
 
-def fault(where, error):
-    """Records an error of our own and switches the shim off for this process."""
-    if state.disabled:
+_HOLDS = "repro_audit_shim.settings."
+_DISTURBS = "repro_audit_shim.disturb"
+
+
+def released(module):
+    """Has a fault ended what this module of ours holds?"""
+    return module in state.released
+
+
+def over(module):
+    """Has a fault ended what this module of ours is for, a hold or the recording?"""
+    return module in state.released if _is_hold(module) else state.disabled
+
+
+def _is_hold(module):
+    return module.startswith(_HOLDS) or module == _DISTURBS
+
+
+def fault(where, error, of=""):
+    """Records an error of our own: of a hold, whose module `of` names, or else of the recorder. It ends that one alone."""
+    if over(of):
         return
-    state.disabled = True
+    item = {"r": "fault", "where": where, "error": repr(error)[:500]}
     try:
+        if _is_hold(of):
+            state.released.add(of)
+            from repro_audit_shim import settings
+
+            item["settings"] = settings.held_by(of[len(_HOLDS):])
+        else:
+            state.disabled = True
         from repro_audit_shim import record
 
-        record.write({"r": "fault", "where": where, "error": repr(error)[:500]}, even_disabled=True)
+        record.write(item, even_disabled=True)
     except Exception:
         pass
 

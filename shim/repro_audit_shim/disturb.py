@@ -55,7 +55,7 @@ def _note(how, old, new):
     place = frames.site(3)
     if place:
         item["file"], item["line"], item["function"] = place
-    record.write(item)
+    record.write(item, even_disabled=True)
 
 
 def _disturbed(how, at=0):
@@ -63,7 +63,7 @@ def _disturbed(how, at=0):
 
     def make(original):
         def seed(*args, **kwargs):
-            if core.state.disabled or _inside[0] or core.worker_id() is not None or _of_worker_loop():
+            if core.released(__name__) or _inside[0] or core.worker_id() is not None or _of_worker_loop():
                 return original(*args, **kwargs)
             name = next(iter(kwargs), None) if len(args) <= at else None
             old = args[at] if len(args) > at else kwargs.get(name)

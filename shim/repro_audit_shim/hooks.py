@@ -50,12 +50,15 @@ def _watch(spec, name):
 
 def _run(name, module):
     for callback in list(_wanted.get(name, ())):
-        if core.state.disabled:
-            return
-        try:
-            callback(module)
-        except Exception as error:
-            core.fault("hook of " + name, error)
+        if not core.over(callback.__module__):
+            _call(callback, name, module)
+
+
+def _call(callback, name, module):
+    try:
+        callback(module)
+    except Exception as error:
+        core.fault("hook of " + name, error, callback.__module__)
 
 
 def after_import(name, callback):
@@ -65,7 +68,4 @@ def after_import(name, callback):
     _wanted.setdefault(name, []).append(callback)
     module = sys.modules.get(name)
     if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
-        try:
-            callback(module)
-        except Exception as error:
-            core.fault("hook of " + name, error)
+        _call(callback, name, module)

@@ -130,7 +130,7 @@ def entered():
 def applied(setting, level, read_back, ok, note=None, phase="import"):
     """Says how a level asked for turned out, as read back from inside."""
     write({"r": "apply", "setting": setting, "asked": str(level), "read_back": read_back,
-           "ok": bool(ok), "note": note, "phase": phase})
+           "ok": bool(ok), "note": note, "phase": phase}, even_disabled=True)
 
 
 def overridden(setting, value, place):
@@ -138,4 +138,4 @@ def overridden(setting, value, place):
     item = {"r": "override", "setting": setting, "asked": repr(value)[:100]}
     if place:
         item["file"], item["line"], item["function"] = place
-    write(item)
+    write(item, even_disabled=True)

@@ -9,6 +9,10 @@ pub fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> Res
         return Err("the shim could not enter: the job starts no Python, or one that ignores PYTHONPATH (-I, -E, -S)"
             .to_owned());
     };
+    let given_up = flight.processes.iter().flat_map(|process| &process.given_up);
+    if let Some((_, error)) = given_up.into_iter().find(|(known, _)| known == setting.as_str()) {
+        return Err(format!("the shim could not go on holding it: {error}"));
+    }
     let told: Vec<_> = flight.read_back(setting.as_str()).collect();
     if let Some(bad) = told.iter().find(|applied| !applied.ok) {
         return Err(bad.note.clone().unwrap_or_else(|| "the job overrode it".to_owned()));
@@ -16,5 +20,34 @@ pub fn proof(flight: Option<&Flight>, setting: &SettingId, asked: &Level) -> Res
     match told.first() {
         Some(applied) => Ok(applied.read_back.as_deref().map_or_else(|| asked.clone(), Level::new)),
         None => Err("nothing in the process uses it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::flight::{AppliedLevel, FlightProcess};
+
+    fn told(setting: &str) -> FlightProcess {
+        let applied = AppliedLevel { setting: setting.to_owned(), ok: true, ..AppliedLevel::default() };
+        FlightProcess { applied: vec![applied], ..FlightProcess::default() }
+    }
+
+    #[test]
+    fn a_hold_that_was_given_up_is_not_in_effect_and_another_one_is() {
+        let mut process = told("race");
+        process.applied.extend(told("clock").applied);
+        process.given_up.push(("race".to_owned(), "hook of threading: ValueError()".to_owned()));
+        let flight = Flight { entered: 1, processes: vec![process], notes: Vec::new() };
+        let asked = |setting: &str| proof(Some(&flight), &SettingId::new(setting), &Level::new("ordered"));
+        assert!(asked("race").is_err_and(|why| why.contains("hook of threading")));
+        assert!(asked("clock").is_ok());
+    }
+
+    #[test]
+    fn an_error_of_the_recording_leaves_levels_in_effect() {
+        let process = FlightProcess { faults: vec!["batch: RuntimeError()".to_owned()], ..told("race") };
+        let flight = Flight { entered: 1, processes: vec![process], notes: Vec::new() };
+        assert!(proof(Some(&flight), &SettingId::new("race"), &Level::new("ordered")).is_ok());
     }
 }

@@ -90,8 +90,10 @@ pub struct FlightProcess {
     pub given: Vec<GivenItem>,
     /// Whether it was interrupted on purpose.
     pub interrupted: bool,
-    /// Errors of the shim itself; the record ends where one happened.
+    /// Errors of the shim's recording; the record ends where one happened.
     pub faults: Vec<String>,
+    /// Settings whose hold the shim gave up after an error of its own, each with the error.
+    pub given_up: Vec<(String, String)>,
     /// Why the process ended, where it said so.
     pub ended: Option<String>,
     /// Lines dropped because they were torn or made no sense.

@@ -34,6 +34,7 @@ FAMILIES = {
 ALIASES = {"dataloader.num_workers": "num_workers", "dataloader.batch_size": "batch_size",
            "op.nondeterministic": "deterministic_algorithms"}
 OUTSIDE = ("env.", "arg.")
+SHARED = {"turns": ("race",), "clock": ("seed.worker",), "seeds": ("entropy",)}  # families that others use as well
 
 _readers = {}
 
@@ -55,6 +56,12 @@ def arm():
     for family in sorted(asked):
         module = __import__("repro_audit_shim.settings." + family, fromlist=["arm"])
         module.arm(asked[family])
+
+
+def held_by(family):
+    """The settings asked for that this family holds or helps to hold."""
+    return sorted(name for name in core.state.settings
+                  if FAMILIES.get(name) == family or name in SHARED.get(family, ()))
 
 
 def readable(setting, level, read, expected=None, note=None):

@@ -62,7 +62,7 @@ def _install():
 
 
 def _held():
-    if core.state.disabled or (_only_workers[0] and core.worker_id() is None):
+    if core.released(__name__) or (_only_workers[0] and core.worker_id() is None):
         return False
     return frames.caller_is_user()
 

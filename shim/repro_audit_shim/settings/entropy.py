@@ -66,7 +66,7 @@ _counts = {}
 
 def _holder(source):
     """The setting that holds this source here and now, or None."""
-    if core.state.disabled:
+    if core.released(__name__):
         return None
     in_worker = core.worker_id() is not None
     if in_worker and "seed.worker" in _level:
@@ -184,7 +184,7 @@ def _python(module):
     original = module.Random.seed
 
     def seed(self, a=None, version=2):
-        if a is None and not core.state.disabled:
+        if a is None and not core.released(__name__):
             a = _number("Random" if self is not module._inst else "random")
             try:
                 self._entropic = True
@@ -264,7 +264,7 @@ def _torch(torch):
 
     def manual_make(original):
         def manual_seed(self, value):
-            if not core.state.disabled and any(self is g for g in _owned) and not _literal_seed():
+            if not core.released(__name__) and any(self is g for g in _owned) and not _literal_seed():
                 value = _number("Generator.seed") or value
             return original(self, value)
 
@@ -287,11 +287,11 @@ def _loaders(module, torch):
 
     def make(original):
         def __init__(self, *args, **kwargs):
-            if not core.state.disabled:
+            if not core.released(__name__):
                 try:
                     _hold_generators(torch, list(args[1:]) + list(kwargs.values()))
                 except Exception as error:
-                    core.fault("loader generator", error)
+                    core.fault("loader generator", error, __name__)
             original(self, *args, **kwargs)
 
         return __init__

@@ -48,7 +48,7 @@ def _ordered(items, key=None):
 def _listdir(original):
     def listdir(*args, **kwargs):
         names = original(*args, **kwargs)
-        return names if core.state.disabled else _ordered(names)
+        return names if core.released(__name__) else _ordered(names)
 
     return listdir
 
@@ -98,7 +98,7 @@ class _Entry:
 
 def _scandir(original):
     def scandir(*args, **kwargs):
-        if core.state.disabled:
+        if core.released(__name__):
             return original(*args, **kwargs)
         with original(*args, **kwargs) as found:
             entries = _ordered(found, key=lambda e: e.name)
@@ -115,7 +115,7 @@ _BETWEEN = {"genericpath", "posixpath", "ntpath", "pathlib"}
 def _stat(original):
     def call(path, *args, **kwargs):
         result = original(path, *args, **kwargs)
-        if core.state.disabled or isinstance(path, int) or kwargs or not stat.S_ISREG(result.st_mode):
+        if core.released(__name__) or isinstance(path, int) or kwargs or not stat.S_ISREG(result.st_mode):
             return result
         frame = frames.caller()
         while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
@@ -171,7 +171,7 @@ def _uuid(module):
     def make(original):
         def uuid4(*args, **kwargs):
             made = original(*args, **kwargs)
-            if core.state.disabled or frames.user_frame(frames.caller()) is None:
+            if core.released(__name__) or frames.user_frame(frames.caller()) is None:
                 return made
             return module.UUID(int=(made.int & ((1 << 108) - 1)) | (_counter() << 108))
 
@@ -185,7 +185,7 @@ def _secrets(module):
     def make(original):
         def token(*args, **kwargs):
             made = original(*args, **kwargs)
-            if core.state.disabled or len(made) < 8 or not frames.caller_is_user():
+            if core.released(__name__) or len(made) < 8 or not frames.caller_is_user():
                 return made
             return "%05x" % _counter() + made[5:]
 
@@ -200,6 +200,6 @@ def _tempfile(module):
 
     def __next__(self):
         made = original(self)
-        return made if core.state.disabled else "%05x" % _counter() + made[5:]
+        return made if core.released(__name__) else "%05x" % _counter() + made[5:]
 
     module._RandomNameSequence.__next__ = core.dress(__next__, original)

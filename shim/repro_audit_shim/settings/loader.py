@@ -22,7 +22,7 @@ def arm(levels):
 def _hook(module, wanted):
     def make(original):
         def __init__(self, *args, **kwargs):
-            if core.state.disabled:
+            if core.released(__name__):
                 return original(self, *args, **kwargs)
             named = dict(zip(ORDER, args))
             rest = args[len(ORDER):]

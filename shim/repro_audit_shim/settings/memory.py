@@ -27,7 +27,7 @@ def _torch(torch, level):
     compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
 
     def zeroed(t):
-        if isinstance(t, torch.Tensor) and t.device.type != "meta" and not core.state.disabled:
+        if isinstance(t, torch.Tensor) and t.device.type != "meta" and not core.released(__name__):
             with torch.no_grad():
                 t.detach().zero_()
             _filled[0] += 1
@@ -63,7 +63,7 @@ def _numpy(module):
     def make(original):
         def empty(*args, **kwargs):
             made = original(*args, **kwargs)
-            if frames.caller_is_user() and not core.state.disabled and made.dtype != object:
+            if frames.caller_is_user() and not core.released(__name__) and made.dtype != object:
                 made.fill(0)
                 _filled[0] += 1
             return made

@@ -43,7 +43,7 @@ def _counted(value):
 def _pool(kind):
     def init(original):
         def __init__(self, max_workers=None, *args, **kwargs):
-            if not core.state.disabled and _from_user():
+            if not core.released(__name__) and _from_user():
                 max_workers = _counted(1)
             original(self, max_workers, *args, **kwargs)
 
@@ -87,7 +87,7 @@ class _OrderedSet(set):
 def _futures(module):
     def completed(original):
         def as_completed(fs, timeout=None):
-            if core.state.disabled:
+            if core.released(__name__):
                 yield from original(fs, timeout)
                 return
             _counted(None)
@@ -103,9 +103,9 @@ def _futures(module):
 
     def waiting(original):
         def wait(fs, timeout=None, return_when=module.ALL_COMPLETED):
-            if core.state.disabled or return_when == module.ALL_COMPLETED:
+            if core.released(__name__) or return_when == module.ALL_COMPLETED:
                 result = original(fs, timeout, return_when)
-                return result if core.state.disabled else type(result)(_OrderedSet(result.done),
+                return result if core.released(__name__) else type(result)(_OrderedSet(result.done),
                                                                       _OrderedSet(result.not_done))
             _counted(None)
             ordered = _in_order(fs)
@@ -127,7 +127,7 @@ def _futures_package(module):
 def _multiprocessing_pool(module):
     def init(original):
         def __init__(self, processes=None, *args, **kwargs):
-            if not core.state.disabled and _from_user():
+            if not core.released(__name__) and _from_user():
                 processes = _counted(1)
             original(self, processes, *args, **kwargs)
 
@@ -146,7 +146,7 @@ def _loader(module):
 
     def init(original):
         def __init__(self, *args, **kwargs):
-            if not core.state.disabled and not kwargs.get("in_order", True):
+            if not core.released(__name__) and not kwargs.get("in_order", True):
                 kwargs["in_order"] = _counted(True)
             original(self, *args, **kwargs)
 
@@ -176,7 +176,7 @@ def _processes(module):
 
     def start(original):
         def start(self):
-            if core.state.disabled or not users(self):
+            if core.released(__name__) or not users(self):
                 return original(self)
             for earlier, sign in _previous:
                 while earlier.is_alive() and not os.path.exists(sign):
@@ -195,7 +195,7 @@ def _processes(module):
     def boot(original):
         def _bootstrap(self, *args, **kwargs):
             sign = getattr(self, "_repro_audit_sign", None)
-            if sign and not core.state.disabled:
+            if sign and not core.released(__name__):
                 _watch_for_waiting(sign)
             return original(self, *args, **kwargs)
 

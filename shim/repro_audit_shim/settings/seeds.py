@@ -53,7 +53,7 @@ def _held(setting, level):
     def make(original):
         def seed(*args, **kwargs):
             value = args[0] if args else next(iter(kwargs.values()), None)
-            if value is None and not core.state.disabled:
+            if value is None and not core.released(__name__):
                 count = _reseeded[setting] = _reseeded.get(setting, 0) + 1
                 if count <= 8:
                     record.overridden(setting, None, frames.site(2))
@@ -76,7 +76,7 @@ def _python(module, level=None):
     expected = hash(module.getstate())
     core.replace(module, "seed", _held("seed.python", level))
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: core.state.disabled or module.seed(child_seed(level)))
+        os.register_at_fork(after_in_child=lambda: core.released(__name__) or module.seed(child_seed(level)))
     took = [expected == hash(module.getstate())]
     _tell("seed.python", level, lambda: str(level) if took[0] else None)
 
@@ -97,7 +97,7 @@ def _torch(module, level=None):
 
     def entropic(original):
         def seed():
-            if core.state.disabled:
+            if core.released(__name__):
                 return original()
             count = _reseeded["seed.torch"] = _reseeded.get("seed.torch", 0) + 1
             if count <= 8:
@@ -113,7 +113,7 @@ def _torch(module, level=None):
 
     def for_default(original):
         def seed(self):
-            if self is default and not core.state.disabled:
+            if self is default and not core.released(__name__):
                 return module.seed()
             return original(self)
 

@@ -70,6 +70,20 @@ pub fn facts(process: &mut FlightProcess, record: &Value) {
     }
 }
 
+/// An error of the shim's own: of a hold, whose settings it names, or else of the recording.
+pub fn fault(process: &mut FlightProcess, record: &Value) -> Option<()> {
+    let error = format!("{}: {}", text(record, "where")?, text(record, "error")?);
+    let settings = record.get("settings").and_then(Value::as_array);
+    match settings {
+        Some(settings) => {
+            let told = settings.iter().take(MOST_PARTS).filter_map(plain);
+            process.given_up.extend(told.map(|setting| (setting, error.clone())));
+        }
+        None => process.faults.push(error),
+    }
+    Some(())
+}
+
 pub fn applied(record: &Value) -> Option<AppliedLevel> {
     Some(AppliedLevel {
         setting: text(record, "setting")?,

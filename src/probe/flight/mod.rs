@@ -171,7 +171,7 @@ impl Reader {
             "load" => process.loads.push(PathBuf::from(text(record, "path")?)),
             "given" => process.given.push(fields::given(record)?),
             "interrupted" => process.interrupted = true,
-            "fault" => process.faults.push(format!("{}: {}", text(record, "where")?, text(record, "error")?)),
+            "fault" => fields::fault(process, record)?,
             "end" => process.ended = Some(text(record, "why")?),
             _ => {} // a record of a later version
         }
