@@ -1,7 +1,8 @@
 """How, when and from which line each global generator was seeded; read only."""
 import sys
 
-from repro_audit_shim import core, frames, hooks, record
+from repro_audit_shim import core, frames, guards, hooks, record
+from repro_audit_shim.guards import compiling
 
 LIMIT = 64
 _count = [0]
@@ -10,6 +11,7 @@ seeded = []  # called after each seeding
 
 def arm():
     """Watches the seeding functions of each library once it is there."""
+    hooks.after_import("torch", guards.arm)
     hooks.after_import("random", _python)
     hooks.after_import("numpy.random", _numpy)
     hooks.after_import("torch", _torch)
@@ -65,6 +67,8 @@ def _used(generator):
 def _wrap(generator, how):
     def make(original):
         def seed(*args, **kwargs):
+            if compiling[0]():
+                return original(*args, **kwargs)
             value = args[0] if args else next(iter(kwargs.values()), None)
             note(generator, how, value)
             try:

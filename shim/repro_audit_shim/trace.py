@@ -6,7 +6,8 @@ that a killed process still tells, and once more with its count at the end.
 import os
 import sys
 
-from repro_audit_shim import core, frames, hooks, record
+from repro_audit_shim import core, frames, guards, hooks, record
+from repro_audit_shim.guards import compiling
 
 LIMIT = 400
 TOLD_AGAIN = (2, 16, 256)  # a run that is stopped never tells its final counts
@@ -34,6 +35,7 @@ def arm():
     pid = os.getpid()
     atexit.register(lambda: os.getpid() == pid and finish())
     core.finish_trace = finish
+    hooks.after_import("torch", guards.arm)
     for source, hook in HOOKS.items():
         if core.tracing(source):
             hook()
@@ -93,7 +95,7 @@ def finish():
 def _watch(source, what, kind, direct=False, when=None):
     def make(original):
         def call(*args, **kwargs):
-            if when is None or when(*args, **kwargs):
+            if not compiling[0]() and (when is None or when(*args, **kwargs)):
                 note(source, what, kind, direct)
             return original(*args, **kwargs)
 
@@ -129,7 +131,7 @@ def _torch():
             return kwargs.get("generator") is None
 
         for name in TORCH:
-            core.replace(torch, name, _watch("seed.torch", "torch." + name, "draw", when=default))
+            guards.replace(torch, name, _watch("seed.torch", "torch." + name, "draw", when=default))
         for name in TENSOR:
             core.replace(torch.Tensor, name, _watch("seed.torch", "Tensor." + name, "draw", when=default))
         core.replace(torch.nn.functional, "dropout", _watch("seed.torch", "dropout", "draw"))
@@ -153,7 +155,7 @@ def _generator():
         def make(name):
             def outer(original):
                 def call(self, *args):
-                    if self is not torch.default_generator:
+                    if not compiling[0]() and self is not torch.default_generator:
                         note("dataloader.generator", "Generator." + name, "seed")
                     return original(self, *args)
 
@@ -321,7 +323,7 @@ def _race():
 def _uninitialised():
     def hook(torch):
         for name in ("empty", "empty_like", "empty_strided"):
-            core.replace(torch, name, _watch("uninitialised", "torch." + name, "create", direct=True))
+            guards.replace(torch, name, _watch("uninitialised", "torch." + name, "create", direct=True))
         for name in ("new_empty",):
             core.replace(torch.Tensor, name, _watch("uninitialised", "Tensor." + name, "create", direct=True))
 

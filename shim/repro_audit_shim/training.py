@@ -2,6 +2,7 @@
 import sys
 
 from repro_audit_shim import core, hooks
+from repro_audit_shim.guards import compiling
 
 
 def hook(torch, recorder):
@@ -20,7 +21,7 @@ def _optimizers(module, recorder):
     saw = core.guarded("optimizer built", recorder.saw_optimizer)
 
     def pre(optimizer, args, kwargs):
-        if core.state.disabled or _within_step(optimizer):
+        if compiling[0]() or core.state.disabled or _within_step(optimizer):
             return None
         rest = args[1:] if args and args[0] is optimizer else args
         closure = rest[0] if rest else kwargs.get("closure")
@@ -30,7 +31,8 @@ def _optimizers(module, recorder):
 
         def watched(*a, **k):
             result = closure(*a, **k)
-            after_closure(optimizer)
+            if not compiling[0]():
+                after_closure(optimizer)
             return result
 
         core.dress(watched, closure)
@@ -42,7 +44,7 @@ def _optimizers(module, recorder):
         return args, changed
 
     def post(optimizer, args, kwargs):
-        if not _within_step(optimizer):
+        if not compiling[0]() and not _within_step(optimizer):
             after(optimizer)
 
     if hasattr(module, "register_optimizer_step_pre_hook"):
@@ -54,7 +56,8 @@ def _optimizers(module, recorder):
     def built(original):
         def __init__(self, *args, **kwargs):
             original(self, *args, **kwargs)
-            saw(self)
+            if not compiling[0]():
+                saw(self)
 
         return __init__
 
@@ -107,6 +110,8 @@ def _backward(torch, recorder):
 
     def make(original):
         def backward(*args, **kwargs):
+            if compiling[0]():
+                return original(*args, **kwargs)
             if not core.state.disabled and depth[0] == 0 and not recorder.busy():
                 first = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
                 saw([first] if isinstance(first, torch.Tensor) else list(first or ()))
@@ -129,6 +134,8 @@ def _scaler(module, recorder):
 
     def make(original):
         def step(self, optimizer, *args, **kwargs):
+            if compiling[0]():
+                return original(self, optimizer, *args, **kwargs)
             seen = recorder.step
             result = original(self, optimizer, *args, **kwargs)
             if not core.state.disabled and recorder.step == seen and self.is_enabled():

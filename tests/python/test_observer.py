@@ -130,6 +130,62 @@ for _name, _text in JOBS.items():
     setattr(Observer, "test_" + _name, make(_text))
 
 
+class Compiled(unittest.TestCase):
+    """What the compiler follows into our hooks: the job may forbid it to leave the graph, or take warnings for errors."""
+
+    STEP = """import warnings
+import torch
+if not hasattr(torch, "compiler"):
+    raise SystemExit("skipped: this torch cannot be asked whether it compiles")
+warnings.simplefilter("error", UserWarning)
+torch.manual_seed(0)
+model, xs = torch.nn.Linear(4, 1), torch.randn(8, 4)
+opt = torch.optim.SGD(model.parameters(), 0.1)
+@torch.compile(backend="eager")
+def step():
+    opt.step()
+for i in range(3):
+    opt.zero_grad(); loss = model(xs).pow(2).mean(); loss.backward(); step(); print("loss", loss.item().hex())
+"""
+    GRAPH = """import torch
+if not hasattr(torch, "compiler"):
+    raise SystemExit("skipped: this torch cannot be asked whether it compiles")
+torch.manual_seed(0)
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.drop = torch.nn.Linear(4, 4), torch.nn.Dropout(0.5)
+    def forward(self, x):
+        y = self.drop(self.linear(x))
+        y = y + torch.rand_like(y) + torch.empty_like(y).normal_() + y.new_empty(4).fill_(1) + torch.randn(4)
+        return y.pow(2).mean()
+model, xs = Net(), torch.randn(8, 4)
+opt = torch.optim.SGD(model.parameters(), 0.1)
+compiled = torch.compile(model, fullgraph=True, backend="eager")
+for i in range(3):
+    opt.zero_grad(); loss = compiled(xs); loss.backward(); opt.step(); print("loss", loss.item().hex())
+"""
+
+    def same(self, job, **asked):
+        plain = support.run(job, shim=False)
+        if plain.err.startswith("skipped: "):
+            self.skipTest(plain.err.strip())
+        seen = support.run(job, **asked)
+        self.assertEqual((plain.code, plain.out), (0, seen.out), plain.err + seen.err)
+        self.assertNotIn("repro_audit_shim", seen.err)
+        self.assertEqual(seen.records("fault"), [])
+
+    def test_step(self):
+        self.same(self.STEP)
+
+    def test_whole_graph_while_traced(self):
+        self.same(self.GRAPH, trace=["seed.torch", "uninitialised"])
+
+    def test_whole_graph_while_memory_is_held(self):
+        self.same(self.GRAPH, level="off", settings={"uninitialised": "zero"})
+
+
+
 class Steps(unittest.TestCase):
     """What the records say."""
 

@@ -3,7 +3,8 @@
 Tensors are zeroed for every caller, since libraries hand them on; NumPy arrays
 only where the user's code asks for them.
 """
-from repro_audit_shim import core, frames, hooks, settings
+from repro_audit_shim import core, frames, guards, hooks, settings
+from repro_audit_shim.guards import compiling
 
 TORCH = ("empty", "empty_like", "empty_strided", "empty_permuted")
 TENSOR = ("new_empty", "new_empty_strided")
@@ -24,7 +25,7 @@ def arm(levels):
 
 
 def _torch(torch, level):
-    compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
+    guards.arm(torch)
 
     def zeroed(t):
         if isinstance(t, torch.Tensor) and t.device.type != "meta" and not core.released(__name__):
@@ -35,13 +36,14 @@ def _torch(torch, level):
 
     def make(original):
         def empty(*args, **kwargs):
-            made = original(*args, **kwargs)
-            return made if compiling() else zeroed(made)
+            if compiling[0]():
+                return original(*args, **kwargs)
+            return zeroed(original(*args, **kwargs))
 
         return empty
 
     for name in TORCH:
-        core.replace(torch, name, make)
+        guards.replace(torch, name, make)
     for name in TENSOR:
         core.replace(torch.Tensor, name, make)
     _legacy(torch, zeroed)
