@@ -123,8 +123,7 @@ def disturbed(setting, level):
     return disturb.level(setting, level)
 
 
-_HOLDS = "repro_audit_shim.settings."
-_DISTURBS = "repro_audit_shim.disturb"
+_HOLDS = ("repro_audit_shim.settings", "repro_audit_shim.disturb")
 
 
 def released(module):
@@ -138,7 +137,7 @@ def over(module):
 
 
 def _is_hold(module):
-    return module.startswith(_HOLDS) or module == _DISTURBS
+    return module.startswith(_HOLDS)
 
 
 def fault(where, error, of=""):
@@ -151,7 +150,7 @@ def fault(where, error, of=""):
             state.released.add(of)
             from repro_audit_shim import settings
 
-            item["settings"] = settings.held_by(of[len(_HOLDS):])
+            item["settings"] = settings.held_by(of)
         else:
             state.disabled = True
         from repro_audit_shim import record

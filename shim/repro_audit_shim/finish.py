@@ -27,9 +27,6 @@ def _close(why):
     if _recorder is not None:
         _recorder.flush(wait=True)
     if record._File.pid == record._getpid() or _recorder is not None and _recorder.step:
-        from repro_audit_shim import settings
-
-        settings.read_back_again("end")
         record.write({"r": "end", "why": why, "steps": _recorder.step if _recorder else 0,
                       "outputs": _recorder.output_number if _recorder else 0})
 

@@ -225,9 +225,6 @@ class Recorder:
                 "cudnn.benchmark": torch._C._get_cudnn_benchmark(),
                 "cudnn.deterministic": torch._C._get_cudnn_deterministic(),
             }})
-        from repro_audit_shim import settings
-
-        settings.read_back_again()
 
     # -- writing ---------------------------------------------------------------
 

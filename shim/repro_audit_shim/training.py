@@ -47,11 +47,7 @@ def _optimizers(module, recorder):
         if not compiling[0]() and not _within_step(optimizer):
             after(optimizer)
 
-    if hasattr(module, "register_optimizer_step_pre_hook"):
-        module.register_optimizer_step_pre_hook(pre)
-        module.register_optimizer_step_post_hook(post)
-    else:
-        _old_optimizers(module, pre, post)
+    around_steps(module, pre, post)
 
     def built(original):
         def __init__(self, *args, **kwargs):
@@ -62,6 +58,16 @@ def _optimizers(module, recorder):
         return __init__
 
     core.replace(module.Optimizer, "__init__", built)
+
+
+def around_steps(module, pre, post=None):
+    """Calls `pre` and `post` before and after the `step` of every optimizer."""
+    if hasattr(module, "register_optimizer_step_pre_hook"):
+        module.register_optimizer_step_pre_hook(pre)
+        if post is not None:
+            module.register_optimizer_step_post_hook(post)
+    else:
+        _old_optimizers(module, pre, post or (lambda optimizer, args, kwargs: None))
 
 
 def _within_step(optimizer):

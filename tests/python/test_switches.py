@@ -68,6 +68,29 @@ print("result", torch.get_num_threads(), torch.backends.cudnn.benchmark, torch.c
             told = ran.records("apply")[-1]
             self.assertEqual((told["setting"], told["asked"], told["ok"]), ("device", level, False), told)
 
+    def test_are_read_back_at_the_first_step_and_at_the_end_without_a_recording(self):
+        job = TRAIN + """
+torch.set_num_threads.__wrapped__(2)
+train(data())
+torch.set_num_threads.__wrapped__(1)
+"""
+        ran = support.run(job, level="off", settings={"threads": "1"})
+        self.assertEqual((ran.code, ran.err, ran.records("step")), (0, "", []))
+        told = [(r["phase"], r["read_back"], r["ok"]) for r in ran.records("apply")]
+        self.assertEqual(told, [("import", "1", True), ("step", "2", False), ("end", "1", True)])
+
+    def test_a_job_that_stays_on_the_cpu_does_not_have_the_level_of_a_card(self):
+        for ends, phase in (("train(data())", "step"), ("torch.nn.Linear(2, 2)(torch.ones(2))", "end")):
+            job = TRAIN + """
+torch.cuda.is_available = lambda: True
+from repro_audit_shim.settings import flags
+flags._on_card(torch, "device", "cuda")
+%s
+""" % ends
+            ran = support.run(job, level="off", settings={"threads": "1"})
+            told = [(r["phase"], r["read_back"]) for r in ran.records("apply") if r["setting"] == "device" and not r["ok"]]
+            self.assertIn((phase, "cpu"), told, ran.err)
+
     def test_announce_nondeterministic_operations_without_a_word_to_the_job(self):
         job = TRAIN + """
 import warnings

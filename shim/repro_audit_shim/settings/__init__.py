@@ -3,7 +3,7 @@
 A family is imported only when one of its settings is asked for. A setting whose
 level cannot be applied answers `ok: false` with the reason; nothing is guessed.
 """
-from repro_audit_shim import core, record
+from repro_audit_shim import core, hooks, record
 
 FAMILIES = {
     "seed.python": "seeds",
@@ -37,10 +37,11 @@ OUTSIDE = ("env.", "arg.")
 SHARED = {"turns": ("race",), "clock": ("seed.worker",), "seeds": ("entropy",)}  # families that others use as well
 
 _readers = {}
+_read_in = set()
 
 
 def arm():
-    """Imports the families needed and lets each arm its hooks."""
+    """Imports the families needed and lets each arm its hooks; levels are read again at the first step and at the end."""
     asked = {}
     for name, level in list(core.state.settings.items()):
         known = ALIASES.get(name, name)
@@ -56,12 +57,36 @@ def arm():
     for family in sorted(asked):
         module = __import__("repro_audit_shim.settings." + family, fromlist=["arm"])
         module.arm(asked[family])
+    if asked:
+        import atexit
+
+        hooks.after_import("torch.optim.optimizer", _before_first_step)
+        atexit.register(_at_exit, record._getpid())
 
 
-def held_by(family):
-    """The settings asked for that this family holds or helps to hold."""
+def _before_first_step(module):
+    from repro_audit_shim import guards, training
+
+    hooks.after_import("torch", guards.arm)
+    compiling = guards.compiling
+
+    def pre(optimizer, args, kwargs):
+        if not compiling[0]() and not stepped():
+            read_back_again("step")
+
+    training.around_steps(module, pre)
+
+
+def _at_exit(pid):
+    if record._getpid() == pid:
+        read_back_again("end")
+
+
+def held_by(module):
+    """The settings asked for that this module of ours holds or helps to hold: this one here, all of them."""
+    family = module.split(".")[-1]
     return sorted(name for name in core.state.settings
-                  if FAMILIES.get(name) == family or name in SHARED.get(family, ()))
+                  if module == __name__ or FAMILIES.get(name) == family or name in SHARED.get(family, ()))
 
 
 def readable(setting, level, read, expected=None, note=None):
@@ -79,8 +104,16 @@ def refuse(setting, level, why):
     record.applied(setting, level, None, False, why)
 
 
-def read_back_again(phase="step"):
-    """Reads every level again: at the first step, and at the end."""
+def stepped():
+    """Has an optimizer of this process begun its first step?"""
+    return ("step", record._getpid()) in _read_in
+
+
+def read_back_again(phase):
+    """Reads every level again, once in each phase."""
+    if (phase, record._getpid()) in _read_in:
+        return
+    _read_in.add((phase, record._getpid()))
     for setting in list(_readers):
         _read(setting, phase)
 

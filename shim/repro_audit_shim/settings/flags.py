@@ -218,19 +218,33 @@ def _on_card(torch, setting, level):
     if not torch.cuda.is_available():
         return settings.refuse(setting, level, "no CUDA device")
 
+    called = _first_call(torch)
+
     def idle():
         """Has this process computed, and not on a card?"""
-        from repro_audit_shim import steps
-
-        recorder = steps.current
-        computed = recorder is not None and (recorder.first_steps or recorder.output_number)
-        return bool(computed) and not torch.cuda.is_initialized()
+        return bool(settings.stepped() or called[0]) and not torch.cuda.is_initialized()
 
     def note():
         return "the job computes on the CPU though a card is there; put {device} where its command takes the device" \
             if idle() else None
 
     return settings.readable(setting, level, lambda: "cpu" if idle() else level, level, note)
+
+
+def _first_call(torch):
+    """Becomes true when a module is called; that is all there is to see where nothing is trained."""
+    module = torch.nn.Module
+    original = module.__call__
+    called = [False]
+
+    def __call__(self, *args, **kwargs):
+        called[0] = True
+        if module.__call__ is __call__:
+            module.__call__ = original
+        return original(self, *args, **kwargs)
+
+    module.__call__ = core.dress(__call__, original)
+    return called
 
 
 def _device(torch, setting, level):
