@@ -20,12 +20,10 @@ class State:
         self.record_dir = None
         self.level = "off"
         self.settings = {}
-        self.stop_after_step = None
         self.trace = ()
         self.began = None
         self.told = None
         self.drill = None
-        self.leaves = False
         self.resume = None
         self.kill = None
         self.disturb = False
@@ -74,11 +72,9 @@ def load(path):
     state.settings = {
         k: v for k, v in (told.get("settings") or {}).items() if v not in LEFT_ALONE
     }
-    state.stop_after_step = told.get("stop_after_step")
     state.trace = tuple(told.get("trace") or ())
     state.began, state.told = told.get("began"), path
     state.drill = told.get("drill")
-    state.leaves = bool(told.get("leaves"))
     state.resume = told.get("resume")
     state.kill = told.get("kill")
     state.disturb = bool(told.get("disturb"))

@@ -32,8 +32,7 @@ def _begin(instructions):
     from repro_audit_shim import settings
 
     settings.arm()
-    if core.recording() or core.state.trace or core.state.stop_after_step is not None or core.state.drill \
-            or core.state.resume or core.state.kill:
+    if core.recording() or core.state.trace or core.state.drill or core.state.resume or core.state.kill:
         from repro_audit_shim import seeds
 
         seeds.arm()

@@ -108,16 +108,12 @@ pub struct Instructions {
     pub detail: Detail,
     /// The levels to apply from inside.
     pub settings: BTreeMap<SettingId, Level>,
-    /// End the process quietly after this many steps of its first optimizer.
-    pub stop_after_step: Option<u64>,
     /// Sources of variation whose lines in the user's code are wanted.
     pub trace: Vec<String>,
     /// A file that was written when the audit began: what changed since is what its runs left.
     pub began: Option<PathBuf>,
     /// The step, counted from 0, whose operations are wanted one by one.
     pub drill: Option<u64>,
-    /// Digests of every single tensor at every step, not only at the first.
-    pub leaves: bool,
     /// What to keep at a checkpoint, and what to give back after one.
     pub checkpoint: Option<Checkpoint>,
     /// When to end the process.
@@ -240,11 +236,9 @@ fn written(record: &Path, instructions: &Instructions) -> String {
         "record": record.display().to_string(),
         "level": instructions.detail.word(),
         "settings": settings,
-        "stop_after_step": instructions.stop_after_step,
         "trace": instructions.trace,
         "began": instructions.began.as_ref().map(|file| file.display().to_string()),
         "drill": instructions.drill.map(|step| json!({ "step": step })),
-        "leaves": instructions.leaves,
         "resume": instructions.checkpoint.as_ref().map(|asked| json!({
             "keep": asked.keep,
             "step": asked.step,

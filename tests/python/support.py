@@ -78,7 +78,7 @@ def run(command, shim=True, env=None, cwd=None, level="full", settings=None, tim
             record = Path(keep or Path(tmp, "record"))
             record.mkdir(parents=True, exist_ok=True)
             told = {"version": 1, "record": str(record), "level": level, "settings": settings or {},
-                    "stop_after_step": None, "trace": [], "drill": None, "kill": None}
+                    "trace": [], "drill": None, "kill": None}
             told.update(more)
             instructions = Path(tmp, "instructions.json")
             instructions.write_text(json.dumps(told))

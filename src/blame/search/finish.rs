@@ -185,7 +185,6 @@ impl Search {
         })
     }
 
-    /// Without loader workers the runs agree: the cause is in the workers, and only the record can tell which.
     /// What a probe told, with which the runs agree.
     fn where_to_look(&self, probe: &SettingId) -> Vec<Cause> {
         match probe.as_str() {
@@ -215,6 +214,7 @@ impl Search {
         unknown
     }
 
+    /// Without loader workers the runs agree: the cause is in the workers, and only the record can tell which.
     fn behind_the_workers(&self) -> Vec<Cause> {
         let seen = "with num_workers=0 the runs agree, so the cause is in the loader's workers".to_owned();
         let unordered = self.points_to("race");

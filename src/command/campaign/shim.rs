@@ -28,7 +28,6 @@ impl Campaign<'_> {
             checkpoint: recording.checkpoint,
             kill: recording.kill,
             disturb: recording.disturbed_from.is_some(),
-            ..Instructions::default()
         };
         for trial in trials {
             let asked = trial.launch.environment.get("PYTHONPATH").cloned();
