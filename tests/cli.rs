@@ -813,6 +813,32 @@ fn a_job_without_torch_is_told_the_line_that_draws_unseeded() {
     assert_eq!(report["blame"]["runs_used"], 8, "{report:#}");
 }
 
+#[test]
+fn a_seed_of_the_jobs_own_is_no_level_that_was_asked_for_and_yet_holds_for_the_search() {
+    let case = Case::new();
+    case.write(
+        "job.py",
+        "import os, random\n\
+         random.seed(5)\n\
+         for step in range(9):\n    \
+         print('step', step, 'loss', random.random())\n",
+    );
+    let vary = ["run", "--times", "2", "--policy", "invariant", "--vary", "seed.python=0,1", "--format", "json"];
+    let (exit, seen) = report(&case.run(&[&vary[..], &["--", "python3", "job.py"]].concat()));
+    assert_eq!(exit, 3, "{seen:#}");
+    assert!(seen.to_string().contains("the job seeds it itself at"), "{seen:#}");
+    case.write(
+        "job.py",
+        "import os, random\n\
+         random.seed(5)\n\
+         for step in range(9):\n    \
+         print('step', step, 'loss', random.random() + os.urandom(1)[0])\n",
+    );
+    let (exit, seen) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
+    assert_eq!((exit, &seen["blame"]["causes"][0]["id"]), (1, &"entropy".into()), "{seen:#}");
+    assert!(!seen["blame"].to_string().contains("not held: seed.python"), "{seen:#}");
+}
+
 /// A job that prints numbers of a seeded generator, after these lines.
 fn seeded(before: &str) -> String {
     format!(

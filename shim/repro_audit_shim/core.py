@@ -210,6 +210,7 @@ def replace(owner, name, make):
     if not isinstance(original, (type(fault), type)) and not isinstance(owner, type):
         replacement = Plain(replacement)
     setattr(owner, name, dress(replacement, original))
+    _placed.setdefault(make.__module__, {})[id(owner), name] = owner, replacement
     return True
 
 
@@ -230,7 +231,42 @@ def replace_in_type(kind, name, make):
         if isinstance(candidate, dict) and candidate.get(name) is original:
             candidate[name] = replacement
             ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
+            _placed.setdefault(make.__module__, {})[id(kind), name] = kind, replacement
             return kind.__dict__.get(name) is replacement
+    return False
+
+
+_placed = {}  # by module of ours: what it put where
+
+
+def displaced(module):
+    """The names behind which this module of ours no longer stands, because the job put something of its own there."""
+    gone = []
+    for (_, name), (owner, replacement) in _placed.get(module, {}).items():
+        now = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
+        if not _leads_to(now, replacement):
+            gone.append("%s.%s" % (owner.__name__, name))
+    return gone
+
+
+def _leads_to(now, replacement):
+    """Does what stands there call our replacement in the end, as far as a wrapper shows what it wraps?"""
+    queue, seen = [now], 0
+    while queue and seen < 64:
+        one = queue.pop(0)
+        if one is replacement:
+            return True
+        seen += 1
+        for name in ("__wrapped__", "_function", "__func__", "func"):
+            inner = getattr(one, name, None)
+            if inner is not None:
+                queue.append(inner)
+        for cell in getattr(one, "__closure__", None) or ():
+            try:
+                if callable(cell.cell_contents) or isinstance(cell.cell_contents, classmethod):
+                    queue.append(cell.cell_contents)
+            except ValueError:  # not filled yet
+                pass
     return False
 
 

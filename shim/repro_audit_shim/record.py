@@ -127,10 +127,13 @@ def entered():
         pass
 
 
-def applied(setting, level, read_back, ok, note=None, phase="import"):
-    """Says how a level asked for turned out, as read back from inside."""
-    write({"r": "apply", "setting": setting, "asked": str(level), "read_back": read_back,
-           "ok": bool(ok), "note": note, "phase": phase}, even_disabled=True)
+def applied(setting, level, read_back, ok, note=None, phase="import", by_job=False):
+    """Says how a level asked for turned out, as read back from inside; `by_job`: another one holds the source as still."""
+    item = {"r": "apply", "setting": setting, "asked": str(level), "read_back": read_back,
+            "ok": bool(ok), "note": note, "phase": phase}
+    if by_job:
+        item["by_job"] = True
+    write(item, even_disabled=True)
 
 
 def overridden(setting, value, place):

@@ -222,8 +222,10 @@ pub struct AppliedLevel {
     pub ok: bool,
     /// A remark.
     pub note: Option<String>,
-    /// When it was read: `start`, `import`, `loader`, `step`, `end`.
+    /// When it was read: `start`, `import`, `loader`, `step`, `end`, `job` where the job did something to it.
     pub phase: String,
+    /// Did the job put a fixed level of its own in its place? The source is held still then, only not at our level.
+    pub by_job: bool,
 }
 
 /// A level that the job asked for and did not get.

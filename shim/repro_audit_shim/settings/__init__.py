@@ -41,7 +41,7 @@ _read_in = set()
 
 
 def arm():
-    """Imports the families needed and lets each arm its hooks; levels are read again at the first step and at the end."""
+    """Imports the families needed and lets each arm its hooks; reads again at the first step and at the end."""
     asked = {}
     for name, level in list(core.state.settings.items()):
         known = ALIASES.get(name, name)
@@ -89,14 +89,30 @@ def held_by(module):
                   if module == __name__ or FAMILIES.get(name) == family or name in SHARED.get(family, ()))
 
 
-def readable(setting, level, read, expected=None, note=None):
+def readable(setting, level, read, expected=None, note=None, by_job=None):
     """Records the first read-back now and remembers how to read again at the first step and the end.
 
     `read()` answers the level in effect as text, None where there is none; `expected` is
-    what it should say; `note` is a remark, or a function that makes one.
+    what it should say; `note` is a remark, or a function that makes one; `by_job()` says
+    where the job has put a fixed level of its own in place of ours, None where it has not.
     """
-    _readers[setting] = (level, read, expected, note)
+    _readers[setting] = (level, read, expected, note, by_job)
     _read(setting, "import")
+
+
+def readable_in_place(setting, level, note, *families):
+    """As `readable`, for a level that is nothing but what these modules put in place: is all of it still there?"""
+
+    def gone():
+        return [name for family in families for name in core.displaced("%s.%s" % (__name__, family))]
+
+    def read():
+        return None if gone() else level
+
+    def told():
+        return "the job itself replaces " + ", ".join(gone()[:4]) if gone() else note()
+
+    readable(setting, level, read, note=told)
 
 
 def refuse(setting, level, why):
@@ -119,12 +135,13 @@ def read_back_again(phase):
 
 
 def _read(setting, phase):
-    level, read, expected, note = _readers[setting]
+    level, read, expected, note, by_job = _readers[setting]
     try:
-        seen = read()
+        own = by_job and by_job()
+        seen = None if own else read()
     except Exception as error:
         record.applied(setting, level, None, False, "read-back failed: %r" % (error,), phase)
         return
     ok = seen is not None and (expected is None or str(seen) == str(expected))
-    note = note() if callable(note) else note
-    record.applied(setting, level, seen, ok, note, phase)
+    note = own or (note() if callable(note) else note)
+    record.applied(setting, level, seen, ok, note, phase, by_job=bool(own))

@@ -36,7 +36,7 @@ def arm(levels):
         pass
     _only_workers[0] = False
     _install()
-    settings.readable("clock", level, lambda: level, note=lambda: "%d reads held so far in this process" % _reads[0])
+    settings.readable_in_place("clock", level, lambda: "%d reads held so far in this process" % _reads[0], "clock")
 
 
 def arm_for_workers():

@@ -49,8 +49,8 @@ def arm(levels):
     hooks.after_import("numpy.random", _numpy)
     hooks.after_import("torch", _torch)
     for setting in _level:
-        settings.readable(setting, levels[setting], lambda level=levels[setting]: str(level),
-                          note=lambda s=setting: "%d values held so far in this process" % _counts.get(s, 0))
+        settings.readable_in_place(setting, str(levels[setting]), lambda s=setting: (
+            "%d values held so far in this process" % _counts.get(s, 0)), "entropy")
 
 
 def _salt():

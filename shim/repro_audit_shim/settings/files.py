@@ -36,8 +36,8 @@ def arm(levels):
         hooks.after_import("uuid", _uuid)
         hooks.after_import("secrets", _secrets)
         hooks.after_import("tempfile", _tempfile)
-    settings.readable("order.filesystem", level, lambda: level, note=lambda: (
-        "%d listings and %d made-up names held so far in this process" % (_listings[0], _names[0])))
+    settings.readable_in_place("order.filesystem", level, lambda: (
+        "%d listings and %d made-up names held so far in this process" % (_listings[0], _names[0])), "files")
 
 
 def _ordered(items, key=None):

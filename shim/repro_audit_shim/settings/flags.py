@@ -193,7 +193,11 @@ def _compile(torch, setting, level):
     core.replace(torch, "compile", identity)
     if hasattr(torch.nn.Module, "compile"):
         core.replace(torch.nn.Module, "compile", lambda original: lambda self, *a, **k: None)
-    return settings.readable(setting, level, lambda: "off", "off")
+
+    def read():
+        return "on" if "torch.compile" in core.displaced(__name__) else "off"
+
+    return settings.readable(setting, level, read, "off")
 
 
 CHOSEN = "REPRO_AUDIT_CHOSEN_CARD"

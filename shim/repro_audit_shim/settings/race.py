@@ -31,8 +31,9 @@ def arm(levels):
 
     hooks.after_import("threading", turns.arm)
     hooks.after_import("multiprocessing.process", _processes)
-    settings.readable("race", level, lambda: level, note=lambda: (
-        "%d places forced into order so far; processes only until they wait for one another" % _forced[0]))
+    settings.readable_in_place("race", level, lambda: (
+        "%d places forced into order so far; processes only until they wait for one another" % _forced[0]),
+        "race", "turns")
 
 
 def _counted(value):

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::Campaign;
 use crate::command::order::Recording;
-use crate::command::proof::proof;
+use crate::command::proof::{Purpose, proof};
 use crate::compare;
 use crate::error::Result;
-use crate::model::{SettingId, Status, Trial};
+use crate::model::{Level, SettingId, Status, Trial};
 use crate::plan::Applied;
 use crate::probe::{self, Instructions, Shim};
 
@@ -76,6 +76,11 @@ impl Campaign<'_> {
     pub(super) fn read_back(&mut self, ids: &[String], applied: &Applied) -> Vec<(SettingId, String)> {
         let mut failed: Vec<(SettingId, String)> = Vec::new();
         let flights = &self.flights;
+        let treatments = &self.request.treatments;
+        let purpose = |setting: &SettingId, level: &Level| {
+            let typed = treatments.iter().any(|treatment| treatment.settings.get(setting) == Some(level));
+            if typed { Purpose::Level } else { Purpose::Hold }
+        };
         for run in self.runs.iter_mut().filter(|run| ids.contains(&run.id) && run.status != Status::Skipped) {
             run.read_back.extend(applied.read_back.clone());
             for (setting, level) in &applied.shim {
@@ -84,7 +89,7 @@ impl Campaign<'_> {
                     run.read_back.insert(setting.clone(), carried.clone());
                     continue;
                 }
-                match proof(flight, setting, level) {
+                match proof(flight, setting, level, purpose(setting, level)) {
                     Ok(level) => {
                         run.read_back.insert(setting.clone(), level);
                     }

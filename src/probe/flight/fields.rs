@@ -92,6 +92,7 @@ pub fn applied(record: &Value) -> Option<AppliedLevel> {
         ok: record.get("ok")?.as_bool()?,
         note: text(record, "note"),
         phase: text(record, "phase").unwrap_or_default(),
+        by_job: record.get("by_job").and_then(Value::as_bool).unwrap_or(false),
     })
 }
 
