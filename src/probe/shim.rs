@@ -57,6 +57,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/settings/flags.py",
     "repro_audit_shim/settings/loader.py",
     "repro_audit_shim/settings/memory.py",
+    "repro_audit_shim/settings/progress.py",
     "repro_audit_shim/settings/race.py",
     "repro_audit_shim/settings/seeds.py",
     "repro_audit_shim/settings/turns.py",

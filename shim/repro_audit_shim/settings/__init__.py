@@ -34,7 +34,7 @@ FAMILIES = {
 ALIASES = {"dataloader.num_workers": "num_workers", "dataloader.batch_size": "batch_size",
            "op.nondeterministic": "deterministic_algorithms"}
 OUTSIDE = ("env.", "arg.")
-SHARED = {"turns": ("race",), "clock": ("seed.worker",), "seeds": ("entropy",)}  # families that others use as well
+SHARED = {"turns": ("race",), "progress": ("race",), "clock": ("seed.worker",), "seeds": ("entropy",)}  # families that others use as well
 
 _readers = {}
 _read_in = set()

@@ -1,15 +1,19 @@
 """race: whatever threads and processes decide is forced into one order.
 
-Pools get one worker, `as_completed` and `imap_unordered` follow the order of
+Pools get one worker, and more only where a task waits for one that has not begun; `as_completed` and `imap_unordered` follow the order of
 submission, loaders hand out batches in order. Threads that run the user's code
 take turns (see `turns`). Processes that the user's code starts run one after
 the other, until one of them waits for another or joins a process group.
 """
+import os
 import sys
+import time
 
 from repro_audit_shim import core, frames, hooks, record, settings
+from repro_audit_shim.settings import progress
 
 _forced = [0]
+_real_sleep = time.sleep
 _sequence = [0]
 
 
@@ -22,18 +26,23 @@ def arm(levels):
         settings.refuse("race", level, "the level is ordered")
         return
     hooks.after_import("concurrent.futures._base", _futures)
-    hooks.after_import("concurrent.futures.thread", lambda m: _pool(m.ThreadPoolExecutor))
+    hooks.after_import("concurrent.futures.thread", lambda m: _pool(m.ThreadPoolExecutor, True))
     hooks.after_import("concurrent.futures.process", lambda m: _pool(m.ProcessPoolExecutor))
     hooks.after_import("concurrent.futures", _futures_package)
     hooks.after_import("multiprocessing.pool", _multiprocessing_pool)
     hooks.after_import("torch.utils.data.dataloader", _loader)
     from repro_audit_shim.settings import turns
 
-    hooks.after_import("threading", turns.arm)
+    batons = []
+    hooks.after_import("threading", lambda m: batons.append(turns.arm(m)))
     hooks.after_import("multiprocessing.process", _processes)
-    settings.readable_in_place("race", level, lambda: (
-        "%d places forced into order so far; processes only until they wait for one another" % _forced[0]),
-        "race", "turns")
+
+    def note():
+        passed = sum(baton.passed for baton in batons) + _grown[0]
+        return "%d places forced into order so far; processes only until they wait for one another%s" % (
+            _forced[0], "; %d waits that no order could be kept in" % passed if passed else "")
+
+    settings.readable_in_place("race", level, note, "race", "turns")
 
 
 def _counted(value):
@@ -41,14 +50,29 @@ def _counted(value):
     return value
 
 
-def _pool(kind):
+def _pool(kind, threads=False):
     def init(original):
         def __init__(self, max_workers=None, *args, **kwargs):
             if not core.released(__name__) and _from_user():
-                max_workers = _counted(1)
+                asked, max_workers = max_workers, _counted(1)
+                if threads:
+                    _may_grow(self, asked or min(32, (os.cpu_count() or 1) + 4), _Executor)
             original(self, max_workers, *args, **kwargs)
 
         return __init__
+
+    def shutdown(original):
+        def shutdown(self, wait=True, **kwargs):
+            if not wait or not hasattr(self, "_repro_audit_asked"):
+                return original(self, wait, **kwargs)
+            original(self, False, **kwargs)
+            while True:  # threads may still be added, which the original's walk over them could not bear
+                alive = [thread for thread in list(self._threads) if thread.is_alive()]
+                if not alive:
+                    return None
+                alive[0].join(0.05)
+
+        return shutdown
 
     def submit(original):
         def submit(self, *args, **kwargs):
@@ -61,6 +85,114 @@ def _pool(kind):
 
     core.replace(kind, "__init__", init)
     core.replace(kind, "submit", submit)
+    if threads:
+        core.replace(kind, "shutdown", shutdown)
+
+
+# -- pools whose tasks wait for one another ---------------------------------------
+
+_growing = []
+_grown = [0]
+_looking = [None]
+
+
+def _may_grow(pool, asked, kind):
+    """One worker is too few where its task waits for one behind it: such a pool gets another, up to what was asked for."""
+    import _thread
+
+    if asked < 2 or hasattr(pool, "_repro_audit_asked"):
+        return
+    pool._repro_audit_asked = asked
+    _growing.append(kind(pool))
+    if _looking[0] != record._getpid():
+        _looking[0] = record._getpid()
+        del _growing[:-1]  # a forked child's parent looks after the others
+        _thread.start_new_thread(_look_after, (_looking[0],))  # unseen by `threading`
+
+
+def _look_after(pid):
+    while _growing and record._getpid() == pid:
+        _real_sleep(progress.GAP)
+        for grower in list(_growing):
+            try:
+                if not grower.look():
+                    _growing.remove(grower)
+            except Exception as error:
+                _growing.remove(grower)
+                core.fault("pool", error, __name__)
+    if _looking[0] == pid:
+        _looking[0] = None
+
+
+class _Grower:
+    """Looks whether all workers of a pool wait while tasks are queued."""
+
+    def __init__(self, pool):
+        import weakref
+
+        self.pool, self.watch, self.begun = weakref.ref(pool), progress.Watch(), False
+
+    def look(self):
+        """False where the pool is gone."""
+        pool = self.pool()
+        if pool is None:
+            return False
+        workers = self.workers(pool)
+        if not workers:
+            return not self.begun
+        self.begun = True
+        if self.queued(pool) and len(workers) < pool._repro_audit_asked:
+            marks = [self.mark(worker) for worker in workers]
+            patience = progress.PATIENCE if all(map(self.certain, workers)) else progress.LONG
+            if self.watch.stuck(len(workers), None if None in marks else tuple(marks), patience):
+                _grown[0] += 1
+                self.grow(pool)
+        return True
+
+    @staticmethod
+    def mark(worker):
+        if not hasattr(worker, "native_id"):
+            return progress.process(worker.pid)
+        frame = sys._current_frames().get(worker.ident)
+        if frame is not None and frame.f_code.co_name == "sleep":
+            return None
+        return progress.thread(worker.native_id, worker.ident)
+
+    @staticmethod
+    def certain(worker):
+        """Does it wait for another thread, as far as Python shows?"""
+        frame = sys._current_frames().get(getattr(worker, "ident", None)) if hasattr(worker, "native_id") else None
+        return frame is not None and os.path.basename(frame.f_code.co_filename) in ("threading.py", "queue.py")
+
+
+class _Executor(_Grower):
+    @staticmethod
+    def workers(pool):
+        return [thread for thread in list(getattr(pool, "_threads", ())) if thread.is_alive()]
+
+    @staticmethod
+    def queued(pool):
+        return pool._work_queue.qsize() > 0 and not (pool._shutdown and pool._work_queue.qsize() == 1)
+
+    @staticmethod
+    def grow(pool):
+        pool._max_workers += 1
+        pool._adjust_thread_count()
+
+
+class _Pool(_Grower):
+    @staticmethod
+    def workers(pool):
+        return [worker for worker in list(getattr(pool, "_pool", ())) if worker.is_alive()]
+
+    @staticmethod
+    def queued(pool):
+        return not pool._inqueue.empty() and pool._state != "TERMINATE"
+
+    @staticmethod
+    def grow(pool):
+        pool._processes += 1
+        pool._repopulate_pool()
 
 
 def _from_user():
@@ -129,7 +261,8 @@ def _multiprocessing_pool(module):
     def init(original):
         def __init__(self, processes=None, *args, **kwargs):
             if not core.released(__name__) and _from_user():
-                processes = _counted(1)
+                asked, processes = processes, _counted(1)
+                _may_grow(self, asked or os.cpu_count() or 1, _Pool)
             original(self, processes, *args, **kwargs)
 
         return __init__
@@ -163,7 +296,6 @@ _previous = []
 
 def _processes(module):
     """A user's process starts once the one started before it has ended, or waits for others."""
-    import os
     import tempfile
 
     def users(process):
@@ -180,8 +312,11 @@ def _processes(module):
             if core.released(__name__) or not users(self):
                 return original(self)
             for earlier, sign in _previous:
+                watch = progress.Watch()
                 while earlier.is_alive() and not os.path.exists(sign):
                     earlier.join(0.02)
+                    if watch.due() and watch.stuck(earlier.pid, progress.process(earlier.pid), progress.LONG):
+                        break  # it may wait for the very one that is to be started
             del _previous[:]
             sign = os.path.join(core.state.record_dir or tempfile.gettempdir(),
                                 "yield-%d-%d" % (os.getpid(), id(self)))

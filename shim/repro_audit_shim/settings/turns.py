@@ -3,11 +3,15 @@
 One baton: whoever holds it runs; it is handed on, in the order of starting,
 only where a thread waits (a condition, an event, a queue, a join, a sleep) or
 ends. A waiting thread looks at what it waits for each time the baton comes by.
-Threads of libraries are left alone.
+One that waits where none of this is seen, for a pipe or inside of C code, loses
+the baton after a second and takes its turn again where it next waits. Threads of
+libraries are left alone.
 """
+import os
 import time
 
-from repro_audit_shim import core, frames, record
+from repro_audit_shim import core, frames, hooks, record
+from repro_audit_shim.settings import progress
 
 _real_sleep = time.sleep
 _POLL = 0.001
@@ -22,17 +26,32 @@ class _Baton:
         self.holder = None
         self.idle = 0
         self.starting = set()
+        self.sleeping = set()
+        self.waiting = set()
+        self.passed_by = set()
+        self.passed = 0
+        self.natives = {}
+        self.watch = progress.Watch()
         self.ident = threading.get_ident
+        self.native = getattr(threading, "get_native_id", lambda: None)
+
+    def forget(self):
+        """In a forked child only the thread that forked is left."""
+        passed, threading = self.passed, core.sys.modules["threading"]
+        self.__init__(threading)
+        self.passed = passed
 
     def join(self, who):
         with self.gate:
             if not self.members:
                 self.holder = self.ident()
                 self.members.append(self.holder)
+                self.natives[self.holder] = self.native()
             self.members.append(who)
 
     def rename(self, before, after):
         with self.gate:
+            self.natives[after] = self.native()
             self.members[self.members.index(before)] = after
             if self.holder == before:
                 self.holder = after
@@ -45,29 +64,63 @@ class _Baton:
         with self.gate:
             me = self.ident()
             if self.holder == me and me in self.members:
-                at = self.members.index(me)
-                self.holder = self.members[(at + 1) % len(self.members)]
+                self.holder = self._after(self.members.index(me) + 1)
+
+    def _after(self, at):
+        """The member of this place or the next one that was not passed by."""
+        ring = self.members[at:] + self.members[:at]
+        return next((one for one in ring if one not in self.passed_by), ring[0] if ring else None)
 
     def wait_turn(self):
         me = self.ident()
         pause = 0.0
+        self.waiting.add(me)
+        self.passed_by.discard(me)
         while self.holder != me:
             _real_sleep(pause)
             pause = min(_POLL, pause + 0.0001)
+            if pause >= _POLL and self.watch.due():
+                self._pass_by()
+        self.waiting.discard(me)
 
-    def leave(self):
+    def _pass_by(self):
+        """Hands on the baton of a holder that does not get on: it waits where nothing of ours can see it."""
         with self.gate:
-            me = self.ident()
+            holder = self.holder
+            native = self.natives.get(holder)
+            if native is None or holder in self.sleeping or holder in self.waiting:
+                return
+            if not self.watch.stuck(holder, progress.thread(native, holder)):
+                return
+            at = self.members.index(holder)
+            ring = self.members[at + 1:] + self.members[:at]
+            following = next((one for one in ring if one in self.waiting), None)
+            if following is not None:
+                self.passed_by.add(holder)
+                self.passed += 1
+                self.holder = following
+
+    def rejoin(self):
+        """A thread that was passed by comes to a place of ours: from here on it takes turns again."""
+        if self.ident() in self.passed_by:
+            self.wait_turn()
+
+    def leave(self, who=None):
+        with self.gate:
+            me = who or self.ident()
             if me not in self.members:
                 return
             at = self.members.index(me)
             self.members.remove(me)
+            self.natives.pop(me, None)
+            self.passed_by.discard(me)
             if self.holder == me:
-                self.holder = self.members[at % len(self.members)] if self.members else None
+                self.holder = self._after(at)
 
     def until(self, ready, timeout):
         """Waits, in turns, until `ready()`; False where the time ran out."""
         end = None if timeout is None or timeout < 0 else record.monotonic() + timeout
+        self.rejoin()
         while not ready():
             if end is not None and record.monotonic() >= end:
                 return False
@@ -106,6 +159,9 @@ def arm(threading):
             baton.starting.add(me)
             try:
                 return original(self)
+            except BaseException:
+                baton.leave(ticket)  # no such thread has begun
+                raise
             finally:
                 baton.starting.discard(me)
 
@@ -158,8 +214,14 @@ def arm(threading):
     def sleep(original):
         def sleep(seconds):
             if baton.takes_part():
+                me = baton.ident()
+                baton.rejoin()
+                baton.sleeping.add(me)
                 baton.hand_on()
-                original(seconds)
+                try:
+                    original(seconds)
+                finally:
+                    baton.sleeping.discard(me)
                 baton.wait_turn()
                 return None
             return original(seconds)
@@ -172,7 +234,37 @@ def arm(threading):
     core.replace(threading.Thread, "join", join)
     core.replace(threading.Condition, "wait", wait)
     core.replace(time, "sleep", sleep)
-    core.replace(threading, "Lock", _polite_lock(baton))
+    core.replace(threading, "Lock", _polite_lock(baton, threading))
+    core.replace(threading, "RLock", _polite_lock(baton, threading))
+    hooks.after_import("queue", lambda module: _queue(module, baton))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=baton.forget)
+    return baton
+
+
+def _queue(module, baton):
+    """A `SimpleQueue` waits inside of C code."""
+
+    def make(original):
+        def get(self, block=True, timeout=None):
+            if not block or not baton.takes_part() or (timeout is not None and timeout < 0):
+                return original(self, block, timeout)
+            found = []
+
+            def ready():
+                try:
+                    found.append(original(self, False))
+                except module.Empty:
+                    return False
+                return True
+
+            if not baton.until(ready, timeout):
+                raise module.Empty
+            return found[0]
+
+        return get
+
+    core.replace_in_type(module.SimpleQueue, "get", make)
 
 
 def _wait_in_turns(condition, threading, baton, timeout):
@@ -208,12 +300,21 @@ def _restore_count(condition, saved):
         condition._lock.acquire()
 
 
-def _polite_lock(baton):
-    """A lock of the user's: waiting for it hands the baton on."""
+def _polite_lock(baton, threading):
+    """A lock of the user's, or of a condition of the user's: waiting for it hands the baton on."""
+
+    def users():
+        frame = frames.caller()
+        if frame is not None and frame.f_code is threading.Condition.__init__.__code__:
+            frame = frame.f_back
+        return frame is not None and frames.is_user(frame)
 
     def make(original):
         class Polite:
             __slots__ = ("_lock", "__weakref__")
+
+            def __getattr__(self, name):
+                return getattr(self._lock, name)  # what a condition asks of a reentrant lock
 
             def __init__(self):
                 self._lock = original()
@@ -226,20 +327,14 @@ def _polite_lock(baton):
             def release(self):
                 self._lock.release()
 
-            def locked(self):
-                return self._lock.locked()
-
             def __enter__(self):
                 return self.acquire()
 
             def __exit__(self, *exc):
                 self._lock.release()
 
-            def _at_fork_reinit(self):
-                self._lock._at_fork_reinit()
-
         def Lock():
-            if core.released(__name__) or not frames.caller_is_user():
+            if core.released(__name__) or not users():
                 return original()
             return Polite()
 
