@@ -9,6 +9,7 @@ order of the names.
 """
 import os
 import stat
+import time
 
 from repro_audit_shim import core, frames, hooks, settings
 
@@ -110,15 +111,19 @@ def _scandir(original):
 
 
 _BETWEEN = {"genericpath", "posixpath", "ntpath", "pathlib"}
+_HAND_ON_TIMES = {"getmtime", "getctime", "stat", "lstat"}  # the others of those modules look at something else
 
 
 def _stat(original):
     def call(path, *args, **kwargs):
         result = original(path, *args, **kwargs)
-        if core.released(__name__) or isinstance(path, int) or kwargs or not stat.S_ISREG(result.st_mode):
+        if core.released(__name__) or isinstance(path, int) or kwargs.get("dir_fd") is not None \
+                or not stat.S_ISREG(result.st_mode):
             return result
         frame = frames.caller()
         while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
+            if frame.f_code.co_name not in _HAND_ON_TIMES:
+                return result
             frame = frame.f_back
         if frame is None or not frames.is_user(frame):
             return result
@@ -127,16 +132,30 @@ def _stat(original):
     return call
 
 
-_real_listdir = os.listdir
+_real_listdir, _real_stat, _real_time = os.listdir, os.stat, time.time
+_SETTLED = 1.0  # s: a folder that changed less long ago may change again at what its clock shows as the same time
+_folders = {}
+
+
+def _place(folder, name):
+    """The place of a name among those of its folder, which is listed anew only where it changed."""
+    changed = _real_stat(folder).st_mtime_ns
+    known = _folders.get(folder)
+    if known is None or known[0] != changed:
+        settled = changed / 1e9 < _real_time() - _SETTLED
+        places = {name: place for place, name in enumerate(sorted(_real_listdir(folder)))}
+        known = changed, places
+        if settled and len(_folders) < 256:
+            _folders[folder] = known
+    return known[1][name]
 
 
 def _timed(result, path):
     """The same stat with the times of change following the name's place in its folder."""
     try:
-        folder, name = os.path.split(os.fspath(path))
-        names = sorted(_real_listdir(folder or "."))
-        place = names.index(name)
-    except (OSError, ValueError, TypeError):
+        folder, name = os.path.split(os.path.abspath(os.fspath(path)))
+        place = _place(folder, name)
+    except (OSError, KeyError, TypeError):
         return result
     seconds = EPOCH + (-place if _reverse[0] else place)
     kind, (whole, _) = type(result), result.__reduce__()[1]
