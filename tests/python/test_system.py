@@ -9,6 +9,47 @@ sys.path.insert(0, os.path.dirname(__file__))
 import support
 
 
+class ProcessIds(unittest.TestCase):
+    JOB = """import multiprocessing, os, subprocess, sys
+me, above = os.getpid(), os.getppid()
+print("result", me, above, os.getpgid(me) == os.getpgid(0), os.getsid(me) == os.getsid(0))
+os.kill(me, 0)
+os.kill(above, 0)
+
+
+def child():
+    own, parent = os.getpid(), os.getppid()
+    print("result", own, own != me, parent == me, flush=True)
+    os.kill(parent, 0)
+    os.kill(own, 0)
+
+
+if __name__ == "__main__":
+    for _ in range(2):
+        forked = os.fork()
+        if forked == 0:
+            child()
+            os._exit(0)
+        print("result", os.waitpid(forked, 0)[1], flush=True)
+    fork = multiprocessing.get_context("fork").Process(target=child)
+    fork.start()
+    fork.join()
+    text = "import os\\nown, parent = os.getpid(), os.getppid()\\nos.kill(parent, 0)\\nprint(own, parent)"
+    started = subprocess.run([sys.executable, "-c", text], stdout=subprocess.PIPE).stdout.decode().split()
+    print("result", fork.exitcode, started[0] != started[1], started[1] == str(me))
+"""
+
+    def test_held_ones_repeat_differ_between_processes_and_find_their_own(self):
+        one, two = (support.run(self.JOB, level="off", settings={"entropy": "fixed"}) for _ in range(2))
+        self.assertEqual((one.code, one.err, one.out), (0, "", two.out))
+        lines = [line.split()[1:] for line in one.metric()]
+        self.assertEqual(lines[0][2:], ["True", "True"])
+        children = [line for line in lines[1:] if len(line) == 3 and line[0] != "0"]
+        self.assertEqual([line[1:] for line in children], [["True", "True"]] * 3, one.out)
+        self.assertEqual(len({line[0] for line in children}), 3)
+        self.assertEqual(lines[-1], ["0", "True", "True"])
+
+
 class Files(unittest.TestCase):
     def test_a_look_at_each_file_lists_the_folder_once_and_only_for_its_times(self):
         with tempfile.TemporaryDirectory() as folder:

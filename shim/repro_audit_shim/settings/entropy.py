@@ -18,7 +18,7 @@ import os
 import re
 import sys
 
-from repro_audit_shim import core, frames, hooks, settings
+from repro_audit_shim import core, frames, hooks, record, settings
 
 _TLS_AND_TRACKERS = {"ssl", "http", "urllib", "urllib3", "requests", "socket", "asyncio", "wandb", "mlflow",
                      "multiprocessing", "grpc", "pip", "concurrent"}
@@ -124,7 +124,10 @@ def _operating_system():
     for name in ("urandom", "getrandom"):
         core.replace(os, name, _bytes_source)
     core.replace(os, "getpid", _process_id)
-    for name in ("kill", "killpg", "getpgid", "getsid", "waitpid"):
+    core.replace(os, "getppid", _parents_id)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_child=_in_child)
+    for name in ("kill", "killpg", "getpgid", "getsid", "waitpid", "getpriority", "sched_getaffinity"):
         core.replace(os, name, _understands_held_ids)
     hooks.after_import("uuid", _uuid)
 
@@ -138,14 +141,82 @@ def _bytes_source(original):
     return urandom
 
 
-def _process_id(original):
-    def getpid():
+# -- process ids: one that follows from the place among the processes of the job, and stands for the real one
+
+_forks = []  # the numbers of the forks that led here from the interpreter that was started
+_forked = [0]
+_real = {}  # real ids by held ones, as far as this process can know them
+_depth = []
+_own = []
+_parent = []
+
+
+def _held_id(text):
+    return _PID_BASE + int.from_bytes(hashlib.sha256(text.encode()).digest()[:2], "big")
+
+
+def _own_id():
+    """The held id of this process."""
+    held = _held_id("%d %s %s" % (_generation(), core.lineage(), _forks))
+    _real[held] = record._getpid()
+    return held
+
+
+def _parents_own_id():
+    """The held id of the parent: what its own `getpid` gives where it forked us or where it, too, was entered."""
+    if not _parent:
+        generation = _generation()
+        _parent.append(_held_id("%d main []" % (generation - 1) if generation else "outside"))
+        _real[_parent[0]] = record._getppid()
+    return _parent[0]
+
+
+def _generation():
+    """How many interpreters that the shim entered lie above this one: each has its line in `entered.jsonl`."""
+    if not _depth:
+        parents = {}
+        try:
+            with open(os.path.join(core.state.record_dir or "", "entered.jsonl"), encoding="utf-8") as lines:
+                for line in lines:
+                    told = core.parse(line)
+                    parents[told["pid"]] = told["ppid"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        pid, depth = record._getpid(), 0
+        while parents.get(pid) in parents and depth < 64:
+            pid, depth = parents[pid], depth + 1
+        _depth.append(depth)
+    return _depth[0]
+
+
+def _before_fork():
+    _forked[0] += 1
+    _own[:] = [_own_id()]
+
+
+def _in_child():
+    _parent[:] = _own
+    _real[_parent[0]] = record._getppid()
+    _forks.append(_forked[0])
+    _forked[0] = 0
+
+
+def _held_for_user(original, held):
+    def ask():
         frame = frames.caller()
         if frame is None or not frames.is_user(frame) or not _holder("getpid") or _needs_real_id(frame):
             return original()
-        return _PID_BASE + int.from_bytes(hashlib.sha256(core.lineage().encode()).digest()[:2], "big")
+        return held()
 
-    return getpid
+    return ask
+
+
+def _process_id(original):
+    return _held_for_user(original, _own_id)
+
+
+def _parents_id(original):
+    return _held_for_user(original, _parents_own_id)
 
 
 def _needs_real_id(frame):
@@ -157,7 +228,7 @@ def _needs_real_id(frame):
 def _understands_held_ids(original):
     def call(pid, *rest):
         if isinstance(pid, int) and _PID_BASE <= pid < _PID_BASE + 65536:
-            pid = os.getpid()
+            pid = _real.get(pid, pid)  # of another process, which nobody told us: nobody is found, and nobody hit
         return original(pid, *rest)
 
     return call
