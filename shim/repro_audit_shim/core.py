@@ -201,6 +201,11 @@ def dress(replacement, original):
     return replacement
 
 
+# What `os` says of its functions: others, `shutil.rmtree` among them, choose their way by it.
+_ABLE = [getattr(os, name) for name in ("supports_fd", "supports_dir_fd", "supports_follow_symlinks",
+                                        "supports_effective_ids") if hasattr(os, name)]
+
+
 def replace(owner, name, make):
     """Replaces `owner.name` by `make(original)`; False where there is no such name."""
     original = getattr(owner, name, None)
@@ -210,6 +215,9 @@ def replace(owner, name, make):
     if not isinstance(original, (type(fault), type)) and not isinstance(owner, type):
         replacement = Plain(replacement)
     setattr(owner, name, dress(replacement, original))
+    for able in _ABLE if owner is os else ():
+        if original in able:
+            able.add(replacement)
     _placed.setdefault(make.__module__, {})[id(owner), name] = owner, replacement
     return True
 

@@ -83,6 +83,19 @@ for name in ("b", "a", "c"):
         ran = support.run(job, level="off", settings={"order.filesystem": "sorted"})
         self.assertEqual(ran.metric(), ["result [0]", "result [0, 1]", "result [0, 1, 2]"], ran.err)
 
+    def test_what_os_says_it_can_is_as_before(self):
+        job = """import os, shutil
+os.makedirs("a/b")
+open("a/b/c", "w").close()
+shutil.rmtree("a")
+print("result", os.path.exists("a"), shutil.rmtree.avoids_symlink_attacks, os.stat in os.supports_dir_fd,
+      os.listdir in os.supports_fd, os.stat in os.supports_follow_symlinks)
+"""
+        plain = support.run(job, shim=False)
+        held = support.run(job, level="off", settings={"order.filesystem": "sorted"})
+        traced = support.run(job, level="off", trace=["order.filesystem"])
+        self.assertEqual((held.out, traced.out), (plain.out, plain.out), held.err + traced.err)
+
 
 if __name__ == "__main__":
     unittest.main()
