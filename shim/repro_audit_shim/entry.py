@@ -49,6 +49,8 @@ def _begin(instructions):
 
 def _torch_arrived(torch):
     with _Compiled():
-        from repro_audit_shim import steps
+        from repro_audit_shim import record, steps
 
+        if record.begun():  # its first line was written when nobody knew of torch
+            record.write({"r": "libraries", "torch": torch.__version__})
         steps.arm(torch)

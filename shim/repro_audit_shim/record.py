@@ -50,6 +50,11 @@ def write(item, even_disabled=False):
     _put(_line(item))
 
 
+def begun():
+    """Has this process a record already?"""
+    return _File.pid == _getpid()
+
+
 def _put(data):
     if _File.written + len(data) > LIMIT:
         data, _File.dead = b'{"r":"full"}\n', True

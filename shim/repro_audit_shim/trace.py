@@ -10,6 +10,7 @@ from repro_audit_shim import core, frames, guards, hooks, record
 from repro_audit_shim.guards import compiling
 
 LIMIT = 400
+MOST_FILES = 200
 TOLD_AGAIN = (2, 16, 256)  # a run that is stopped never tells its final counts
 _places = {}
 _active = [False]
@@ -368,31 +369,51 @@ def _leftovers():
 
 
 def _hash_order():
-    """Written at the first step or at the end, when the job's own modules are loaded."""
+    """Written as each of the job's own files begins to run, since a run that is stopped has no end; the rest at the end."""
+    if "--multiprocessing-fork" in (getattr(sys, "orig_argv", None) or getattr(sys, "argv", ())):
+        return  # its parent runs the same files
+    seen, order, busy = set(), [0], [False]
 
-    def write():
+    def write(names):
         from repro_audit_shim import hashorder
 
-        if core.lineage().endswith("main"):
-            for order, (file, line, function, what) in enumerate(hashorder.places()[:LIMIT]):
-                record.write({"r": "trace", "source": "hashseed", "what": what, "kind": "source", "file": file,
-                              "line": line, "function": function, "count": 1, "order": order, "entries": None,
-                              "worker": None, "final": True})
+        new = [name for name in names if os.path.abspath(name) not in seen]
+        seen.update(map(os.path.abspath, new))
+        for file, line, function, what in hashorder.places(new)[:LIMIT - order[0]]:
+            record.write({"r": "trace", "source": "hashseed", "what": what, "kind": "source", "file": file,
+                          "line": line, "function": function, "count": 1, "order": order[0], "entries": None,
+                          "worker": None, "final": True})
+            order[0] += 1
 
-    told = [False]
+    def look(names):
+        if busy[0] or core.state.disabled or len(seen) >= MOST_FILES or not core.lineage().endswith("main"):
+            return
+        busy[0] = True
+        try:
+            write(names())
+        except Exception as error:
+            core.fault("hash order", error)
+        finally:
+            busy[0] = False
 
-    def once(*_):
-        if not told[0] and not core.state.disabled:
-            told[0] = True
-            try:
-                write()
-            except Exception as error:
-                core.fault("hash order", error)
+    def begun(event, args):
+        if event == "exec":
+            code = args[0]
+            name = getattr(code, "co_filename", "")
+            if name.endswith(".py") and code.co_name == "<module>" and frames.is_user_file(name):
+                look(lambda: [name])
 
-    core.tell_hash_order = once
+    def rest():
+        from repro_audit_shim import hashorder
+
+        look(hashorder.user_files)
+
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(begun)
+    core.tell_hash_order = rest
     import atexit
 
-    atexit.register(once)
+    atexit.register(rest)
 
 
 HOOKS = {

@@ -20,6 +20,17 @@ class Trace(unittest.TestCase):
         ran = support.run(job, trace=SOURCES)
         self.assertEqual([r["count"] for r in ran.records("trace")], [1, 2])
 
+    def test_lines_that_walk_a_set_are_told_before_a_job_is_stopped(self):
+        other = "names = {'a', 'b'}\ndef walk():\n    return [name for name in names]\n"
+        folder = support.folder_with("common.py", other)
+        job = "import os, common\nfor name in {'c', 'd'}:\n    pass\nprint('result', flush=True)\nos._exit(0)\n"
+        ran = support.run(job, trace=["hashseed"], env={"PYTHONPATH": folder})
+        places = [(r["file"].split("/")[-1], r["line"]) for r in ran.records("trace")]
+        self.assertEqual((ran.code, places, ran.records("fault")), (0, [("job.py", 2), ("common.py", 3)], []), ran.err)
+        again = support.run(job.replace("os._exit(0)", "import torch"), trace=["hashseed"], env={"PYTHONPATH": folder})
+        self.assertEqual(len(again.records("trace")), 2)
+        self.assertTrue(again.records("libraries")[0]["torch"])
+
 
 if __name__ == "__main__":
     unittest.main()
