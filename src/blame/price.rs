@@ -13,6 +13,9 @@ const SHORTEST: Duration = Duration::from_micros(20);
 /// Single runs that disagree by more than this about the ratio were measured on a machine too busy to say.
 const WIDEST: f64 = 1.5;
 
+/// Lower quartile and mean that disagree by more than this about the ratio come of lines that arrived many at a time.
+const APART: f64 = 4.0;
+
 /// What a pin costs, given the step durations of each run with it and of each reference run, or why that cannot be said.
 /// The spread is that of the ratios of single runs.
 ///
@@ -21,6 +24,7 @@ const WIDEST: f64 = 1.5;
 /// # Errors
 /// Where the runs are too short, or disagree too much: why, to follow "not measurable: ".
 pub fn price(pinned: &[Vec<Duration>], reference: &[Vec<Duration>]) -> Result<Price, &'static str> {
+    let means = mean(pinned).zip(mean(reference)).map(|(with, without)| with / without).ok_or(TOO_FEW)?;
     let (pinned, reference) = (step_times(pinned)?, step_times(reference)?);
     let ratios = || pinned.iter().flat_map(|with| reference.iter().map(move |without| with / without));
     let lowest = ratios().fold(f64::INFINITY, f64::min);
@@ -30,6 +34,9 @@ pub fn price(pinned: &[Vec<Duration>], reference: &[Vec<Duration>]) -> Result<Pr
     }
     let (pinned, reference) = (quantile(pinned, 2), quantile(reference, 2));
     let ratio = pinned.zip(reference).map(|(with, without)| with / without).ok_or(TOO_FEW)?;
+    if ratio > means * APART || means > ratio * APART {
+        return Err("its lines arrived many at a time, so that nothing is known of single steps");
+    }
     Ok(Price { step_time_ratio: ratio, spread: (lowest, highest) })
 }
 
@@ -46,6 +53,15 @@ fn step_times(runs: &[Vec<Duration>]) -> Result<Vec<f64>, &'static str> {
         true => Ok(times),
         false => Err("its steps take less time than writing a line"),
     }
+}
+
+/// The mean over the steps of all runs that are long enough, in seconds, without the tenth that took longest.
+fn mean(runs: &[Vec<Duration>]) -> Option<f64> {
+    let long = runs.iter().filter(|steps| steps.len() >= FEWEST_STEPS);
+    let mut steps: Vec<f64> = long.flat_map(|steps| steps.iter().skip(1)).map(Duration::as_secs_f64).collect();
+    steps.sort_by(f64::total_cmp);
+    steps.truncate(steps.len() - steps.len() / 10);
+    (!steps.is_empty()).then(|| steps.iter().sum::<f64>() / steps.len() as f64)
 }
 
 /// The value below which one in `share` of the values lies; the middle of two for the median of an even number.
@@ -90,6 +106,13 @@ mod tests {
         assert_eq!(price(&[steps(10, 3)], &[steps(10, 20)]), Err(TOO_FEW));
         assert_eq!(price(&[], &[steps(10, 20)]), Err(TOO_FEW));
         assert!(price(&[steps(0, 20)], &[steps(0, 20)]).unwrap_err().contains("less time"));
+    }
+
+    #[test]
+    fn lines_that_arrive_in_bursts_have_no_price() {
+        let burst = |step: usize| Duration::from_micros(if step.is_multiple_of(4) { 40_000 } else { 400 });
+        let bursts: Vec<Duration> = (0..40).map(burst).collect();
+        assert!(price(&[steps(10, 20)], &[bursts]).unwrap_err().contains("many at a time"));
     }
 
     #[test]

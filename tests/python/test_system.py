@@ -9,6 +9,14 @@ sys.path.insert(0, os.path.dirname(__file__))
 import support
 
 
+class ImportOfNumpy(unittest.TestCase):
+    def test_the_first_seed_of_the_global_generator_is_not_held_with_the_jobs_own_entropy(self):
+        job = "import os\nimport numpy as np\nprint(os.urandom(4).hex(), np.random.rand())\n"
+        one, two = (support.run(job, level="off", settings={"entropy": "os"}).out.split() for _ in range(2))
+        self.assertEqual(one[0], two[0])
+        self.assertNotEqual(one[1], two[1])
+
+
 class ProcessIds(unittest.TestCase):
     JOB = """import multiprocessing, os, subprocess, sys
 me, above = os.getpid(), os.getppid()
