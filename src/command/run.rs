@@ -81,7 +81,8 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     let mut results: Vec<TreatmentResult> = Vec::new();
     for treatment in &request.treatments {
         if let Some(batch) = skipped(request, treatment) {
-            let skipped = TreatmentResult { outcome: None, ..campaign.result(treatment, &batch) };
+            let notes = batch.not_applied.iter().map(|(_, why)| why.clone()).collect();
+            let skipped = TreatmentResult { outcome: None, notes, ..campaign.result(treatment, &batch) };
             results.push(skipped);
             batches.push(batch);
             continue;

@@ -363,11 +363,10 @@ impl<'a> Campaign<'a> {
 
     /// A treatment's result for the report.
     pub fn result(&self, treatment: &Treatment, batch: &Batch) -> TreatmentResult {
-        let refused = batch.not_applied.iter().map(|(_, reason)| reason.clone());
         TreatmentResult {
             treatment: treatment.clone(),
             outcome: Some(batch.group.outcome.clone()),
-            notes: refused.chain(objections(batch.runs.iter().filter_map(|run| self.flight(run)))).collect(),
+            notes: objections(batch.runs.iter().filter_map(|run| self.flight(run))).into_iter().collect(),
             runs: batch.runs.clone(),
         }
     }
