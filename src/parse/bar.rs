@@ -193,7 +193,14 @@ impl Lag {
         let (fresh, first_ever) = (self.is_fresh(done, epoch), !self.seen);
         let same = self.seen && self.text == shown.text;
         let advanced = first_ever || fresh || done != self.last_done;
-        let settled = if advanced || self.held.len() >= MOST_HELD { self.settle(done, fresh, same) } else { None };
+        let settled = if advanced && !fresh && self.went_on_by_one(done) {
+            self.ahead = 0;
+            None
+        } else if advanced || self.held.len() >= MOST_HELD {
+            self.settle(done, fresh, same)
+        } else {
+            None
+        };
         if fresh {
             self.offset = self.offset.saturating_add(self.total.max(self.last_done));
             self.lap += 1;
@@ -222,6 +229,12 @@ impl Lag {
 
     fn is_fresh(&self, done: i64, epoch: Option<f64>) -> bool {
         self.seen && (epoch.map(f64::to_bits) != self.epoch || done < self.last_done)
+    }
+
+    /// Whether the bar has gone on by one value, which has its step already: nothing is to be settled then, as nearly always.
+    fn went_on_by_one(&self, done: i64) -> bool {
+        let by_one = self.stride.is_some_and(|stride| self.last_done.saturating_add(stride) == done);
+        by_one && self.ahead == 1 && self.held.is_empty() && !self.left_over && !self.clocked
     }
 
     fn place(&mut self, done: i64, advanced: bool, (fresh, same): (bool, bool), shown: Shown<'_>) -> Option<i64> {
