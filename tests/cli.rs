@@ -314,6 +314,10 @@ fn an_audit_that_is_rendered_again_says_what_it_said() {
         assert_eq!((first, again), (*expected, *expected), "{job} {options:?}: {was:#}");
         assert_eq!(now, was, "{job} {options:?}");
         let shown = text(&case.run(&["report", ".repro-audit"]).stdout);
+        // Asked for the very rule that it followed, it is compared anew, and says the same.
+        let rule = was["tolerance"].as_str().unwrap();
+        let (anew, made) = report(&case.run(&["report", ".repro-audit", "--format", "json", "--tolerance", rule]));
+        assert_eq!((anew, &made["verdict"]), (*expected, &was["verdict"]), "{job} {options:?}: {made:#}");
         let in_one_line = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(in_one_line.contains(was["reason"].as_str().unwrap()), "{shown}");
     }

@@ -25,6 +25,7 @@ pub fn report(typed: &cli::Report) -> Result<u8> {
     let records = typed.records.iter().map(|path| record::open(path)).collect::<Result<Vec<_>>>()?;
     let first = records.first().map(|recorded| recorded.header.clone()).unwrap_or_default();
     let rule = Rule::new(&typed.comparison, &first)?;
+    let answers: Vec<Option<Audit>> = records.iter().map(stored::audit).collect();
     let audit = match records.as_slice() {
         [only] if resume::is_one(only) => resume::again(only, &rule.options, rule.tolerance)?,
         some if some.iter().any(resume::is_one) => {
@@ -32,18 +33,15 @@ pub fn report(typed: &cli::Report) -> Result<u8> {
                 "a record of `resume` stands for itself: it is not merged with others".to_owned(),
             ));
         }
-        _ => again(&records, &rule)?,
+        _ => again(&records, &answers, &rule)?,
     };
-    let answer = match records.as_slice() {
-        [only] if !typed.comparison.is_asked() => stored::audit(only),
-        _ => None,
+    let audit = match answers.into_iter().next().flatten() {
+        Some(answer) if records.len() == 1 && !typed.comparison.is_asked() => {
+            let (comparisons, curves, checkpoints) = (audit.comparisons, audit.curves, audit.checkpoints);
+            Audit { comparisons, curves, checkpoints, ..answer }
+        }
+        _ => audit,
     };
-    let audit = answer.map_or(audit.clone(), |answer| Audit {
-        comparisons: audit.comparisons,
-        curves: audit.curves,
-        checkpoints: audit.checkpoints,
-        ..answer
-    });
     output.audit(&audit)?;
     Ok(exit::code(audit.verdict))
 }
@@ -93,7 +91,7 @@ impl Replayed {
             reading = losses;
         }
         if let Some(most) = rule.steps {
-            compare::beginning::cut(&mut reading, usize::try_from(most).unwrap_or(usize::MAX));
+            compare::beginning::cut(&mut reading, most);
         }
         Ok(Self { run: run.clone(), reading, log })
     }
@@ -122,11 +120,11 @@ impl Planned {
     }
 }
 
-fn again(records: &[Recorded], rule: &Rule) -> Result<Audit> {
+fn again(records: &[Recorded], answers: &[Option<Audit>], rule: &Rule) -> Result<Audit> {
     let mut planned: Vec<Planned> = Vec::new();
-    for (number, recorded) in (1..).zip(records) {
+    for (number, (recorded, answer)) in (1..).zip(records.iter().zip(answers)) {
         let number = (records.len() > 1).then_some(number);
-        for one in treatments(recorded, rule, number)? {
+        for one in treatments(recorded, answer.as_ref(), rule, number)? {
             match planned.iter_mut().find(|known| known.treatment.id == one.treatment.id) {
                 Some(known) => {
                     known.runs.extend(one.runs);
@@ -138,10 +136,8 @@ fn again(records: &[Recorded], rule: &Rule) -> Result<Audit> {
     }
     let mut audit = compared(&planned, rule);
     audit.warnings.splice(0..0, records.iter().flat_map(|recorded| recorded.warnings.iter().cloned()));
-    if let [only] = records
-        && let Some(stored) = stored::audit(only)
-    {
-        (audit.blame, audit.not_checked) = (stored.blame, stored.not_checked);
+    if let [Some(answer)] = answers {
+        (audit.blame, audit.not_checked) = (answer.blame.clone(), answer.not_checked.clone());
     }
     audit.environment = records.first().map(|recorded| recorded.header.environment.clone());
     audit.record = records.first().map(|recorded| recorded.folder.clone());
@@ -151,13 +147,13 @@ fn again(records: &[Recorded], rule: &Rule) -> Result<Audit> {
 }
 
 /// The treatments of one audit, as its answer lists them; as far as its plans tell, where it never came to one.
-fn treatments(recorded: &Recorded, rule: &Rule, number: Option<usize>) -> Result<Vec<Planned>> {
+fn treatments(recorded: &Recorded, answer: Option<&Audit>, rule: &Rule, number: Option<usize>) -> Result<Vec<Planned>> {
     let replayed = |run: &Run| -> Result<Replayed> {
         let one = Replayed::new(recorded, run, rule)?;
         let id = number.map_or_else(|| run.id.clone(), |number| format!("{number}/{}", run.id));
         Ok(Replayed { run: Run { id, ..one.run }, ..one })
     };
-    let Some(stored) = stored::audit(recorded) else {
+    let Some(stored) = answer else {
         let asked = recorded.treatments.iter().filter(|treatment| is_asked_for(&treatment.id));
         let planned = |treatment: &Treatment| {
             let runs = recorded.runs.iter().filter(|run| run.treatment == treatment.id && is_bare(recorded, run));

@@ -5,7 +5,8 @@ use crate::model::{Reading, Series, rank_in_name};
 
 /// Leaves of each rank the first `most` points of the primary metric, and of what the same log shows beside it the points up
 /// to the line of the last of these.
-pub fn cut(reading: &mut Reading, most: usize) {
+pub fn cut(reading: &mut Reading, most: u64) {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let Some(primary) = reading.primary().map(|series| rank_in_name(&series.metric).0.to_owned()) else { return };
     let log = |series: &Series| (rank_in_name(&series.metric).1, series.stream);
     let leads = |series: &&Series| rank_in_name(&series.metric).0 == primary && series.points.len() > most;
@@ -36,7 +37,7 @@ mod tests {
         series
     }
 
-    fn left(all: &[Series], most: usize) -> Vec<Vec<u64>> {
+    fn left(all: &[Series], most: u64) -> Vec<Vec<u64>> {
         let mut reading = Reading::nothing("utf-8", "");
         reading.series = all.to_vec();
         reading.primary = Some(0);

@@ -353,7 +353,7 @@ impl<'a> Campaign<'a> {
     /// one, so that memory does not grow with runs that agree.
     fn keep_reading(&mut self, run: &str, mut reading: Reading) -> usize {
         if let Some(most) = self.request.stop.after_points {
-            compare::beginning::cut(&mut reading, usize::try_from(most).unwrap_or(usize::MAX));
+            compare::beginning::cut(&mut reading, most);
         }
         let points = reading.primary().map_or(0, |series| series.points.len());
         let same = self.readings.values().find(|known| ***known == reading).cloned();
