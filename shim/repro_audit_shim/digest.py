@@ -87,6 +87,19 @@ def text(number):
     return "%016x" % (number & MASK)
 
 
+def _told(v):
+    """A plain value's representation, a float's by its bits."""
+    if type(v) is float:
+        v = v.hex()
+    return ("%s:%s" % (type(v).__name__, v)).encode("utf-8", "replace")[:65536]
+
+
+def value_leaf(v):
+    """The leaf of a plain value."""
+    data = _told(v)
+    return memory([address(data)], [len(data)])[0][0]
+
+
 class Gather:
     """Collects tensors, arrays and plain values in order, then digests them all at once."""
 
@@ -155,9 +168,7 @@ class Gather:
 
     def value(self, v):
         """Adds a plain value by its representation, floats by their bits."""
-        if type(v) is float:
-            v = v.hex()
-        data = ("%s:%s" % (type(v).__name__, v)).encode("utf-8", "replace")[:65536]
+        data = _told(v)
         self._memory(data, address(data), len(data))
 
     def tree(self, item, depth=0):
@@ -210,7 +221,7 @@ def _foreign(t):
 _size_leaves = {}
 
 
-def _size_leaf(t):
+def size_leaf(t):
     """What a leaf begins with: a tensor of zeros has a length and a type as well."""
     key = (t.dtype, t.shape)
     leaf = _size_leaves.get(key)
@@ -230,7 +241,7 @@ def _with_cards(gather):
     leaves = list(memory(gather.pointers, gather.lengths)[0])
     by_device = {}
     for place, t in gather.cards:
-        leaves[place] = _size_leaf(t)
+        leaves[place] = size_leaf(t)
         by_device.setdefault(t.device, []).append((place, t))
     parts = [card.deliver(gather.torch, device, tensors) for device, tensors in by_device.items()]
     return leaves, Promise(leaves, [part for part in parts if part is not None])
@@ -251,8 +262,9 @@ class Promise:
 
     def root(self):
         """The root digest; waits where the cards have not delivered."""
+        leaves = self.leaves
         for terms, sums in self.parts:
             for (place, factor), value in zip(terms, sums.read()):
-                self.leaves[place] = (self.leaves[place] + value * factor) & MASK
+                leaves[place] = leaves[place] + value * factor & MASK
         self.parts = []
         return combine(self.leaves)

@@ -55,7 +55,7 @@ def make(torch, own_modes):
     modes = getattr(torch._C, "_len_torch_dispatch_stack", None)
     functorch = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", None)
     cuda = torch.cuda
-    capturing = getattr(cuda, "is_current_stream_capturing", None)
+    capturing = getattr(torch._C, "_cuda_isCurrentStreamCapturing", getattr(cuda, "is_current_stream_capturing", None))
     jit = torch._C._get_tracing_state
 
     def busy():

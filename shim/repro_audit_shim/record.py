@@ -1,8 +1,8 @@
-"""The flight record: one file of JSON lines per process, one write per line.
+"""The flight record: one file of JSON lines per process, whole lines in one write.
 
 The file is opened at the first thing worth recording, so that helper processes
 leave nothing behind; a fork opens its own. A process killed in the middle of a
-write tears at most its last line. Where the folder cannot be written the
+write tears one line, the last. Where the folder cannot be written the
 record ends silently: the job comes first.
 """
 import os
@@ -38,8 +38,8 @@ def _line(item):
     return (_encoders[0](item) + "\n").encode("utf-8", "replace")
 
 
-def write(item, even_disabled=False):
-    """Appends one record; opens the file and says hello first where needed."""
+def write(*items, even_disabled=False):
+    """Appends records; opens the file and says hello first where needed."""
     if core.state.record_dir is None or (core.state.disabled and not even_disabled):
         return
     pid = _getpid()
@@ -47,7 +47,7 @@ def write(item, even_disabled=False):
         _start(pid)
     if _File.dead or _File.fd is None:  # no descriptor: the file is being opened, further up this very stack
         return
-    _put(_line(item))
+    _put(b"".join(map(_line, items)))
 
 
 def begun():

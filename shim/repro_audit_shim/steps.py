@@ -9,7 +9,7 @@ import os
 import struct
 import sys
 
-from repro_audit_shim import card, core, digest, guards, record
+from repro_audit_shim import card, core, digest, guards, plan, record
 from repro_audit_shim.generators import Generators
 
 _now = record.now
@@ -36,7 +36,8 @@ class Recorder:
         self.forwards = 0
         self.versions = {}
         self.pending = None
-        self.waiting = []
+        self.waiting = []  # for their digests to be sent home
+        self.sent = []  # [(pages on their way, what waits for them)...]
         self.deferred = False
         self.pid = os.getpid()
         self.said = False
@@ -54,10 +55,15 @@ class Recorder:
         self._emit(item)
 
     def saw_loss(self, tensors):
-        """Keeps the losses of this step; their bits are read when the step is written."""
+        """Keeps the losses of this step; their bits are read when the step is written.
+
+        What a card has delivered meanwhile is written now: the forward pass is on its queue, so that it has work.
+        """
         for t in tensors:
             if len(self.losses) < 64 and isinstance(t, self.torch.Tensor):
                 self.losses.append(self._seen(t))
+        if self.sent:
+            self.flush()
 
     def saw_batch(self, batch):
         """Digests a batch as it leaves its loader."""
@@ -109,9 +115,8 @@ class Recorder:
             items.append(["loss", self.losses])
             self.losses = []
         if self.full:
-            gather = digest.Gather(self.torch)
-            gather.tensors([p.grad for group in optimizer.param_groups for p in group["params"]])
-            leaves, root = gather.finish()
+            grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+            leaves, root = plan.digest_of(self.torch, ("grads", id(optimizer)), grads)
             items.append(["grads", root])
             if self._wants_leaves():
                 self.pending["leaves"]["grads"] = leaves
@@ -183,23 +188,23 @@ class Recorder:
         known = self.versions.get(key)
         if not fresh and version is not None and known is not None and known[0] == (version, where):
             return known[1]
-        gather = digest.Gather(self.torch)
-        gather.tensors(tensors)
-        result = gather.finish()
+        result = plan.digest_of(self.torch, key, tensors)
         if len(self.versions) < 256:
             self.versions[key] = ((version, where), result)
         return result
 
     def _optimizer_state(self, optimizer):
-        gather = digest.Gather(self.torch)
-        entries = [optimizer.state.get(p) for group in optimizer.param_groups for p in group["params"]]
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        state = optimizer.state
+        in_order = list(map(id, state)) == list(map(id, params))  # a look at each takes longer: tensors hash slowly
+        entries = state.values() if in_order else [state.get(p) for p in params]
         values = [value for entry in entries if entry for value in entry.values()]
         Tensor = self.torch.Tensor
         if all([isinstance(value, Tensor) for value in values]):
-            gather.tensors(values)
-        else:
-            for value in values:
-                gather.tree(value)
+            return plan.digest_of(self.torch, ("state", id(optimizer)), values)[1]
+        gather = digest.Gather(self.torch)
+        for value in values:
+            gather.tree(value)
         return gather.finish()[1]
 
     def _say_libraries(self):
@@ -228,21 +233,30 @@ class Recorder:
         if not digest.deferred and not self.deferred:
             record.write(self._settle(item))
             return
-        if self.waiting and self.pid != os.getpid():
-            self.waiting = []  # a forked child inherits what its parent is about to write
+        if self.pid != os.getpid():
+            self.waiting, self.sent = [], []  # a forked child inherits what its parent is about to write
         self.pid = os.getpid()
         self.waiting.append(item)
-        card.send()
-        self.flush(wait=len(self.waiting) > 512)
+        if card.due():
+            self._send()
+            if len(self.sent) > 2:  # there may be no backward pass that writes them
+                self.flush(wait=len(self.sent) > 64)
+
+    def _send(self):
+        if self.waiting:
+            self.sent.append((card.send(), self.waiting))
+            self.waiting = []
 
     def flush(self, wait=False):
-        """Writes every record that is complete; with `wait`, also waits for the card."""
-        while self.waiting:
-            item = self.waiting[0]
-            if not wait and not _ready(item):
+        """Writes every record that is complete; with `wait`, all of them."""
+        if wait:
+            self._send()
+        while self.sent:
+            pages, items = self.sent[0]
+            if not wait and not all(page.ready() for page in pages):
                 return
-            self.waiting.pop(0)
-            record.write(self._settle(item))
+            self.sent.pop(0)
+            record.write(*[self._settle(item) for item in items])
 
     def _settle(self, item):
         if "d" in item:
@@ -275,22 +289,13 @@ class Recorder:
         return value if value is None or isinstance(value, str) else digest.text(self._number(value))
 
 
-def _ready(item):
-    for part in [[None, item.get("d")]] + list(item.get("items") or ()):
-        value = part[1]
-        for v in value if isinstance(value, list) else (value,):
-            if isinstance(v, (digest.Promise, card.Number)) and not v.ready():
-                return False
-    return True
-
-
 _NUMBERS = {"float32": ">f", "float64": ">d", "float16": ">e"}
 
 
 def _bits(value, torch):
     """A number's exact bits as hex and its type; a tensor's element bits."""
     if isinstance(value, card.Number):
-        value = value.value()
+        return ["%0*x" % (2 * value.size, value.bits()), value.kind]
     if isinstance(value, torch.Tensor):
         kind = str(value.dtype).replace("torch.", "")
         if value.device.type == "meta":

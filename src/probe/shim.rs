@@ -42,6 +42,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/loaders.py",
     "repro_audit_shim/outputs.py",
     "repro_audit_shim/own.py",
+    "repro_audit_shim/plan.py",
     "repro_audit_shim/position.py",
     "repro_audit_shim/record.py",
     "repro_audit_shim/resume.py",

@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import torch
 
-from repro_audit_shim import card, digest
+from repro_audit_shim import card, digest, plan
 
 TYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.int64, torch.uint8]
 
@@ -200,7 +200,7 @@ class Kernel(unittest.TestCase):
             gather.tensor(t.cuda() if t.numel() else torch.empty(t.shape, dtype=t.dtype, device="cuda"))
         found, promise = gather.finish()
         promise.root()
-        sizes = [digest._size_leaf(t) for t in tensors]
+        sizes = [digest.size_leaf(t) for t in tensors]
         return found, [(a + b) & digest.MASK for a, b in zip(sizes, leaves(tensors))]
 
     def test_loads(self):
@@ -238,13 +238,29 @@ class Kernel(unittest.TestCase):
             found, promise = gather.finish()
         card.send()
         promise.root()
-        self.assertEqual(found[0], (digest._size_leaf(t) + leaves([t * 2])[0]) & digest.MASK)
+        self.assertEqual(found[0], (digest.size_leaf(t) + leaves([t * 2])[0]) & digest.MASK)
+
+    def test_a_list_that_comes_again_has_the_digest_of_its_tensors_one_by_one(self):
+        a, b = values(1000).cuda(), values(30, torch.bfloat16).cuda()
+        wide = values(4 * 3 * 5 * 5).reshape(4, 3, 5, 5).cuda().to(memory_format=torch.channels_last)
+        card.PERIOD = 256
+        lists = [[a, b], [a, b], [a + 1, b], [b, a], [a, None, b, torch.tensor(3.0)], [a, None, b, torch.tensor(4.0)],
+                 [None, a], [a.view(10, 100), b], [a.view(10, 100).t(), b], [wide, a], [values(3), None], [torch.empty(0).cuda(), a],
+                 [torch.view_as_complex(a.view(500, 2)), a], [], [a] * 600]
+        for some in lists:
+            gather = digest.Gather(torch)
+            gather.tensors(some)
+            pairs = [gather.finish(), plan.digest_of(torch, "key", some)]
+            card.send()
+            roots = [root.root() if isinstance(root, digest.Promise) else root for _, root in pairs]
+            self.assertEqual((roots[0], pairs[0][0]), (roots[1], pairs[1][0]))
 
     def test_numbers_as_they_were_when_they_were_seen(self):
-        loss = torch.tensor(1.5, device="cuda", dtype=torch.bfloat16)
-        seen = card.Number(torch, loss)
-        loss += 1
-        self.assertEqual(seen.value().tolist(), [1.5])
+        for dtype, bits in ((torch.bfloat16, 0xBFC0), (torch.float32, 0xBFC00000), (torch.float64, 0xBFF8 << 48), (torch.int8, 0xFF)):
+            loss = torch.tensor(-1.5, device="cuda").to(dtype)
+            seen = card.Number(torch, loss)
+            loss += 1
+            self.assertEqual((seen.bits(), seen.kind), (bits, str(dtype)[6:]))
 
 
 if __name__ == "__main__":
