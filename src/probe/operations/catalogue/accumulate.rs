@@ -104,27 +104,27 @@ pub const OPERATIONS: &[Operation] = &[
     op("scatter_reduce sum", "scatter_reduce", |c| {
         let n = many(c);
         let i = c.index(&[n], PLACES);
-        call([c.float(&[PLACES]), c.float(&[n])], move |x| one(x[0].f_scatter_reduce(0, &i, &x[1], "sum")))
+        call([c.float(&[PLACES]), c.float(&[n])], move |x| scatter_reduce(x, &i, "sum"))
     }),
     op("scatter_reduce prod", "scatter_reduce", |c| {
         let n = many(c).min(1 << 16);
         let i = c.index(&[n], n / 8);
-        call([c.positive(&[n / 8]), c.positive(&[n])], move |x| one(x[0].f_scatter_reduce(0, &i, &x[1], "prod")))
+        call([c.positive(&[n / 8]), c.positive(&[n])], move |x| scatter_reduce(x, &i, "prod"))
     }),
     op("scatter_reduce mean", "scatter_reduce", |c| {
         let n = many(c);
         let i = c.index(&[n], PLACES);
-        call([c.float(&[PLACES]), c.float(&[n])], move |x| one(x[0].f_scatter_reduce(0, &i, &x[1], "mean")))
+        call([c.float(&[PLACES]), c.float(&[n])], move |x| scatter_reduce(x, &i, "mean"))
     }),
     op("scatter_reduce amax", "scatter_reduce", |c| {
         let n = many(c);
         let i = c.index(&[n], PLACES);
-        call([c.float(&[PLACES]), c.ties(&[n])], move |x| one(x[0].f_scatter_reduce(0, &i, &x[1], "amax")))
+        call([c.float(&[PLACES]), c.ties(&[n])], move |x| scatter_reduce(x, &i, "amax"))
     }),
     op("scatter_reduce amin", "scatter_reduce", |c| {
         let n = many(c);
         let i = c.index(&[n], PLACES);
-        call([c.float(&[PLACES]), c.ties(&[n])], move |x| one(x[0].f_scatter_reduce(0, &i, &x[1], "amin")))
+        call([c.float(&[PLACES]), c.ties(&[n])], move |x| scatter_reduce(x, &i, "amin"))
     }),
     op("index_reduce prod", "index_reduce", |c| {
         let n = many(c).min(1 << 16);
@@ -188,4 +188,10 @@ fn bag(c: &mut Case, mode: i64) -> super::Call {
         let found = Tensor::f_embedding_bag(&x[0], &i, &offsets, false, mode, false, None::<Tensor>, false)?;
         Ok(vec![found.0])
     })
+}
+
+/// `scatter_reduce` as Python's tensors have it: tch calls it so, and gives its plain name to the older `scatter` with a
+/// reduction, which knows neither of these.
+fn scatter_reduce(x: &[Tensor], i: &Tensor, how: &str) -> Result<Vec<Tensor>, tch::TchError> {
+    one(x[0].f_internal_scatter_reduce(0, i, &x[1], how, true))
 }
