@@ -12,8 +12,10 @@ import sys
 from repro_audit_shim import core, digest, frames, record
 
 LIMIT = 50000
-AGAIN = 16
+AGAIN = {"cuda": 64}  # how often an operation is done again there
+AGAIN_ELSEWHERE = 16
 AGAIN_SECONDS = 15.0  # in all
+AT_ONCE = 1 << 28  # bytes of results that are kept at a time
 UNTOUCHED = ("empty", "new_empty", "resize", "set_", "_local_scalar_dense", "item", "record_stream", "copy_", "_to_copy", "clone")
 _FRAME = re.compile(r'File "(.+)", line (\d+), in (\S+)')
 RANDOM = ("rand", "dropout", "bernoulli", "normal", "uniform", "multinomial", "exponential", "poisson")
@@ -37,14 +39,18 @@ def arm(torch, recorder):
             if before is not None:
                 after = look(result)
                 write(func, before, after)
-                if saved is not None and after is not None and guarded(repeats, func, *saved, after) is False:
+                if saved is not None and after is not None and guarded(repeats, func, *saved, result, after) is False:
                     guarded(announce, func, args)
             return result
+
+    again = {"n": 0, "failed": 0, "error": None, "late": 0}
 
     def guarded(function, *args):
         try:
             return function(*args)
-        except Exception:
+        except Exception as error:
+            again["failed"] += 1
+            again["error"] = again["error"] or repr(error)[:500]
             return None
 
     seeded = getattr(torch.Tag, "nondeterministic_seeded", None)
@@ -55,8 +61,10 @@ def arm(torch, recorder):
         name = str(func)
         # a backward pass is handed the state that its forward pass drew from, whatever torch's tag says
         draws = seeded in func.tags and "_backward" not in name
-        return (spent[0] < AGAIN_SECONDS and name.startswith("aten.") and not draws
-                and not any(word in name for word in RANDOM) and not name.startswith(tuple("aten." + u for u in UNTOUCHED)))
+        able = (name.startswith("aten.") and not draws and not any(word in name for word in RANDOM)
+                and not name.startswith(tuple("aten." + u for u in UNTOUCHED)))
+        again["late"] += able and spent[0] >= AGAIN_SECONDS
+        return able and spent[0] < AGAIN_SECONDS
 
     def copies(func, args, kwargs):
         """The arguments, with copies of those that the operation writes to."""
@@ -69,16 +77,26 @@ def arm(torch, recorder):
             return value.clone()
         return [copy(part) for part in value] if isinstance(value, (list, tuple)) else value
 
-    def repeats(func, args, kwargs, after):
-        """Does the operation, done again, give the same each time? `args` are copies made before it was done."""
-        began = record.monotonic()
+    def size(value):
+        """Bytes of the tensors in a result."""
+        if isinstance(value, torch.Tensor):
+            return value.numel() * value.element_size()
+        return sum(map(size, value)) if isinstance(value, (list, tuple)) else 0
+
+    def repeats(func, args, kwargs, first, after):
+        """Does the operation, done again, give the same each time? `args` are copies made before it was done; `after` is the
+        digest of its first result.
+        """
+        at_once = max(1, AT_ONCE // max(1, size(first)))
+        began, left = record.monotonic(), AGAIN.get(device(args), AGAIN_ELSEWHERE)
+        again["n"] += 1
         try:
-            for _ in range(AGAIN):
-                once = copies(func, args, kwargs)
-                if look(func(*once[0], **once[1])) != after:
+            while left > 0 and record.monotonic() - began < 1.0:
+                some = [copies(func, args, kwargs) for _ in range(min(left, at_once))]
+                left -= len(some)
+                # One right after the other, as in a step: a card that has nothing else to do adds up in the same order.
+                if any([look(result) != after for result in [func(*a, **k) for a, k in some]]):
                     return False
-                if record.monotonic() - began > 1.0:
-                    break
         finally:
             spent[0] += record.monotonic() - began
         return True
@@ -161,6 +179,8 @@ def arm(torch, recorder):
             remember_forward_lines(False)
             recorder.own_modes[0] = 0
             mode[0] = "done"
+            record.write({"r": "drilled", "step": wanted, "again": again["n"], "late": again["late"],
+                          "failed": again["failed"], "error": again["error"]})
 
     original_after, original_saw = recorder.after, recorder.saw_optimizer
 

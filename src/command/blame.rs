@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::blame::{self, Answer, Ask, Config, Control, Rate, Search, Seen};
 use crate::error::Result;
-use crate::model::flight::FlightDivergence;
+use crate::model::flight::{Drilled, FlightDivergence};
 use crate::model::{
     Blame, Divergence, Evidence, Grade, Kind, Level, Need, OperationProbe, Outcome, Reach, Setting, SettingId, Stage,
     Status, Treatment,
@@ -416,8 +416,7 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
     let batch = campaign.repeat(&Order { treatment: base, repeats: 1, stop, recording: Some(recording) }, &[])?;
     let drilled = batch.runs.first().and_then(|run| campaign.flight(run)?.trained().next());
     let Some(guilty) = drilled.and_then(|process| process.alerts.first()).cloned() else {
-        let note = format!("no operation of step {} was seen to give different outputs for equal inputs", first.step);
-        recorded.notes.push(note);
+        recorded.notes.push(none_was_seen(first.step, drilled.and_then(|process| process.drilled.as_ref())));
         return Ok(());
     };
     recorded.notes.push(format!(
@@ -429,6 +428,21 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
         evidence.operation = Some(crate::model::Operation { name: guilty.operation, device, location: guilty.at });
     }
     Ok(())
+}
+
+/// That no operation of a step answered differently, and how far they were asked.
+fn none_was_seen(step: u64, drilled: Option<&Drilled>) -> String {
+    let none = format!("no operation of step {step} was seen to give different outputs for equal inputs");
+    let Some(drilled) = drilled else { return format!("{none}: the run ended before they had been done again") };
+    let mut told = format!("{none}, of {} that were done again", drilled.again);
+    if drilled.late > 0 {
+        told += &format!("; for {} there was no time", drilled.late);
+    }
+    if drilled.failed > 0 {
+        let error = drilled.error.as_deref().unwrap_or("an error");
+        told += &format!("; {} could not be: {error}", drilled.failed);
+    }
+    told
 }
 
 /// What the pins cost, measured on the runs already made: those with all pins held against the reference's.

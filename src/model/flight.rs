@@ -82,6 +82,8 @@ pub struct FlightProcess {
     pub trace: Vec<TracedPlace>,
     /// Operations of the drilled step.
     pub operations: Vec<Operation>,
+    /// What became of doing them again.
+    pub drilled: Option<Drilled>,
     /// Checkpoints that it wrote, in order.
     pub saves: Vec<SavedCheckpoint>,
     /// Checkpoints that it read before its first step.
@@ -278,6 +280,19 @@ pub struct Alert {
     pub device: Option<String>,
     /// The user's line.
     pub at: Option<SourceLine>,
+}
+
+/// How a step's operations were done again on equal inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drilled {
+    /// Operations that were done again.
+    pub again: u64,
+    /// Those that were not, because the time for it had run out.
+    pub late: u64,
+    /// Those that could not be.
+    pub failed: u64,
+    /// The first error of these.
+    pub error: Option<String>,
 }
 
 /// A line of the user's that created, drew from or read a source of variation.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::model::flight::{
-    Alert, AppliedLevel, DisturbedSeed, ExactNumber, FlightItem, FlightProcess, FlightStep, GivenItem, Operation,
-    Overridden, SavedCheckpoint, SeedCall, TracedPlace,
+    Alert, AppliedLevel, DisturbedSeed, Drilled, ExactNumber, FlightItem, FlightProcess, FlightStep, GivenItem,
+    Operation, Overridden, SavedCheckpoint, SeedCall, TracedPlace,
 };
 use crate::model::{SourceLine, half};
 
@@ -127,6 +127,16 @@ pub fn place(record: &Value) -> Option<TracedPlace> {
         order: number(record, "order").unwrap_or(0),
         worker: number(record, "worker"),
         entries: number(record, "entries"),
+    })
+}
+
+pub fn drilled(record: &Value) -> Option<Drilled> {
+    let count = |name: &str| record.get(name)?.as_u64();
+    Some(Drilled {
+        again: count("again")?,
+        late: count("late")?,
+        failed: count("failed")?,
+        error: text(record, "error"),
     })
 }
 

@@ -167,6 +167,7 @@ impl Reader {
             "alert" => process.alerts.push(fields::alert(record)?),
             "trace" => self.trace(record)?,
             "op" => process.operations.push(fields::operation(record)?),
+            "drilled" => process.drilled = Some(fields::drilled(record)?),
             "save" => process.saves.push(fields::saved(record)?),
             "load" => process.loads.push(PathBuf::from(text(record, "path")?)),
             "given" => process.given.push(fields::given(record)?),
