@@ -59,6 +59,21 @@ fn one_thread_repeats() {
 }
 
 #[test]
+fn every_operation_of_the_catalogue_is_called() {
+    let cache = tempfile::tempdir().unwrap();
+    let flags = ["--device", "cpu", "--threads", "1", "--times", "2", "--dtype", "float32", "--size", "small"];
+    let (_, found) = answer(cache.path(), &flags);
+    // What a type or a gradient does not have is skipped by name; an operation whose call is wrong is skipped as a whole.
+    let called = |what: &str| {
+        let same = |check: &Value| what.starts_with(&format!("{} on cpu", check["operation"].as_str().unwrap()));
+        found["checks"].as_array().unwrap().iter().any(same)
+    };
+    let never: Vec<&Value> =
+        found["skipped"].as_array().unwrap().iter().filter(|skip| !called(skip["what"].as_str().unwrap())).collect();
+    assert!(never.is_empty(), "{never:?}");
+}
+
+#[test]
 fn an_operation_without_a_deterministic_form_refuses() {
     let cache = tempfile::tempdir().unwrap();
     let flags =

@@ -47,5 +47,4 @@ pub const OPERATIONS: &[Operation] = &[
         call([], move |_| one(weight.f_multinomial(16, true)))
     }),
     op("dropout", "dropout native_dropout", |c| call([c.float(&[many(c)])], |x| one(x[0].f_dropout(0.5, true)))),
-    op("rrelu", "rrelu rrelu_with_noise", |c| call([c.float(&[many(c)])], |x| one(x[0].f_rrelu(true)))),
 ];
