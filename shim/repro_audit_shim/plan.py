@@ -120,9 +120,9 @@ class Plan:
             return
         self.leaves = [digest.value_leaf(None)] * len(self.kinds)
         self.terms, self.first, self.pieces, self.on_cpu, self.lengths = [], [], [], [], []
-        for at, (place, t) in enumerate(zip(self.places, tensors)):
+        for at, (place, t, number) in enumerate(zip(self.places, tensors, answers[0])):
             size = t.element_size()
-            if not t.is_cuda:
+            if number < 0:
                 if not t.is_cpu:
                     return
                 self.on_cpu.append(at)

@@ -1,13 +1,15 @@
 """The digest that is made on a card, computed on the CPU by torch's operations; where there is a card, by the kernel too."""
+import ctypes
 import os
 import sys
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "shim"))
 
 import torch
 
-from repro_audit_shim import card, digest, plan
+from repro_audit_shim import card, digest, plan, steps
 
 TYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.int64, torch.uint8]
 
@@ -181,6 +183,152 @@ class Roots(unittest.TestCase):
         roots = {self.gathered(t)[1].root() for t in (
             torch.zeros(4), torch.zeros(5), torch.zeros(2, 2), torch.zeros(4, dtype=torch.int32), torch.empty(0))}
         self.assertEqual(len(roots), 5)
+
+
+class OnCpu(plan.Plan):
+    """Takes every tensor of more than one element for one on a card, and sums as the kernel does."""
+
+    def __init__(self, torch, kinds):
+        super().__init__(torch, kinds)
+        self.asks[0] = lambda t: -1 if t.numel() == 1 else 0
+
+    def _launch(self, torch, tensors, addresses):
+        return card.Known([self.sum(addresses[at] + begun, piece) for (at, begun), piece in zip(self.first, self.pieces)])
+
+    @staticmethod
+    def sum(address, piece):
+        count, lane = piece & (1 << 56) - 1, piece >> 56
+        kind = {4: ctypes.c_int32, 2: ctypes.c_int16, 1: ctypes.c_uint8}[lane]
+        lanes = (kind * count).from_address(address)
+        return sum(a * b for a, b in zip(lanes, card.weights(torch, count, torch.device("cpu")).tolist()))
+
+
+class Plans(unittest.TestCase):
+    """A list that comes again has the digest of its tensors one by one, whatever happened to them meanwhile."""
+
+    def setUp(self):
+        self.period = card.PERIOD
+        card.PERIOD = 256
+        for patch in (mock.patch.object(plan, "Plan", OnCpu), mock.patch.dict(plan._plans)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def tearDown(self):
+        card.PERIOD = self.period
+
+    def one_by_one(self, tensors):
+        gather = digest.Gather(torch)
+        for t in tensors:
+            if t is not None and t.numel() != 1:
+                gather.cards.append((len(gather.pointers), t))
+                gather._memory(None, 0, 0)
+            else:
+                gather.tensor(t)
+        found, promise = gather.finish()
+        return promise.root(), found
+
+    def agree(self, tensors, key="list"):
+        by_plan = plan._by_plan(torch, key, tensors)
+        if by_plan is None:
+            return False
+        root = by_plan[1].root()
+        self.assertEqual((root, by_plan[0]), self.one_by_one(tensors))
+        return True
+
+    def test_of_many_kinds(self):
+        a, b = values(1000), values(30, torch.bfloat16)
+        lists = [[a, b], [a + 1, b], [b, a], [a, None, b, torch.tensor(3.0)], [a, None, b, torch.tensor(4.0)], [None, a],
+                 [a.view(10, 100), b], [torch.empty(0), a], [a] * 300, [a, b]]
+        for some in lists:
+            self.assertTrue(self.agree(some))
+
+    def test_of_the_same_tensors_with_other_contents(self):
+        a, b = torch.nn.Parameter(values(1000)), torch.nn.Parameter(values(30))
+        for _ in range(6):
+            self.assertTrue(self.agree([a, b]))
+            with torch.no_grad():
+                a.mul_(1.5)
+        self.assertTrue(plan._plans["list"].last.known)
+
+    def test_of_the_same_tensors_somewhere_else_or_of_another_size(self):
+        a, b = torch.nn.Parameter(values(1000)), torch.nn.Parameter(values(30))
+        for change in (None, None, None, lambda: values(1000, seed=2), lambda: a.data[:500], lambda: values(40)):
+            if change is not None:
+                a.data = change()
+            self.assertTrue(self.agree([a, b]))
+
+    def test_of_tensors_made_anew_at_every_step(self):
+        for seed in range(20):
+            self.assertTrue(self.agree([values(100, seed=seed), values(7, seed=seed)]))
+
+    def test_leaves_to_others_what_it_cannot_sum(self):
+        a = values(1000)
+        for odd in (a.view(10, 100).t(), torch.view_as_complex(a.view(500, 2)), torch.eye(3).to_sparse()):
+            self.assertFalse(self.agree([a, odd]))
+        self.assertTrue(self.agree([a]))
+
+
+class Page:
+    """A page that comes home when it is told to."""
+
+    home = False
+
+    def ready(self):
+        return self.home
+
+
+class Records(unittest.TestCase):
+    """What waits for a card is written in its order, as soon as it is complete, and all of it in the end."""
+
+    def setUp(self):
+        self.recorder, self.written, self.pages, self.due = steps.Recorder(torch), [], [], True
+        self.recorder.deferred = True
+        for patch in (mock.patch.object(steps.record, "write", lambda *items: self.written.extend(items)),
+                      mock.patch.object(card, "due", lambda: self.due), mock.patch.object(card, "send", self.send)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def send(self):
+        self.pages.append(Page())
+        return [self.pages[-1]]
+
+    def emit(self, *numbers):
+        for n in numbers:
+            self.recorder._emit({"n": n})
+
+    def test_in_order_and_only_what_is_complete(self):
+        self.emit(1, 2)
+        self.pages[1].home = True
+        self.recorder.flush()
+        self.assertEqual(self.written, [], "the first has not come")
+        self.pages[0].home = True
+        self.recorder.flush()
+        self.assertEqual([item["n"] for item in self.written], [1, 2])
+
+    def test_several_in_one_copy(self):
+        self.due = False
+        self.emit(1, 2, 3)
+        self.assertEqual(self.pages, [])
+        self.due = True
+        self.emit(4)
+        self.assertEqual(len(self.pages), 1)
+        self.pages[0].home = True
+        self.recorder.saw_loss([])
+        self.assertEqual([item["n"] for item in self.written], [1, 2, 3, 4])
+
+    def test_all_of_it_in_the_end(self):
+        self.emit(1)
+        self.due = False
+        self.emit(2, 3)
+        self.recorder.flush(wait=True)
+        self.assertEqual([item["n"] for item in self.written], [1, 2, 3])
+
+    def test_a_forked_child_leaves_what_its_parent_is_about_to_write(self):
+        self.emit(1, 2)
+        self.recorder.pid = -1
+        self.emit(3)
+        self.recorder.flush(wait=True)
+        self.assertEqual([item["n"] for item in self.written], [3])
 
 
 @unittest.skipUnless(torch.cuda.is_available(), "no CUDA device")
