@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::envelope::may_be_labelled;
 use super::format::{Reader, Sample};
+use super::metric::Metric;
 use super::open;
 use super::options::Options;
 use super::select;
-use super::sink::{Metric, Observation, Sink};
+use super::sink::{Observation, Sink};
 use crate::model::{Candidate, Reading, Role};
 
 /// Whole lines that are waited for before a format is chosen.

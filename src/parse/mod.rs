@@ -24,6 +24,7 @@ mod lexicon;
 mod literal;
 mod live;
 mod markup;
+mod metric;
 mod names;
 mod number;
 mod open;
@@ -40,6 +41,7 @@ mod stencil;
 mod stream;
 mod table;
 mod text;
+mod track;
 mod transcript;
 mod units;
 mod walk;
@@ -49,9 +51,10 @@ mod wrapped;
 pub use folder::only_events;
 pub use format::{LogFormat, Reader, Sample};
 pub use live::{Live, Summary};
+pub use metric::Metric;
 pub use open::{read_bytes, read_path};
 pub use options::{Options, Pattern};
-pub use sink::{Metric, Observation, Sink};
+pub use sink::{Observation, Sink};
 pub use stream::Stream;
 
 /// Every log format, the most particular first.

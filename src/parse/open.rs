@@ -111,7 +111,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// A series for every metric of a sink, with the points that `points` gives.
     pub(crate) fn of(sink: &Sink, points: impl Fn(usize) -> Vec<Point>) -> Self {
-        let series = |(id, metric): (usize, &super::sink::Metric)| {
+        let series = |(id, metric): (usize, &super::metric::Metric)| {
             let mut series = Series::new(&metric.name, Role::Other);
             (series.source, series.points) = (metric.source, points(id));
             series

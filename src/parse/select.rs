@@ -1,7 +1,7 @@
 //! From a table of metrics to roles: which series is the training loss, which are worth comparing.
 
+use super::metric::Metric;
 use super::names::{self, Meaning, Split};
-use super::sink::Metric;
 use crate::model::Role;
 
 /// The roles of all metrics, which of them are kept, and the primary one.

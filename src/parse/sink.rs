@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use super::bar::Settled;
-use super::names::{self, Meaning, Split};
+use super::metric::Metric;
+use super::names::Meaning;
 use super::number::{self, Spelling};
 use super::run::Run;
-use crate::model::{Course, Point, Position, Source, Token};
+use super::track::{Borrowed, Track};
+use crate::model::{Course, Point, Position, Token};
 
 /// A log with more names than this is no log of a training.
 const MOST_METRICS: usize = 2048;
@@ -22,33 +24,6 @@ pub struct Observation {
     pub point: Point,
 }
 
-/// One row of the table of metrics, filled as a log is read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
-    /// The name as the log spells it.
-    pub name: String,
-    /// What the name means.
-    pub(crate) meaning: Meaning,
-    /// The data it was taken on.
-    pub(crate) split: Split,
-    /// Whether it is a mean shown beside the step's own value.
-    pub(crate) smoothed: bool,
-    /// Whether it was seen in timed redraws with gaps that are not regular.
-    pub sampled: bool,
-    /// Whether the steps of its points are those of a bar that the clock draws, so that only their order tells them apart.
-    pub by_order: bool,
-    /// Whether its points are printed digits or exact bits.
-    pub source: Source,
-    /// The user's own pattern finds it: it is what is to be compared, whatever it is called.
-    pub(crate) asked: bool,
-    /// How many points were handed on.
-    pub points: u64,
-    /// Points whose value has a fraction.
-    pub(crate) fractions: u64,
-    /// Points that have a step.
-    pub(crate) placed: u64,
-}
-
 /// Where the numbers of a line stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Place {
@@ -58,53 +33,6 @@ pub(crate) struct Place {
     pub(crate) step: Option<i64>,
     /// Counts the bars of a log: a new bar begins a new segment even where its first drawn step is higher.
     pub(crate) lap: u32,
-}
-
-/// The steps that values without one have taken from a bar: the first of each bar, the last, and how far they are apart.
-#[derive(Clone, Copy, Debug)]
-struct Borrowed {
-    first: i64,
-    last: i64,
-    gap: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Track {
-    pub(super) last: Option<Position>,
-    pub(super) pending: Option<Point>,
-    pub(super) segment: u32,
-    pub(super) lap: u32,
-    pub(super) pending_lap: u32,
-    /// Where the value stands that came last, and its text.
-    pub(super) shown: Option<(Position, u32)>,
-    pub(super) shown_text: Vec<u8>,
-    /// Epochs with a fraction were seen, so that an epoch does not stand for a step.
-    pub(super) fractional: bool,
-    gap: Option<i64>,
-    borrowed: Option<Borrowed>,
-    pub(super) fewest_decimals: Option<u32>,
-    /// What is kept of the metric where its points are not.
-    pub(super) course: Option<Box<Course>>,
-    /// Nobody listens to the points of this metric any more.
-    pub(super) mute: bool,
-}
-
-impl Track {
-    /// Whether the latest points are kept.
-    pub(super) fn trails(&self) -> bool {
-        self.course.as_ref().is_some_and(|course| course.trails)
-    }
-
-    /// How far the steps of what is drawn in place are apart, where they are on a grid.
-    pub(super) fn stride(&self) -> Option<i64> {
-        self.gap
-    }
-
-    /// Whether a redraw of this lap waits, and the point before it stands at this place of the same segment.
-    pub(super) fn is_drawn_after(&self, before: Position, lap: u32) -> bool {
-        let before = Position { segment: self.segment, ..before };
-        self.pending.is_some() && self.pending_lap == lap && self.lap == lap && self.last == Some(before)
-    }
 }
 
 /// What a reader writes to.
@@ -513,29 +441,4 @@ pub(super) fn decimals(text: &[u8]) -> Option<u32> {
 /// Whether a number has no fraction.
 fn is_whole(value: f64) -> bool {
     value as i64 as f64 == value
-}
-
-impl Metric {
-    /// Whether the metric can turn out to be worth comparing.
-    pub fn may_count(&self) -> bool {
-        !matches!(self.meaning, Meaning::Config | Meaning::Noise)
-    }
-
-    /// A metric whose meaning follows from its name.
-    pub(crate) fn named(name: &str) -> Self {
-        let tokens = names::tokens(name);
-        Self {
-            name: name.to_owned(),
-            meaning: names::meaning(name),
-            split: names::split(&tokens),
-            smoothed: false,
-            sampled: false,
-            by_order: false,
-            source: Source::Printed,
-            asked: false,
-            points: 0,
-            fractions: 0,
-            placed: 0,
-        }
-    }
 }

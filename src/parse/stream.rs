@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::frames::frame_length;
 use super::live::{Live, Summary};
+use super::metric::Metric;
 use super::options::Options;
-use super::sink::{Metric, Observation};
+use super::sink::Observation;
 use super::{select, source};
 use crate::error::{Error, Result};
 use crate::model::{Course, Reading};

@@ -1,11 +1,12 @@
 //! Log format `wandb`: the transaction log that an offline (or online) run of Weights & Biases leaves, `run-*.wandb`.
 
 use super::format::{LogFormat, Reader, Sample};
+use super::metric::Metric;
 use super::names::{self, Meaning};
 use super::number;
 use super::options::Options;
 use super::protobuf::{self, Fields, Wire};
-use super::sink::{Metric, Place, Shown, Sink};
+use super::sink::{Place, Shown, Sink};
 use super::walk::{self, Leaf};
 use crate::model::{Candidate, Source};
 

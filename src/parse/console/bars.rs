@@ -1,8 +1,9 @@
 //! Progress bars: the values beside them, and the step they tell to the lines around them.
 
-use super::pairs::{Value, has_range};
+use super::pairs::Value;
 use super::recipe::Lesson;
 use super::repeats::tell_apart;
+use super::wording::has_range;
 use super::{Console, Here, Said, Waiting};
 use crate::parse::bar::{self, Lag};
 use crate::parse::names::Split;

@@ -12,6 +12,7 @@ mod printed;
 mod recipe;
 mod repeats;
 mod rows;
+mod wording;
 
 use std::ops::Range;
 
@@ -24,10 +25,11 @@ use crate::parse::bar::{self, Lag};
 use crate::parse::envelope::{self, Envelope, Label, Labels, Numbering, Shared};
 use crate::parse::frames::{End, Frame, Frames, Reads};
 use crate::parse::lexicon::Lexicon;
+use crate::parse::metric::Metric;
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number;
 use crate::parse::scan::{Item, Scan};
-use crate::parse::sink::{Metric, Place, Shown, Sink};
+use crate::parse::sink::{Place, Shown, Sink};
 use crate::parse::table::Header;
 
 /// Of a longer line without an object only so much is read, in bytes: looking for names takes time that grows faster than the line.

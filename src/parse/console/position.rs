@@ -1,6 +1,6 @@
 //! Where a line stands: epoch, step, rank and part of the data, from the line and from those before it.
 
-use super::pairs::{is_count_before, is_measured};
+use super::wording::{is_count_before, is_measured};
 use super::{Console, Said, ends};
 use crate::parse::names::{self, Meaning, Split};
 use crate::parse::number::{self, Spelling};

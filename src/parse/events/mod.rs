@@ -10,10 +10,11 @@ use record::{LONGEST, Record, length, masked};
 use value::Value;
 
 use super::format::{LogFormat, Reader, Sample};
+use super::metric::Metric;
 use super::names::{self, Meaning};
 use super::options::Options;
 use super::protobuf::{self, Fields, Wire};
-use super::sink::{Metric, Place, Shown, Sink, Worth};
+use super::sink::{Place, Shown, Sink, Worth};
 use crate::model::{Candidate, Source};
 
 /// How many tags are remembered with their metric.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::super::pairs::{Value, is_drawn};
+use super::super::pairs::Value;
+use super::super::wording::is_drawn;
 use super::super::{Here, Said};
 use crate::parse::bar::Bar;
 use crate::parse::names::Split;
