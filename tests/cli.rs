@@ -205,6 +205,23 @@ fn a_result_that_depends_on_a_setting_is_an_effect_and_no_divergence() {
 }
 
 #[test]
+fn each_level_of_a_setting_has_its_price_and_a_record_tells_it_again() {
+    let case = Case::with_job("for i in $(seq 0 19); do sleep $PAUSE; echo \"step $i loss 1.$i\"; done");
+    let (code, report) = case.audit(&["--vary", "env.PAUSE=0.005,0.05", "--times", "2"]);
+    assert_eq!(code, 0, "{report:#}");
+    let prices = report["effects"][0]["prices"].as_array().unwrap();
+    assert_eq!(prices.len(), 1, "{report:#}");
+    assert_eq!(prices[0]["level"], "0.05");
+    // Ten times the pause, of which a busy machine may leave little.
+    assert!(prices[0]["step_time_ratio"].as_f64().unwrap() > 1.5, "{prices:?}");
+
+    let told = case.run(&["report", ".repro-audit/latest", "--format", "json"]);
+    assert_eq!(valid(&told.stdout, "report")["effects"], report["effects"]);
+    let table = text(&case.run(&["report", ".repro-audit/latest"]).stdout);
+    assert!(table.contains("time of a step") && table.contains(" x at 0.05"), "{table}");
+}
+
+#[test]
 fn a_setting_that_breaks_repeating_is_blamed() {
     let case = Case::with_job("for i in 0 1 2; do echo \"step $i loss 1.$i$([ \"$MODE\" = racy ] && echo $N)\"; done");
     let (code, report) = case.audit(&["--vary", "env.MODE=calm,racy"]);

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Effect, Level, Outcome, Position, SettingId, Treatment, TreatmentResult};
+use crate::model::{Effect, Level, Outcome, Position, Price, SettingId, Treatment, TreatmentResult};
 
 /// What each varied setting does, from pairs of treatments that differ in that setting alone; settings that never varied
 /// alone are named with those they always changed together with.
 ///
 /// `results` holds the reference first. `cross` compares one run of each of two treatments, given by their ids; `None`
-/// where that was not done.
-pub fn effects(results: &[TreatmentResult], cross: &dyn Fn(&str, &str) -> Option<Outcome>) -> Vec<Effect> {
-    varied(results).into_iter().map(|setting| effect(&setting, results, cross)).collect()
+/// where that was not done. `price` says what a step of the first treatment takes against one of the second.
+pub fn effects(results: &[TreatmentResult], cross: &Cross<'_>, price: &Pricing<'_>) -> Vec<Effect> {
+    varied(results).into_iter().map(|setting| effect(&setting, results, cross, price)).collect()
 }
+
+/// What one run of each of two treatments, given by their ids, shows.
+pub type Cross<'a> = dyn Fn(&str, &str) -> Option<Outcome> + 'a;
+
+/// What a step of one treatment takes against one of another; `None` where that was not measured.
+pub type Pricing<'a> = dyn Fn(&TreatmentResult, &TreatmentResult) -> Option<Price> + 'a;
 
 /// The settings that do not have the same level everywhere, in the order in which they first differ.
 fn varied(results: &[TreatmentResult]) -> Vec<SettingId> {
@@ -37,7 +43,7 @@ fn differing(a: &Treatment, b: &Treatment) -> Vec<SettingId> {
     all.into_iter().filter(|setting| level(a, setting) != level(b, setting)).cloned().collect()
 }
 
-fn effect(setting: &SettingId, results: &[TreatmentResult], cross: &dyn Fn(&str, &str) -> Option<Outcome>) -> Effect {
+fn effect(setting: &SettingId, results: &[TreatmentResult], cross: &Cross<'_>, price: &Pricing<'_>) -> Effect {
     let pairs = pairs_alone(setting, results);
     let mut repeatability = Answers::default();
     let mut result = Answers::default();
@@ -45,15 +51,34 @@ fn effect(setting: &SettingId, results: &[TreatmentResult], cross: &dyn Fn(&str,
         repeatability.add(changes_repeatability(a, b));
         result.add(changes_result(a, b, cross));
     }
+    let levels = levels(setting, results);
+    let prices = prices(setting, &levels, &pairs, price);
     let confounded_with = if pairs.is_empty() { companions(setting, results) } else { Vec::new() };
     Effect {
         setting: setting.clone(),
-        levels: levels(setting, results),
+        levels,
         changes_repeatability: repeatability.answer,
         changes_result: result.answer,
         onset: result.onset.or(repeatability.onset),
+        prices,
         confounded_with,
     }
+}
+
+/// What each level but the first costs, by the first pair that shows it: the one whose other settings are the reference's.
+fn prices(
+    setting: &SettingId,
+    levels: &[String],
+    pairs: &[(&TreatmentResult, &TreatmentResult)],
+    price: &Pricing<'_>,
+) -> Vec<(String, Price)> {
+    let Some((first, others)) = levels.split_first() else { return Vec::new() };
+    let at = |result: &TreatmentResult, text: &String| level(&result.treatment, setting).to_string() == *text;
+    let of = |text: &String| {
+        let told = pairs.iter().filter(|(a, b)| at(a, first) && at(b, text)).find_map(|(a, b)| price(b, a))?;
+        Some((text.clone(), told))
+    };
+    others.iter().filter_map(of).collect()
 }
 
 /// Pairs that differ in this setting and no other.
@@ -95,11 +120,7 @@ fn changes_repeatability(a: &TreatmentResult, b: &TreatmentResult) -> (Option<bo
 }
 
 /// Two levels can be compared only where each repeats: otherwise one run of each differs by noise alone.
-fn changes_result(
-    a: &TreatmentResult,
-    b: &TreatmentResult,
-    cross: &dyn Fn(&str, &str) -> Option<Outcome>,
-) -> (Option<bool>, Option<Position>) {
+fn changes_result(a: &TreatmentResult, b: &TreatmentResult, cross: &Cross<'_>) -> (Option<bool>, Option<Position>) {
     let repeats = |result: &TreatmentResult| result.outcome == Some(Outcome::Agreed);
     if !repeats(a) || !repeats(b) {
         return (None, None);
@@ -165,6 +186,27 @@ pub(super) mod tests {
         let settings = levels.iter().map(|(id, level)| (SettingId::new(*id), Level::new(*level))).collect();
         let treatment = Treatment { id: id.to_owned(), settings };
         TreatmentResult { treatment, outcome, notes: Vec::new(), runs: Vec::new() }
+    }
+
+    fn effects(results: &[TreatmentResult], cross: &Cross<'_>) -> Vec<Effect> {
+        super::effects(results, cross, &|_, _| None)
+    }
+
+    #[test]
+    fn each_level_has_its_price_against_the_first() {
+        let at = |threads: &str| treatment(threads, &[("threads", threads), ("a", "0")], Some(Outcome::Agreed));
+        let other = treatment("a=1", &[("threads", "1"), ("a", "1")], Some(Outcome::Agreed));
+        let takes = |result: &TreatmentResult| result.treatment.settings[&SettingId::new("threads")].as_str().parse();
+        let price = |with: &TreatmentResult, without: &TreatmentResult| {
+            let (with, without): (f64, f64) = (takes(with).ok()?, takes(without).ok()?);
+            (with < 8.0).then_some(Price { step_time_ratio: with / without, spread: (1.0, 9.0) })
+        };
+        let found = super::effects(&[at("1"), at("2"), at("4"), at("8"), other], &all_part, &price);
+        let shown = |effect: &Effect| -> Vec<(String, f64)> {
+            effect.prices.iter().map(|(level, price)| (level.clone(), price.step_time_ratio)).collect()
+        };
+        assert_eq!(shown(&found[0]), [("2".to_owned(), 2.0), ("4".to_owned(), 4.0)], "8 was not measured");
+        assert_eq!(shown(&found[1]), [("1".to_owned(), 1.0)]);
     }
 
     fn all_part(_: &str, _: &str) -> Option<Outcome> {

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn blame(results: &[TreatmentResult], question: Question) -> Option<Blame> {
-        matrix(results, &effects(results, &|_, _| Some(parting(0))), question)
+        matrix(results, &effects(results, &|_, _| Some(parting(0)), &|_, _| None), question)
     }
 
     #[test]

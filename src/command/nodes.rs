@@ -68,6 +68,7 @@ fn effect(campaign: &Campaign<'_>, result: &TreatmentResult) -> Option<Effect> {
         changes_repeatability: None,
         changes_result,
         onset,
+        prices: Vec::new(),
         confounded_with: Vec::new(),
     })
 }

@@ -218,7 +218,7 @@ fn compared(planned: &[Planned], rule: &Rule) -> Audit {
 fn effects(planned: &[Planned], results: &[TreatmentResult], rule: &Rule) -> Vec<Effect> {
     let first = |id: &str| planned.iter().find(|one| one.treatment.id == id)?.runs.first();
     let cross = |a: &str, b: &str| Some(group(&[first(a)?, first(b)?], rule).outcome);
-    blame::effects(results, &cross)
+    blame::effects(results, &cross, &|_, _| None)
 }
 
 fn group(replayed: &[&Replayed], rule: &Rule) -> compare::Group {

@@ -161,7 +161,9 @@ fn shown(run: &Run, folder: &Path) -> Run {
 fn effects(campaign: &Campaign<'_>, results: &[TreatmentResult]) -> Vec<crate::model::Effect> {
     let result = |id: &str| results.iter().find(|result| result.treatment.id == id);
     let cross = |a: &str, b: &str| Some(campaign.compare(&nodes::pair(campaign, result(a)?, result(b)?)?).outcome);
-    blame::effects(results, &cross)
+    let steps =
+        |result: &TreatmentResult| -> Vec<_> { result.runs.iter().map(|run| campaign.step_times(run)).collect() };
+    blame::effects(results, &cross, &|with, without| blame::price(&steps(with), &steps(without)).ok())
 }
 
 /// Searches for the cause where repeats of a treatment part: of the reference if it does, else of the first that does.

@@ -148,7 +148,16 @@ struct StoredEffect {
     #[serde(default, deserialize_with = "number")]
     epoch: Option<f64>,
     #[serde(default)]
+    prices: Vec<StoredLevelPrice>,
+    #[serde(default)]
     confounded_with: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct StoredLevelPrice {
+    level: String,
+    #[serde(flatten)]
+    price: StoredPrice,
 }
 
 #[derive(Deserialize)]
@@ -298,8 +307,14 @@ fn effect(stored: StoredEffect) -> Effect {
         changes_repeatability: stored.changes_repeatability,
         changes_result: stored.changes_result,
         onset: (onset != Position::default()).then_some(onset),
+        prices: stored.prices.into_iter().map(|of| (of.level, price(of.price))).collect(),
         confounded_with: stored.confounded_with.into_iter().map(SettingId::new).collect(),
     }
+}
+
+fn price(stored: StoredPrice) -> Price {
+    let [low, high] = stored.spread.map(|bound| as_number(&bound).unwrap_or(f64::NAN));
+    Price { step_time_ratio: stored.step_time_ratio, spread: (low, high) }
 }
 
 fn blame(stored: StoredBlame) -> Blame {
@@ -313,10 +328,6 @@ fn blame(stored: StoredBlame) -> Blame {
 }
 
 fn cause(stored: StoredCause) -> Cause {
-    let price = |price: StoredPrice| {
-        let [low, high] = price.spread.map(|bound| as_number(&bound).unwrap_or(f64::NAN));
-        Price { step_time_ratio: price.step_time_ratio, spread: (low, high) }
-    };
     Cause {
         id: stored.id,
         grade: stored.grade,

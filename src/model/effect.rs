@@ -1,6 +1,6 @@
 //! What changing one setting does.
 
-use super::{Position, SettingId};
+use super::{Position, Price, SettingId};
 
 /// What changing one setting, all others equal, does.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Effect {
     pub changes_result: Option<bool>,
     /// Where the results of two levels part first.
     pub onset: Option<Position>,
+    /// What a step takes at another level than the first, against the first, where that could be measured.
+    pub prices: Vec<(String, Price)>,
     /// Settings that always changed together with this one, so that the effect cannot be told apart.
     pub confounded_with: Vec<SettingId>,
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Listing, ReportFormat, Style, checkpoint, untrusted, words};
 use crate::model::{
-    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Level, Outcome, Resolution, Run,
+    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Level, Outcome, Price, Resolution, Run,
     SettingId, Stage, TreatmentResult,
 };
 
@@ -253,6 +253,7 @@ fn effect(effect: &Effect) -> Value {
         "changes_result": effect.changes_result,
         "step": effect.onset.and_then(|onset| onset.step),
         "epoch": epoch(effect.onset.and_then(|onset| onset.epoch)),
+        "prices": effect.prices.iter().map(level_price).collect::<Vec<_>>(),
         "confounded_with": confounded,
     })
 }
@@ -276,10 +277,22 @@ fn cause(cause: &Cause) -> Value {
         "evidence": cause.evidence,
         "remedy": cause.remedy,
         "where": cause.location.as_ref().map(|at| json!({ "file": at.file.to_string_lossy(), "line": at.line })),
-        "price": cause.price.as_ref().map(|price| json!({
-            "step_time_ratio": number(price.step_time_ratio),
-            "spread": [number(price.spread.0), number(price.spread.1)],
-        })),
+        "price": cause.price.as_ref().map(price),
+    })
+}
+
+fn level_price((level, price): &(String, Price)) -> Value {
+    json!({
+        "level": level,
+        "step_time_ratio": number(price.step_time_ratio),
+        "spread": [number(price.spread.0), number(price.spread.1)],
+    })
+}
+
+fn price(price: &Price) -> Value {
+    json!({
+        "step_time_ratio": number(price.step_time_ratio),
+        "spread": [number(price.spread.0), number(price.spread.1)],
     })
 }
 

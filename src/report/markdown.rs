@@ -139,7 +139,7 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "#### What the settings do\n")?;
-    let head = ["setting", "levels", "changes whether it repeats", "changes the result", "from"].map(str::to_owned);
+    let head = words::EFFECTS.map(str::to_owned);
     let row = |effect: &crate::model::Effect| {
         vec![
             untrusted::markdown_code(effect.setting.as_str()),
@@ -147,6 +147,7 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
             words::yes(effect.changes_repeatability).to_owned(),
             words::yes(effect.changes_result).to_owned(),
             effect.onset.as_ref().map_or(String::new(), words::brief_place),
+            untrusted::markdown(&words::prices(effect)),
         ]
     };
     grid(&head, &audit.effects.iter().map(row).collect::<Vec<_>>(), usize::MAX, out)?;

@@ -368,10 +368,11 @@ fn effects(audit: &Audit, page: &mut Page) -> io::Result<()> {
                 words::yes(effect.changes_repeatability).to_owned(),
                 words::yes(effect.changes_result).to_owned(),
                 effect.onset.as_ref().map_or(String::new(), words::brief_place),
+                words::prices(effect),
             ]
         })
         .collect();
-    let head = ["setting", "levels", "changes whether it repeats", "changes the result", "from"].map(str::to_owned);
+    let head = words::EFFECTS.map(str::to_owned);
     print_grid(&head, &rows, &[], page)?;
     for effect in audit.effects.iter().filter(|effect| !effect.confounded_with.is_empty()) {
         page.paragraph("  ", &words::effect(effect))?;

@@ -220,11 +220,28 @@ pub fn effect(effect: &Effect) -> String {
         (Some(false), Some(false)) => format!("{setting} changes nothing that was seen (levels {levels})."),
         _ => format!("What {setting} does cannot be told (levels {levels})."),
     };
+    for (level, price) in &effect.prices {
+        let (first, spread) = (effect.levels.first().map_or("", String::as_str), price.spread);
+        text += &format!(
+            " A step takes {:.2} times as long at {level} as at {first} ({:.2} to {:.2} over the runs).",
+            price.step_time_ratio, spread.0, spread.1
+        );
+    }
     if !effect.confounded_with.is_empty() {
         let others: Vec<&str> = effect.confounded_with.iter().map(|id| id.as_str()).collect();
         text += &format!(" It always changed together with {}, so they cannot be told apart.", others.join(", "));
     }
     text
+}
+
+/// The columns of what the settings do.
+pub const EFFECTS: [&str; 6] =
+    ["setting", "levels", "changes whether it repeats", "changes the result", "from", "time of a step"];
+
+/// What a step takes at the levels of a setting against the first one: "1.24 x at on".
+pub fn prices(effect: &Effect) -> String {
+    let told = effect.prices.iter().map(|(level, price)| format!("{:.2} x at {level}", price.step_time_ratio));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// "yes", "no", or that it is not known.

@@ -153,10 +153,15 @@ pub fn workers() -> Audit {
         changes_repeatability: repeatability,
         changes_result: result,
         onset: step.map(Position::at_step),
+        prices: Vec::new(),
         confounded_with: Vec::new(),
     };
+    let four_workers = Price { step_time_ratio: 0.62, spread: (0.6, 0.7) };
     audit.effects = vec![
-        effect("num_workers", ["0", "4"], Some(true), None, Some(12)),
+        Effect {
+            prices: vec![("4".to_owned(), four_workers)],
+            ..effect("num_workers", ["0", "4"], Some(true), None, Some(12))
+        },
         effect("batch_size", ["64", "32"], Some(false), Some(true), Some(0)),
         Effect {
             confounded_with: vec![SettingId::new("hashseed"), SettingId::new("env.OMP_NUM_THREADS")],
@@ -340,6 +345,7 @@ pub fn hostile() -> Audit {
         changes_repeatability: Some(false),
         changes_result: Some(true),
         onset: None,
+        prices: vec![(attack.clone(), Price { step_time_ratio: 1.5, spread: (1.4, 1.6) })],
         confounded_with: vec![SettingId::new(attack.clone())],
     }];
     if let Some(blame) = &mut audit.blame {

@@ -275,16 +275,18 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         format!("<span class=\"answer {class}\">{}</span>", words::yes(answer))
     };
     let mut body = "<div class=\"scroll\"><table class=\"effects\">\n<tr><th>setting</th><th>levels</th>\
-                    <th>changes whether it repeats</th><th>changes the result</th><th>from</th></tr>\n"
+                    <th>changes whether it repeats</th><th>changes the result</th><th>from</th><th>time of a step</th></tr>\n"
         .to_owned();
     for effect in &audit.effects {
         let (setting, levels) = (html(effect.setting.as_str()), html(&effect.levels.join(", ")));
         let (repeating, result) = (answer(effect.changes_repeatability), answer(effect.changes_result));
         let onset = effect.onset.as_ref().map_or(String::new(), words::brief_place);
+        let prices = html(&words::prices(effect));
         body += &format!(
             "<tr><td><code>{setting}</code></td><td data-name=\"levels\">{levels}</td>\
              <td data-name=\"changes whether it repeats\">{repeating}</td>\
-             <td data-name=\"changes the result\">{result}</td><td data-name=\"from\">{onset}</td></tr>\n"
+             <td data-name=\"changes the result\">{result}</td><td data-name=\"from\">{onset}</td>\
+             <td data-name=\"time of a step\">{prices}</td></tr>\n"
         );
     }
     body += "</table></div>\n";
