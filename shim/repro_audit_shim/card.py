@@ -3,19 +3,18 @@
 A tensor is read as lanes, whole numbers of at most 32 bits, each times an odd
 64-bit weight that its place decides; their sum modulo 2^64 does not depend on
 the order of additions. One launch takes many tensors (`kernel`; torch's own
-operations where the kernel cannot be had), and what a few steps gave comes home
+operations where the kernel cannot be had), and what one step gave comes home
 in one copy: a page.
 """
 import contextlib
 import os
 
-from repro_audit_shim import kernel, record
+from repro_audit_shim import kernel
 from repro_audit_shim.digest import MASK
 
 # Lanes that share one set of weights. 16 MiB of weights, and 48 MiB beside them, where torch's operations are used.
 PERIOD = 1 << 21
 SLOTS = 1 << 14
-EVERY = 0.05  # seconds from one copy home to the next: what a copy costs does not depend on its size
 
 
 def deliver(torch, device, tensors):
@@ -113,7 +112,7 @@ class Page:
         return self.values
 
 
-_blocks, _open, _sent, _last = {}, {}, [], [0.0]
+_blocks, _open, _sent = {}, {}, []
 
 
 def stream(torch, device):
@@ -147,14 +146,8 @@ def take(torch, device, count, stream):
     return slots
 
 
-def due():
-    """Is it time for a copy home?"""
-    return record.monotonic() - _last[0] >= EVERY
-
-
 def send():
     """Starts the copy home of everything summed since the last call; the pages on their way since then."""
-    _last[0] = record.monotonic()
     for key in list(_open):
         _send(key)
     sent = list(_sent)

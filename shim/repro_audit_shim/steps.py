@@ -36,8 +36,8 @@ class Recorder:
         self.forwards = 0
         self.versions = {}
         self.pending = None
-        self.waiting = []  # for their digests to be sent home
-        self.sent = []  # [(pages on their way, what waits for them)...]
+        self.sent = []  # [(pages on their way, the record that waits for them)...]
+        self.caught_up = False  # has a backward pass written what was complete since the last record?
         self.deferred = False
         self.pid = os.getpid()
         self.said = False
@@ -64,6 +64,7 @@ class Recorder:
                 self.losses.append(self._seen(t))
         if self.sent:
             self.flush()
+            self.caught_up = True
 
     def saw_batch(self, batch):
         """Digests a batch as it leaves its loader."""
@@ -234,29 +235,20 @@ class Recorder:
             record.write(self._settle(item))
             return
         if self.pid != os.getpid():
-            self.waiting, self.sent = [], []  # a forked child inherits what its parent is about to write
+            self.sent = []  # a forked child inherits what its parent is about to write
         self.pid = os.getpid()
-        self.waiting.append(item)
-        if card.due():
-            self._send()
-            if len(self.sent) > 2:  # there may be no backward pass that writes them
-                self.flush(wait=len(self.sent) > 64)
-
-    def _send(self):
-        if self.waiting:
-            self.sent.append((card.send(), self.waiting))
-            self.waiting = []
+        self.sent.append((card.send(), item))
+        if not self.caught_up:
+            self.flush(wait=len(self.sent) > 512)
+        self.caught_up = False
 
     def flush(self, wait=False):
         """Writes every record that is complete; with `wait`, all of them."""
-        if wait:
-            self._send()
-        while self.sent:
-            pages, items = self.sent[0]
-            if not wait and not all(page.ready() for page in pages):
-                return
-            self.sent.pop(0)
-            record.write(*[self._settle(item) for item in items])
+        complete = []
+        while self.sent and (wait or all([page.ready() for page in self.sent[0][0]])):
+            complete.append(self.sent.pop(0)[1])
+        if complete:
+            record.write(*[self._settle(item) for item in complete])
 
     def _settle(self, item):
         if "d" in item:

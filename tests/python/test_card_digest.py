@@ -281,10 +281,10 @@ class Records(unittest.TestCase):
     """What waits for a card is written in its order, as soon as it is complete, and all of it in the end."""
 
     def setUp(self):
-        self.recorder, self.written, self.pages, self.due = steps.Recorder(torch), [], [], True
+        self.recorder, self.written, self.pages = steps.Recorder(torch), [], []
         self.recorder.deferred = True
         for patch in (mock.patch.object(steps.record, "write", lambda *items: self.written.extend(items)),
-                      mock.patch.object(card, "due", lambda: self.due), mock.patch.object(card, "send", self.send)):
+                      mock.patch.object(card, "send", self.send)):
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -296,39 +296,42 @@ class Records(unittest.TestCase):
         for n in numbers:
             self.recorder._emit({"n": n})
 
+    def numbers(self):
+        return [item["n"] for item in self.written]
+
     def test_in_order_and_only_what_is_complete(self):
         self.emit(1, 2)
         self.pages[1].home = True
         self.recorder.flush()
-        self.assertEqual(self.written, [], "the first has not come")
+        self.assertEqual(self.numbers(), [], "the first has not come")
         self.pages[0].home = True
         self.recorder.flush()
-        self.assertEqual([item["n"] for item in self.written], [1, 2])
+        self.assertEqual(self.numbers(), [1, 2])
 
-    def test_several_in_one_copy(self):
-        self.due = False
-        self.emit(1, 2, 3)
-        self.assertEqual(self.pages, [])
-        self.due = True
-        self.emit(4)
-        self.assertEqual(len(self.pages), 1)
-        self.pages[0].home = True
-        self.recorder.saw_loss([])
-        self.assertEqual([item["n"] for item in self.written], [1, 2, 3, 4])
+    def test_by_the_next_backward_pass_so_that_a_run_which_is_ended_early_loses_one_step(self):
+        for n in range(4):
+            self.recorder.saw_loss([])
+            self.assertEqual(self.numbers(), list(range(n)))
+            self.emit(n)
+            self.pages[-1].home = True
+
+    def test_by_the_next_record_where_nothing_goes_backward(self):
+        for n in range(4):
+            self.emit(n)
+            self.assertEqual(self.numbers(), list(range(n)))
+            self.pages[-1].home = True
 
     def test_all_of_it_in_the_end(self):
-        self.emit(1)
-        self.due = False
-        self.emit(2, 3)
+        self.emit(1, 2, 3)
         self.recorder.flush(wait=True)
-        self.assertEqual([item["n"] for item in self.written], [1, 2, 3])
+        self.assertEqual(self.numbers(), [1, 2, 3])
 
     def test_a_forked_child_leaves_what_its_parent_is_about_to_write(self):
         self.emit(1, 2)
         self.recorder.pid = -1
         self.emit(3)
         self.recorder.flush(wait=True)
-        self.assertEqual([item["n"] for item in self.written], [3])
+        self.assertEqual(self.numbers(), [3])
 
 
 @unittest.skipUnless(torch.cuda.is_available(), "no CUDA device")
