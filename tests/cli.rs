@@ -1,6 +1,8 @@
 //! Drives the binary on small shell jobs: verdicts, exit codes, and what stays behind.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its case has failed")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -142,6 +144,35 @@ fn a_job_that_never_ends_and_ignores_the_polite_signal_is_ended() {
     assert_eq!(report["runs"][0]["status"], "timed-out");
     let pids = fs::read_to_string(case.folder.path().join("pids")).unwrap();
     assert!(pids.lines().all(|pid| !Path::new("/proc").join(pid).exists()), "left running: {pids}");
+}
+
+/// Without a card a switch of the card cannot matter: it is set and read back, and nothing is compared.
+#[test]
+fn a_switch_of_a_card_is_read_back_without_one_and_proves_nothing() {
+    let Some(python) = support::python::with_torch().filter(|_| !Path::new("/dev/nvidiactl").exists()) else { return };
+    let case = Case::new();
+    case.write(
+        "train.py",
+        "import torch\ntorch.manual_seed(0)\nmodel = torch.nn.Linear(4, 1)\n\
+         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n\
+         for step in range(6):\n    loss = model(torch.ones(2, 4)).square().mean()\n    optimizer.zero_grad()\n\
+         \x20   loss.backward()\n    optimizer.step()\n    print('step', step, 'loss', loss.item())\n",
+    );
+    let vary = ["--vary", "cudnn.benchmark=on,off", "--vary", "deterministic_algorithms=off,on", "--times", "2"];
+    let job = ["--", python.to_str().unwrap(), "train.py"];
+    let (code, report) = report(&case.run(&[&["run", "--format", "json"], &vary[..], &job].concat()));
+    assert_eq!(code, 3, "{report:#}");
+    let outcomes: Vec<&str> =
+        report["treatments"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["same", "skipped", "same"], "{report:#}");
+    let read_back = |treatment: &str, setting: &str| -> Vec<&Value> {
+        let runs = report["runs"].as_array().unwrap().iter().filter(|run| run["treatment"] == treatment);
+        runs.map(|run| &run["read_back"][setting]).collect()
+    };
+    assert_eq!(read_back("reference", "cudnn.benchmark"), ["on", "on"]);
+    assert_eq!(read_back("cudnn.benchmark=off", "cudnn.benchmark"), ["off"], "one run, for that alone");
+    assert_eq!(read_back("deterministic_algorithms=on", "deterministic_algorithms"), ["on", "on"]);
+    assert!(report["reason"].as_str().unwrap().contains("no CUDA device"), "{}", report["reason"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Blame, Divergence, Outcome, Run, SettingId, Treatment, TreatmentResult, Verdict};
+use crate::model::{Audit, Blame, Divergence, Outcome, Run, SettingId, Status, Treatment, TreatmentResult, Verdict};
 use crate::{blame, exit, plan, probe, record, report};
 
 use super::campaign::Campaign;
@@ -14,6 +14,7 @@ use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
+use super::watch::StopRule;
 use super::{checkpoint, dry_run, inside, leftovers, nodes, overall, project, saved, words};
 
 /// Runs an audit and writes its report.
@@ -80,8 +81,9 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     let mut batches: Vec<Batch> = Vec::new();
     let mut results: Vec<TreatmentResult> = Vec::new();
     for treatment in &request.treatments {
-        if let Some(batch) = skipped(request, treatment) {
-            let notes = batch.not_applied.iter().map(|(_, why)| why.clone()).collect();
+        if let Some(mut batch) = skipped(request, treatment) {
+            let mut notes: Vec<String> = batch.not_applied.iter().map(|(_, why)| why.clone()).collect();
+            notes.extend(read_back(request, campaign, treatment, &mut batch)?);
             let skipped = TreatmentResult { outcome: None, notes, ..campaign.result(treatment, &batch) };
             results.push(skipped);
             batches.push(batch);
@@ -129,6 +131,31 @@ fn skipped(request: &Request, treatment: &Treatment) -> Option<Batch> {
     let reference = request.treatments.first()?;
     let (id, level) = plan::without_card(treatment, reference, &|id| request.catalogue.find(id).ok())?;
     Some(Batch::skipped(SettingId::new(id), &format!("{id}={level} was skipped: no CUDA device")))
+}
+
+/// Sets in one short run what can be set without a card, though it cannot matter there: whether it reaches the job is known
+/// then. Nothing is compared.
+fn read_back(
+    request: &Request,
+    campaign: &mut Campaign<'_>,
+    treatment: &Treatment,
+    batch: &mut Batch,
+) -> Result<Option<String>> {
+    let on_card = batch.not_applied.iter().any(|(id, _)| id.as_str() == "device");
+    if on_card || !request.shim || campaign.detached() {
+        return Ok(None);
+    }
+    let stop = StopRule { after_divergence: None, after_points: Some(1), ..request.stop };
+    let tried = campaign.repeat(&Order { treatment, repeats: 1, stop, recording: None }, &[])?;
+    let ended = tried.runs.iter().find_map(|id| campaign.runs().iter().find(|run| run.id == *id)).map(|run| run.status);
+    batch.runs = tried.runs;
+    Ok(Some(match (tried.not_applied.first(), ended) {
+        (Some((_, why)), _) => format!("one run was made to read it back: {why}"),
+        (None, Some(Status::Finished | Status::Stopped)) => {
+            "one run was made to read it back: it took effect".to_owned()
+        }
+        (None, _) => "the run that was to read it back did not come to a result".to_owned(),
+    }))
 }
 
 /// Levels that mean nothing here, because there is no card.
