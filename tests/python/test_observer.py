@@ -240,6 +240,9 @@ time.time = time.monotonic = time.perf_counter = time.perf_counter_ns = tick
         self.assertTrue(any("addmm" in r["name"] for r in ops))
         self.assertTrue(any("backward" in r["name"] for r in ops))
         self.assertTrue(all(r["step"] == 1 and r["file"].endswith("job.py") for r in ops))
+        [told] = ran.records("drilled")
+        self.assertTrue(0 < told["again"] <= len(ops), told)
+        self.assertEqual((told["step"], told["late"], told["failed"], told["error"]), (1, 0, 0, None))
         self.assertEqual(ran.out, support.run(self.TRAIN, shim=False).out)
 
     def test_does_operations_again_without_changing_the_job_and_accuses_none_that_repeats(self):
