@@ -466,3 +466,20 @@ fn add_prices(found: &mut Blame, campaign: &Campaign<'_>, base: &Treatment, cont
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_that_saw_nothing_says_how_far_it_went() {
+        assert!(none_was_seen(3, None).ends_with("the run ended before they had been done again"));
+        let all = Drilled { again: 40, ..Drilled::default() };
+        assert!(none_was_seen(3, Some(&all)).ends_with("for equal inputs, of 40 that were done again"));
+        let some = Drilled { again: 40, late: 7, failed: 2, error: Some("out of memory".to_owned()) };
+        assert!(
+            none_was_seen(3, Some(&some))
+                .ends_with("of 40 that were done again; for 7 there was no time; 2 could not be: out of memory")
+        );
+    }
+}
