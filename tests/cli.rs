@@ -248,6 +248,16 @@ fn each_level_of_a_setting_has_its_price_and_a_record_tells_it_again() {
 
     let told = case.run(&["report", ".repro-audit/latest", "--format", "json"]);
     assert_eq!(valid(&told.stdout, "report")["effects"], report["effects"]);
+    let anew = case.run(&["report", ".repro-audit/latest", "--format", "json", "--tolerance", "abs=1"]);
+    assert_eq!(valid(&anew.stdout, "report")["effects"][0]["prices"], report["effects"][0]["prices"]);
+
+    let short = Case::with_job("for i in 0 1 2; do echo \"step $i loss 1.$i\"; done");
+    let (_, report) = short.audit(&["--vary", "env.X=1,2", "--times", "2"]);
+    let price = &report["effects"][0]["prices"][0];
+    assert_eq!((&price["level"], &price["step_time_ratio"]), (&Value::from("2"), &Value::Null));
+    assert!(price["not_measurable"].as_str().unwrap().contains("ten steps"), "{price}");
+    let table = text(&short.run(&["report", ".repro-audit/latest"]).stdout);
+    assert!(table.contains("The time of a step at env.X=2 is not measurable"), "{table}");
     let table = text(&case.run(&["report", ".repro-audit/latest"]).stdout);
     assert!(table.contains("time of a step") && table.contains(" x at 0.05"), "{table}");
 }
@@ -331,6 +341,17 @@ fn a_dry_run_tells_what_a_run_does() {
     assert_eq!(planned["treatments"][1]["inside"]["deterministic_algorithms"], "on");
     assert_eq!(planned["treatments"][0]["environment"]["PYTHONUNBUFFERED"], "1");
     assert_eq!(planned["treatments"][1]["problems"].as_array().unwrap().len(), 0);
+    let card = ["run", "--dry-run", "--format", "json", "--vary", "cuda.tf32=off,on", "--", "python3", "x.py"];
+    let planned = valid(&case.run(&card).stdout, "dry-run");
+    assert_eq!(planned["treatments"][0]["repeats"], 3);
+    let nodes = ["run", "--dry-run", "--format", "json", "--executor", "slurm", "--vary", "device=cpu,cuda", "--", "true"];
+    let elsewhere = valid(&case.run(&nodes).stdout, "dry-run");
+    assert_eq!(elsewhere["treatments"][1]["repeats"], 3, "nodes may have the card that is not here");
+    if !repro_audit::probe::machine::has_card() {
+        assert_eq!(planned["treatments"][1]["repeats"], 1);
+        let problem = planned["treatments"][1]["problems"][0].as_str().unwrap();
+        assert!(problem.contains("no CUDA device") && problem.contains("one short run reads back"), "{problem}");
+    }
     assert_eq!(code(&case.run(&["run", "--max-runs", "1", "--", "sh", "job.sh"])), 2);
 }
 

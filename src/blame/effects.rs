@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Effect, Level, Outcome, Position, Price, SettingId, Treatment, TreatmentResult};
+use crate::model::{Effect, Level, LevelPrice, Outcome, Position, Price, SettingId, Treatment, TreatmentResult};
 
 /// What each varied setting does, from pairs of treatments that differ in that setting alone; settings that never varied
 /// alone are named with those they always changed together with.
@@ -16,8 +16,8 @@ pub fn effects(results: &[TreatmentResult], cross: &Cross<'_>, price: &Pricing<'
 /// What one run of each of two treatments, given by their ids, shows.
 pub type Cross<'a> = dyn Fn(&str, &str) -> Option<Outcome> + 'a;
 
-/// What a step of one treatment takes against one of another; `None` where that was not measured.
-pub type Pricing<'a> = dyn Fn(&TreatmentResult, &TreatmentResult) -> Option<Price> + 'a;
+/// What a step of one treatment takes against one of another, or why that cannot be said; `None` where nobody measured it.
+pub type Pricing<'a> = dyn Fn(&TreatmentResult, &TreatmentResult) -> Option<Result<Price, String>> + 'a;
 
 /// The settings that do not have the same level everywhere, in the order in which they first differ.
 fn varied(results: &[TreatmentResult]) -> Vec<SettingId> {
@@ -65,18 +65,20 @@ fn effect(setting: &SettingId, results: &[TreatmentResult], cross: &Cross<'_>, p
     }
 }
 
-/// What each level but the first costs, by the first pair that shows it: the one whose other settings are the reference's.
+/// What each level but the first costs, by the first pair that shows it (the one whose other settings are the reference's),
+/// or why the first pair that ran does not.
 fn prices(
     setting: &SettingId,
     levels: &[String],
     pairs: &[(&TreatmentResult, &TreatmentResult)],
     price: &Pricing<'_>,
-) -> Vec<(String, Price)> {
+) -> Vec<LevelPrice> {
     let Some((first, others)) = levels.split_first() else { return Vec::new() };
     let at = |result: &TreatmentResult, text: &String| level(&result.treatment, setting).to_string() == *text;
     let of = |text: &String| {
-        let told = pairs.iter().filter(|(a, b)| at(a, first) && at(b, text)).find_map(|(a, b)| price(b, a))?;
-        Some((text.clone(), told))
+        let told = pairs.iter().filter(|(a, b)| at(a, first) && at(b, text)).filter_map(|(a, b)| price(b, a));
+        let price = told.reduce(Result::or)?;
+        Some(LevelPrice { level: text.clone(), price })
     };
     others.iter().filter_map(of).collect()
 }
@@ -199,14 +201,17 @@ pub(super) mod tests {
         let takes = |result: &TreatmentResult| result.treatment.settings[&SettingId::new("threads")].as_str().parse();
         let price = |with: &TreatmentResult, without: &TreatmentResult| {
             let (with, without): (f64, f64) = (takes(with).ok()?, takes(without).ok()?);
-            (with < 8.0).then_some(Price { step_time_ratio: with / without, spread: (1.0, 9.0) })
+            let price = Price { step_time_ratio: with / without, spread: (1.0, 9.0) };
+            Some(if with < 8.0 { Ok(price) } else { Err("too short".to_owned()) })
         };
         let found = super::effects(&[at("1"), at("2"), at("4"), at("8"), other], &all_part, &price);
-        let shown = |effect: &Effect| -> Vec<(String, f64)> {
-            effect.prices.iter().map(|(level, price)| (level.clone(), price.step_time_ratio)).collect()
+        let shown = |effect: &Effect| -> Vec<(String, Result<f64, String>)> {
+            let ratio = |of: &LevelPrice| of.price.clone().map(|price| price.step_time_ratio);
+            effect.prices.iter().map(|of| (of.level.clone(), ratio(of))).collect()
         };
-        assert_eq!(shown(&found[0]), [("2".to_owned(), 2.0), ("4".to_owned(), 4.0)], "8 was not measured");
-        assert_eq!(shown(&found[1]), [("1".to_owned(), 1.0)]);
+        let of = |level: &str, price: Result<f64, &str>| (level.to_owned(), price.map_err(str::to_owned));
+        assert_eq!(shown(&found[0]), [of("2", Ok(2.0)), of("4", Ok(4.0)), of("8", Err("too short"))]);
+        assert_eq!(shown(&found[1]), [of("1", Ok(1.0))]);
     }
 
     fn all_part(_: &str, _: &str) -> Option<Outcome> {

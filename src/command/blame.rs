@@ -17,7 +17,7 @@ use super::leftovers;
 use super::order::{Batch, Order, Recording};
 use super::request::Request;
 use super::watch::StopRule;
-use super::words;
+use super::{without_card, words};
 
 /// What the search for the cause gave.
 pub struct Found {
@@ -288,7 +288,7 @@ fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -
         None => other_libraries(request),
     };
     let card = recorded.evidence.as_ref().is_some_and(|evidence| evidence.cuda)
-        || (!others.is_empty() && probe::machine::has_card());
+        || (!others.is_empty() && without_card::may_have_card(request));
     let there = |need: &Need| match need {
         Need::Cuda => card,
         Need::Jax => others.contains(&"jax"),

@@ -8,7 +8,7 @@ use crate::plan;
 use crate::report::{self, Listing, Planned};
 
 use super::request::{Place, Request};
-use super::words;
+use super::{without_card, words};
 
 /// The treatments, each with the exact command and the variables that would be set.
 pub fn listing(request: &Request) -> Result<Listing> {
@@ -17,13 +17,17 @@ pub fn listing(request: &Request) -> Result<Listing> {
         let applied = plan::apply(&request.command, &request.levels(&treatment.settings)?, request.shim);
         let environment: BTreeMap<String, String> =
             request.variables().into_iter().chain(applied.environment).collect();
+        let skipped = without_card::skip(request, treatment).map(|skip| match skip.is_read_back {
+            true => format!("{}; one short run reads back whether it reaches the job", skip.why),
+            false => skip.why,
+        });
         planned.push(Planned {
             treatment: treatment.id.clone(),
-            repeats: request.times,
+            repeats: without_card::runs(request, treatment),
             command: words::command(&applied.command),
             environment: environment.into_iter().collect(),
             inside: applied.shim.into_iter().map(|(id, level)| (id.to_string(), level.as_str().to_owned())).collect(),
-            problems: applied.unapplied.into_iter().map(|(_, reason)| reason).collect(),
+            problems: applied.unapplied.into_iter().map(|(_, reason)| reason).chain(skipped).collect(),
         });
     }
     let submission = match &request.place {

@@ -38,6 +38,7 @@ mod settings;
 mod stored;
 pub mod watch;
 mod window;
+mod without_card;
 mod words;
 
 use std::ffi::OsString;

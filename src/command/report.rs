@@ -138,6 +138,11 @@ fn again(records: &[Recorded], answers: &[Option<Audit>], rule: &Rule) -> Result
     audit.warnings.splice(0..0, records.iter().flat_map(|recorded| recorded.warnings.iter().cloned()));
     if let [Some(answer)] = answers {
         (audit.blame, audit.not_checked) = (answer.blame.clone(), answer.not_checked.clone());
+        // No log tells how long a step took.
+        for effect in &mut audit.effects {
+            let known = answer.effects.iter().find(|known| known.setting == effect.setting);
+            effect.prices = known.map(|known| known.prices.clone()).unwrap_or_default();
+        }
     }
     audit.environment = records.first().map(|recorded| recorded.header.environment.clone());
     audit.record = records.first().map(|recorded| recorded.folder.clone());

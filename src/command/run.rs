@@ -6,16 +6,15 @@ use clap::Parser;
 
 use crate::cli::{self, Cli, Command};
 use crate::error::{Error, Result};
-use crate::model::{Audit, Blame, Divergence, Outcome, Run, SettingId, Status, Treatment, TreatmentResult, Verdict};
-use crate::{blame, exit, plan, probe, record, report};
+use crate::model::{Audit, Blame, Divergence, Outcome, Run, TreatmentResult, Verdict};
+use crate::{blame, exit, record, report};
 
 use super::campaign::Campaign;
 use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
 use super::request::Request;
-use super::watch::StopRule;
-use super::{checkpoint, dry_run, inside, leftovers, nodes, overall, project, saved, words};
+use super::{checkpoint, dry_run, inside, leftovers, nodes, overall, project, saved, without_card, words};
 
 /// Runs an audit and writes its report.
 pub fn run(typed: &cli::Run) -> Result<u8> {
@@ -81,10 +80,8 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     let mut batches: Vec<Batch> = Vec::new();
     let mut results: Vec<TreatmentResult> = Vec::new();
     for treatment in &request.treatments {
-        if let Some(mut batch) = skipped(request, treatment) {
-            let mut notes: Vec<String> = batch.not_applied.iter().map(|(_, why)| why.clone()).collect();
-            notes.extend(read_back(request, campaign, treatment, &mut batch)?);
-            let skipped = TreatmentResult { outcome: None, notes, ..campaign.result(treatment, &batch) };
+        if let Some(skip) = without_card::skip(request, treatment) {
+            let (batch, skipped) = without_card::carry_out(request, campaign, treatment, skip)?;
             results.push(skipped);
             batches.push(batch);
             continue;
@@ -112,7 +109,7 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     if !campaign.detached() {
         super::observe::observe(request, campaign, &mut audit, &batches)?;
     }
-    audit.not_checked.extend(without_card(request, &results));
+    audit.not_checked.extend(without_card::not_checked(request, &results));
     audit.runs = campaign.runs().iter().map(|run| shown(run, campaign.folder())).collect();
     audit.treatments = results;
     if let Some(pattern) = request.checkpoints.as_ref().filter(|_| !campaign.detached()) {
@@ -121,62 +118,6 @@ pub(super) fn carry_out(request: &Request, campaign: &mut Campaign<'_>) -> Resul
     audit.warnings.extend(campaign.notes().iter().cloned());
     audit.environment = Some(campaign.surroundings().clone());
     Ok(audit)
-}
-
-/// A treatment that makes no sense here, because there is no card.
-fn skipped(request: &Request, treatment: &Treatment) -> Option<Batch> {
-    if probe::machine::has_card() {
-        return None;
-    }
-    let reference = request.treatments.first()?;
-    let (id, level) = plan::without_card(treatment, reference, &|id| request.catalogue.find(id).ok())?;
-    Some(Batch::skipped(SettingId::new(id), &format!("{id}={level} was skipped: no CUDA device")))
-}
-
-/// Sets in one short run what can be set without a card, though it cannot matter there: whether it reaches the job is known
-/// then. Nothing is compared.
-fn read_back(
-    request: &Request,
-    campaign: &mut Campaign<'_>,
-    treatment: &Treatment,
-    batch: &mut Batch,
-) -> Result<Option<String>> {
-    let on_card = batch.not_applied.iter().any(|(id, _)| id.as_str() == "device");
-    if on_card || !request.shim || campaign.detached() {
-        return Ok(None);
-    }
-    let stop = StopRule { after_divergence: None, after_points: Some(1), ..request.stop };
-    let tried = campaign.repeat(&Order { treatment, repeats: 1, stop, recording: None }, &[])?;
-    let ended = tried.runs.iter().find_map(|id| campaign.runs().iter().find(|run| run.id == *id)).map(|run| run.status);
-    batch.runs = tried.runs;
-    Ok(Some(match (tried.not_applied.first(), ended) {
-        (Some((_, why)), _) => format!("one run was made to read it back: {why}"),
-        (None, Some(Status::Finished | Status::Stopped)) => {
-            "one run was made to read it back: it took effect".to_owned()
-        }
-        (None, _) => "the run that was to read it back did not come to a result".to_owned(),
-    }))
-}
-
-/// Levels that mean nothing here, because there is no card.
-fn without_card(request: &Request, results: &[TreatmentResult]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    if probe::machine::has_card() {
-        return lines;
-    }
-    for result in results {
-        for (id, level) in &result.treatment.settings {
-            let needs_card = request.catalogue.find(id.as_str()).is_ok_and(|setting| plan::needs_card(&setting, level));
-            let line = match result.outcome {
-                None => format!("{id}={level}: skipped, no CUDA device"),
-                Some(_) => format!("{id}={level}: no CUDA device, so it could not matter"),
-            };
-            if needs_card && !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-    }
-    lines
 }
 
 /// A run with its log relative to the audit's folder.
@@ -190,7 +131,11 @@ fn effects(campaign: &Campaign<'_>, results: &[TreatmentResult]) -> Vec<crate::m
     let cross = |a: &str, b: &str| Some(campaign.compare(&nodes::pair(campaign, result(a)?, result(b)?)?).outcome);
     let steps =
         |result: &TreatmentResult| -> Vec<_> { result.runs.iter().map(|run| campaign.step_times(run)).collect() };
-    blame::effects(results, &cross, &|with, without| blame::price(&steps(with), &steps(without)).ok())
+    let price = |with: &TreatmentResult, without: &TreatmentResult| {
+        let both_ran = with.outcome.is_some() && without.outcome.is_some();
+        both_ran.then(|| blame::price(&steps(with), &steps(without)).map_err(str::to_owned))
+    };
+    blame::effects(results, &cross, &price)
 }
 
 /// Searches for the cause where repeats of a treatment part: of the reference if it does, else of the first that does.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::model::{
-    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Grade, Kind, Level, Missed, Outcome,
-    Position, Price, Resolution, Run, RunValue, SettingId, Source, SourceLine, Stage, Status, Token, Treatment,
-    TreatmentResult, Verdict,
+    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Grade, Kind, Level, LevelPrice, Missed,
+    Outcome, Position, Price, Resolution, Run, RunValue, SettingId, Source, SourceLine, Stage, Status, Token,
+    Treatment, TreatmentResult, Verdict,
 };
 use crate::record::Recorded;
 
@@ -156,8 +156,10 @@ struct StoredEffect {
 #[derive(Deserialize)]
 struct StoredLevelPrice {
     level: String,
-    #[serde(flatten)]
-    price: StoredPrice,
+    step_time_ratio: Option<Value>,
+    spread: Option<[Value; 2]>,
+    #[serde(default)]
+    not_measurable: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -307,9 +309,15 @@ fn effect(stored: StoredEffect) -> Effect {
         changes_repeatability: stored.changes_repeatability,
         changes_result: stored.changes_result,
         onset: (onset != Position::default()).then_some(onset),
-        prices: stored.prices.into_iter().map(|of| (of.level, price(of.price))).collect(),
+        prices: stored.prices.into_iter().map(level_price).collect(),
         confounded_with: stored.confounded_with.into_iter().map(SettingId::new).collect(),
     }
+}
+
+fn level_price(stored: StoredLevelPrice) -> LevelPrice {
+    let measured = stored.step_time_ratio.as_ref().and_then(as_number).zip(stored.spread);
+    let price = measured.map(|(step_time_ratio, spread)| price(StoredPrice { step_time_ratio, spread }));
+    LevelPrice { level: stored.level, price: price.ok_or_else(|| stored.not_measurable.unwrap_or_default()) }
 }
 
 fn price(stored: StoredPrice) -> Price {

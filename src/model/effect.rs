@@ -15,8 +15,17 @@ pub struct Effect {
     pub changes_result: Option<bool>,
     /// Where the results of two levels part first.
     pub onset: Option<Position>,
-    /// What a step takes at another level than the first, against the first, where that could be measured.
-    pub prices: Vec<(String, Price)>,
+    /// What a step takes at another level than the first, against the first, of every level that ran.
+    pub prices: Vec<LevelPrice>,
     /// Settings that always changed together with this one, so that the effect cannot be told apart.
     pub confounded_with: Vec<SettingId>,
+}
+
+/// What a step takes at one level of a setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelPrice {
+    /// The level.
+    pub level: String,
+    /// The price against the setting's first level; why there is none, to follow "not measurable: ".
+    pub price: Result<Price, String>,
 }

@@ -42,7 +42,7 @@ pub use checkpoint_difference::{
 pub use confidence::{Confidence, Missed};
 pub use course::Course;
 pub use divergence::{Divergence, Kind, RunValue, Stage};
-pub use effect::Effect;
+pub use effect::{Effect, LevelPrice};
 pub use environment::Environment;
 pub use event::{Control, RunEvent, Stream};
 pub use evidence::{

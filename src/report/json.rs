@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Listing, ReportFormat, Style, checkpoint, untrusted, words};
 use crate::model::{
-    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Level, Outcome, Price, Resolution, Run,
-    SettingId, Stage, TreatmentResult,
+    Attempt, Audit, Blame, Cause, Confidence, Divergence, Effect, Environment, Level, LevelPrice, Outcome, Price,
+    Resolution, Run, SettingId, Stage, TreatmentResult,
 };
 
 /// The published document.
@@ -281,11 +281,13 @@ fn cause(cause: &Cause) -> Value {
     })
 }
 
-fn level_price((level, price): &(String, Price)) -> Value {
+fn level_price(of: &LevelPrice) -> Value {
+    let told = of.price.as_ref();
     json!({
-        "level": level,
-        "step_time_ratio": number(price.step_time_ratio),
-        "spread": [number(price.spread.0), number(price.spread.1)],
+        "level": of.level,
+        "step_time_ratio": told.ok().map(|price| number(price.step_time_ratio)),
+        "spread": told.ok().map(|price| [number(price.spread.0), number(price.spread.1)]),
+        "not_measurable": told.err(),
     })
 }
 

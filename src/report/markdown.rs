@@ -151,8 +151,8 @@ fn effects(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         ]
     };
     grid(&head, &audit.effects.iter().map(row).collect::<Vec<_>>(), usize::MAX, out)?;
-    for effect in audit.effects.iter().filter(|effect| !effect.confounded_with.is_empty()) {
-        writeln!(out, "{}\n", untrusted::markdown(&words::effect(effect)))?;
+    for remark in audit.effects.iter().flat_map(words::remarks) {
+        writeln!(out, "{}\n", untrusted::markdown(&remark))?;
     }
     Ok(())
 }

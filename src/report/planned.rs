@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::listing::{Listing, Section};
+use super::words;
 
 /// A treatment that would be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ fn section(one: &Planned) -> Section {
     rows.extend(one.inside.iter().map(|(id, level)| vec!["inside the process".to_owned(), format!("{id}={level}")]));
     Section {
         name: one.treatment.clone(),
-        about: format!("{} runs", one.repeats),
+        about: words::count(one.repeats as usize, "run"),
         head: vec!["what", "value"],
         rows,
         right: Vec::new(),

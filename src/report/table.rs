@@ -374,8 +374,8 @@ fn effects(audit: &Audit, page: &mut Page) -> io::Result<()> {
         .collect();
     let head = words::EFFECTS.map(str::to_owned);
     print_grid(&head, &rows, &[], page)?;
-    for effect in audit.effects.iter().filter(|effect| !effect.confounded_with.is_empty()) {
-        page.paragraph("  ", &words::effect(effect))?;
+    for remark in audit.effects.iter().flat_map(words::remarks) {
+        page.paragraph("  ", &remark)?;
     }
     Ok(())
 }

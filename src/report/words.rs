@@ -4,7 +4,8 @@
 
 use super::Spread;
 use crate::model::{
-    Audit, Divergence, Effect, Kind, Outcome, Position, Precision, Run, Stage, Status, TreatmentResult, Verdict,
+    Audit, Divergence, Effect, Kind, LevelPrice, Outcome, Position, Precision, Price, Run, Stage, Status,
+    TreatmentResult, Verdict,
 };
 
 /// The verdict and its reason in one sentence.
@@ -220,18 +221,31 @@ pub fn effect(effect: &Effect) -> String {
         (Some(false), Some(false)) => format!("{setting} changes nothing that was seen (levels {levels})."),
         _ => format!("What {setting} does cannot be told (levels {levels})."),
     };
-    for (level, price) in &effect.prices {
-        let (first, spread) = (effect.levels.first().map_or("", String::as_str), price.spread);
+    let first = effect.levels.first().map_or("", String::as_str);
+    for LevelPrice { level, price } in &effect.prices {
+        let Ok(Price { step_time_ratio, spread }) = price else { continue };
         text += &format!(
-            " A step takes {:.2} times as long at {level} as at {first} ({:.2} to {:.2} over the runs).",
-            price.step_time_ratio, spread.0, spread.1
+            " A step takes {step_time_ratio:.2} times as long at {level} as at {first} ({:.2} to {:.2} over the runs).",
+            spread.0, spread.1
         );
     }
-    if !effect.confounded_with.is_empty() {
-        let others: Vec<&str> = effect.confounded_with.iter().map(|id| id.as_str()).collect();
-        text += &format!(" It always changed together with {}, so they cannot be told apart.", others.join(", "));
+    for remark in remarks(effect) {
+        text += &format!(" {remark}");
     }
     text
+}
+
+/// What no column tells of a setting, in sentences: levels whose price is not known, settings that it cannot be told from.
+pub fn remarks(effect: &Effect) -> Vec<String> {
+    let setting = &effect.setting;
+    let unknown = effect.prices.iter().filter_map(|LevelPrice { level, price }| Some((level, price.as_ref().err()?)));
+    let unknown =
+        unknown.map(|(level, why)| format!("The time of a step at {setting}={level} is not measurable: {why}."));
+    let others: Vec<&str> = effect.confounded_with.iter().map(|id| id.as_str()).collect();
+    let confounded = (!others.is_empty()).then(|| {
+        format!("{setting} always changed together with {}, so they cannot be told apart.", others.join(", "))
+    });
+    unknown.chain(confounded).collect()
 }
 
 /// The columns of what the settings do.
@@ -240,7 +254,8 @@ pub const EFFECTS: [&str; 6] =
 
 /// What a step takes at the levels of a setting against the first one: "1.24 x at on".
 pub fn prices(effect: &Effect) -> String {
-    let told = effect.prices.iter().map(|(level, price)| format!("{:.2} x at {level}", price.step_time_ratio));
+    let measured = effect.prices.iter().filter_map(|of| Some((&of.level, of.price.as_ref().ok()?)));
+    let told = measured.map(|(level, price)| format!("{:.2} x at {level}", price.step_time_ratio));
     told.collect::<Vec<_>>().join(", ")
 }
 
@@ -289,7 +304,7 @@ pub fn pins(audit: &Audit) -> Option<String> {
 }
 
 /// What a pin costs, in one sentence.
-pub fn price(price: &crate::model::Price) -> String {
+pub fn price(price: &Price) -> String {
     format!(
         "a step takes {:.2} times as long with it ({:.2} to {:.2} over the runs)",
         price.step_time_ratio, price.spread.0, price.spread.1

@@ -159,10 +159,13 @@ pub fn workers() -> Audit {
     let four_workers = Price { step_time_ratio: 0.62, spread: (0.6, 0.7) };
     audit.effects = vec![
         Effect {
-            prices: vec![("4".to_owned(), four_workers)],
+            prices: vec![LevelPrice { level: "4".to_owned(), price: Ok(four_workers) }],
             ..effect("num_workers", ["0", "4"], Some(true), None, Some(12))
         },
-        effect("batch_size", ["64", "32"], Some(false), Some(true), Some(0)),
+        Effect {
+            prices: vec![LevelPrice { level: "32".to_owned(), price: Err("too few steps".to_owned()) }],
+            ..effect("batch_size", ["64", "32"], Some(false), Some(true), Some(0))
+        },
         Effect {
             confounded_with: vec![SettingId::new("hashseed"), SettingId::new("env.OMP_NUM_THREADS")],
             ..effect("threads", ["2", "8"], None, None, None)
@@ -345,7 +348,10 @@ pub fn hostile() -> Audit {
         changes_repeatability: Some(false),
         changes_result: Some(true),
         onset: None,
-        prices: vec![(attack.clone(), Price { step_time_ratio: 1.5, spread: (1.4, 1.6) })],
+        prices: vec![
+            LevelPrice { level: attack.clone(), price: Ok(Price { step_time_ratio: 1.5, spread: (1.4, 1.6) }) },
+            LevelPrice { level: "b".to_owned(), price: Err(attack.clone()) },
+        ],
         confounded_with: vec![SettingId::new(attack.clone())],
     }];
     if let Some(blame) = &mut audit.blame {

@@ -27,6 +27,7 @@ use super::order::{Batch, Order, Recording};
 use super::outputs::read;
 use super::request::Request;
 use super::watch::{Ending, StopRule, Watch};
+use super::without_card;
 
 /// How many times as long as the longest run so far, and how much longer beyond that, a run of the search may take.
 const TIMES_LONGER: u32 = 10;
@@ -74,7 +75,7 @@ impl<'a> Campaign<'a> {
         let here = std::env::current_dir().ok();
         let begun_in = recorded.as_ref().map(|recorded| recorded.header.folder.clone());
         let begun_in = begun_in.filter(|folder| here.as_ref() != Some(folder));
-        let planned = request.treatments.len() * request.times as usize;
+        let planned = request.treatments.iter().map(|treatment| without_card::runs(request, treatment) as usize).sum();
         let inherited = record::fingerprint(std::env::vars_os());
         let moved = recorded.as_ref().is_some_and(|recorded| recorded.header.inherited != inherited);
         let notes = moved.then(|| {
