@@ -344,7 +344,8 @@ fn a_dry_run_tells_what_a_run_does() {
     let card = ["run", "--dry-run", "--format", "json", "--vary", "cuda.tf32=off,on", "--", "python3", "x.py"];
     let planned = valid(&case.run(&card).stdout, "dry-run");
     assert_eq!(planned["treatments"][0]["repeats"], 3);
-    let nodes = ["run", "--dry-run", "--format", "json", "--executor", "slurm", "--vary", "device=cpu,cuda", "--", "true"];
+    let nodes =
+        ["run", "--dry-run", "--format", "json", "--executor", "slurm", "--vary", "device=cpu,cuda", "--", "true"];
     let elsewhere = valid(&case.run(&nodes).stdout, "dry-run");
     assert_eq!(elsewhere["treatments"][1]["repeats"], 3, "nodes may have the card that is not here");
     if !repro_audit::probe::machine::has_card() {
@@ -882,7 +883,8 @@ fn a_job_without_torch_is_told_the_line_that_draws_unseeded() {
     case.write("job.py", "import random\nfor step in range(9):\n    print('step', step, 'loss', random.random())\n");
     let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "python3", "job.py"]));
     let cause = &report["blame"]["causes"][0];
-    assert_eq!((exit, &cause["id"], &cause["where"]["line"]), (1, &"seed.python".into(), &3.into()), "{report:#}");
+    let place = (&cause["where"]["file"], &cause["where"]["line"]);
+    assert_eq!((exit, &cause["id"], place), (1, &"seed.python".into(), (&"job.py".into(), &3.into())), "{report:#}");
     assert_eq!(report["blame"]["runs_used"], 8, "{report:#}");
 }
 

@@ -86,7 +86,10 @@ impl Replayed {
         let flight = recorded.folder.join("flights").join(&run.id);
         if !reading.shows_result()
             && probe::asks_for_recording(&flight)
-            && let Some(losses) = probe::flight::read(&flight).ok().as_ref().and_then(compare::flight::exact_losses)
+            && let Some(losses) = probe::flight::read(&flight, &recorded.header.folder)
+                .ok()
+                .as_ref()
+                .and_then(compare::flight::exact_losses)
         {
             reading = losses;
         }

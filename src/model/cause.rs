@@ -32,7 +32,7 @@ impl Grade {
 /// A line of the user's code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceLine {
-    /// The file, as the process named it.
+    /// The file: relative where it lies in the folder in which the job was started, else as the process named it.
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: u32,

@@ -238,10 +238,10 @@ impl<'a> Campaign<'a> {
             self.enter(&mut trials, &applied, recording.unwrap_or_else(Recording::none))?;
         }
         self.carry_out(order, &trials, hidden.as_ref())?;
-        let ids: Vec<String> = trials.into_iter().map(|trial| trial.run).collect();
         if entered {
-            self.read_flights(&ids);
+            self.read_flights(&trials);
         }
+        let ids: Vec<String> = trials.into_iter().map(|trial| trial.run).collect();
         if self.inside {
             self.read_losses(&ids);
         }

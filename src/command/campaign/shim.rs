@@ -50,13 +50,15 @@ impl Campaign<'_> {
         self.record.folder().join("flights").join(run)
     }
 
-    pub(super) fn read_flights(&mut self, ids: &[String]) {
-        for id in ids {
-            match probe::flight::read(&self.flight_folder(id)) {
+    pub(super) fn read_flights(&mut self, trials: &[Trial]) {
+        let here = std::env::current_dir().unwrap_or_default();
+        for trial in trials {
+            let (run, home) = (&trial.run, trial.launch.folder.as_ref().unwrap_or(&here));
+            match probe::flight::read(&self.flight_folder(run), home) {
                 Ok(flight) => {
-                    self.flights.insert(id.clone(), flight);
+                    self.flights.insert(run.clone(), flight);
                 }
-                Err(error) => self.notes.push(format!("{id}: its flight record could not be read: {error}")),
+                Err(error) => self.notes.push(format!("{run}: its flight record could not be read: {error}")),
             }
         }
     }

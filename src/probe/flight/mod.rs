@@ -43,8 +43,12 @@ impl Default for Room {
     }
 }
 
-/// Reads every flight record in `folder`; a folder without any gives a flight without processes.
-pub fn read(folder: &Path) -> Result<Flight> {
+/// Reads every flight record in `folder`; a folder without any gives a flight without processes. Files of the job that lie
+/// in `home`, where it was started, are told relative to it.
+///
+/// # Errors
+/// Where the folder or a record cannot be read.
+pub fn read(folder: &Path, home: &Path) -> Result<Flight> {
     let mut flight = Flight::default();
     let mut names: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
@@ -67,7 +71,7 @@ pub fn read(folder: &Path) -> Result<Flight> {
     }
     let mut room = Room::default();
     for path in names {
-        let process = one(&path, open(&path)?, &mut room)?;
+        let process = one(&path, open(&path)?, home, &mut room)?;
         if process.dropped > 0 {
             flight.notes.push(format!("{}: {} lines dropped", process.file, process.dropped));
         }
@@ -100,16 +104,16 @@ fn entries(file: impl BufRead) -> io::Result<usize> {
 /// # Errors
 /// Where the file cannot be read.
 pub fn process(path: &Path, file: impl Read) -> Result<FlightProcess> {
-    one(path, file, &mut Room::default())
+    one(path, file, Path::new(""), &mut Room::default())
 }
 
-fn one(path: &Path, file: impl Read, room: &mut Room) -> Result<FlightProcess> {
+fn one(path: &Path, file: impl Read, home: &Path, room: &mut Room) -> Result<FlightProcess> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut reader = Reader::new(name, room.kept);
     let mut lines = Lines::new(io::BufReader::new(file.take(room.bytes.min(MOST_BYTES))));
     while let Some(line) = lines.next().map_err(Error::file("read", path))? {
         let record = match line {
-            Line::Whole(line) => serde_json::from_slice::<Value>(line).ok(),
+            Line::Whole(line) => serde_json::from_slice::<Value>(line).ok().map(|record| at_home(record, home)),
             Line::TooLong | Line::Torn => None, // torn: the process died while it wrote
         };
         reader.take(record.as_ref());
@@ -196,6 +200,16 @@ impl Reader {
     }
 }
 
+/// The same record, with the file that it names relative to `home` where it lies in it.
+fn at_home(mut record: Value, home: &Path) -> Value {
+    if let Some(Value::String(file)) = record.get_mut("file")
+        && let Ok(within) = Path::new(file.as_str()).strip_prefix(home)
+    {
+        *file = within.to_string_lossy().into_owned();
+    }
+    record
+}
+
 /// What a record costs of the room: itself and what its lists hold.
 fn parts(record: &Value) -> usize {
     match record {
@@ -229,6 +243,18 @@ mod tests {
     fn gives_the_loss_with_its_exact_bits() {
         let losses = read(&format!("{HELLO}\n{STEP}\n")).losses();
         assert_eq!((losses[0].bits, losses[0].value), (0x3f80_0000, 1.0));
+    }
+
+    #[test]
+    fn names_files_of_the_jobs_folder_as_seen_from_there() {
+        let seed = |file: &str| {
+            format!(r#"{{"r":"seed","generator":"torch","how":"seed","by":"user","file":"{file}","line":3}}"#)
+        };
+        let text = format!("{HELLO}\n{}\n{}\n", seed("/home/me/job/src/train.py"), seed("/home/me/jobs/x.py"));
+        let mut room = Room::default();
+        let seen = one(Path::new("f"), text.as_bytes(), Path::new("/home/me/job"), &mut room).expect("memory");
+        let files = seen.seeds.iter().map(|seed| seed.at.as_ref().expect("a line").file.to_str().expect("UTF-8"));
+        assert_eq!(files.collect::<Vec<_>>(), ["src/train.py", "/home/me/jobs/x.py"]);
     }
 
     #[test]
@@ -270,7 +296,7 @@ mod tests {
     fn keeps_no_more_of_a_run_than_there_is_room_for() {
         let mut room = Room { bytes: 4096, kept: 20 };
         let text = format!("{HELLO}\n{}", format!("{STEP}\n").repeat(100));
-        let seen = one(Path::new("f"), text.as_bytes(), &mut room).expect("memory can be read");
+        let seen = one(Path::new("f"), text.as_bytes(), Path::new(""), &mut room).expect("memory can be read");
         assert_eq!((seen.steps.len(), room.kept), (3, 0), "a step with a loss takes six");
         assert!(room.bytes == 0 && seen.dropped > 0);
     }
