@@ -1031,3 +1031,36 @@ fn first_runs_that_went_side_by_side_are_told_from_those_that_found_what_they_le
     let cause = &report["blame"]["causes"][0];
     assert_eq!((exit, &cause["id"], &cause["grade"]), (1, &"leftovers".into(), &"proved".into()), "{report:#}");
 }
+
+/// A pipe hides the exit code of the job in it.
+#[test]
+fn a_traceback_at_the_end_is_a_crash_whatever_the_exit_code() {
+    let case = Case::new();
+    case.write("job.py", "for step in range(9):\n    print('step', step, 'loss', 0.5 + step)\nopen('gone')\n");
+    let piped = "python3 job.py 2>&1 | tee log.txt";
+    let (exit, report) = report(&case.run(&["run", "--format", "json", "--", "sh", "-c", piped]));
+    assert_eq!((exit, &report["runs"][0]["status"]), (3, &"crashed".into()), "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("traceback"), "{report:#}");
+    assert!(report["runs"][0]["last_words"].to_string().contains("FileNotFoundError"), "{report:#}");
+}
+
+#[test]
+fn what_a_later_run_read_of_an_earlier_one_is_told_though_they_agree() {
+    let case = Case::with_job(
+        "V=1.5; if [ -e cache ]; then V=$(cat cache); else echo $V > cache; fi; echo step 0 loss $V; sleep 0.05",
+    );
+    let told = |arguments: &[&str]| {
+        let (exit, report) = case.audit(arguments);
+        assert_eq!(exit, 0, "{report:#}");
+        report["warnings"].to_string().contains("one run left what a later one read (cache)")
+    };
+    let (told_first, told_hidden) = (told(&[]), told(&["--set", "leftovers=off"]));
+    // A file system that keeps no times of reading cannot tell.
+    let probe = case.folder.path().join("probe");
+    fs::write(&probe, "x").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    fs::read(&probe).unwrap();
+    let facts = fs::metadata(&probe).unwrap();
+    assert_eq!(told_first, facts.accessed().unwrap() > facts.modified().unwrap());
+    assert!(!told_hidden);
+}

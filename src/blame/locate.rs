@@ -23,7 +23,10 @@ pub(super) fn location(cause: &str, evidence: &Evidence) -> Option<SourceLine> {
         "order.filesystem" => files(evidence),
         "leftovers" => evidence.leftovers.iter().find_map(|leftover| leftover.location.clone()),
         "clock" => read(evidence, Outside::Clock, None).or_else(|| clock_seed(evidence)),
-        "entropy" => read(evidence, Outside::Entropy, None).or_else(|| own(evidence, false, None)),
+        // Libraries that start workers read entropy at the user's line as well; a generator that the job made says more.
+        "entropy" => own(evidence, false, Some(Library::Python))
+            .or_else(|| read(evidence, Outside::Entropy, None))
+            .or_else(|| own(evidence, false, None)),
         "race" => race(evidence),
         "op.nondeterministic" | "cuda.atomics" | "cudnn.deterministic" | "sdpa.backend" => operation(evidence),
         "uninitialised" => evidence.uninitialised.first().cloned(),

@@ -73,6 +73,13 @@ impl Nominations {
             (Seeding::Entropy, true) => {
                 self.add(setting, Strong, format!("{name}'s generator is used and seeded from entropy"))
             }
+            (Seeding::Clock, _) if generator.used_first => {
+                let why =
+                    format!("{name}'s generator is drawn from before it is seeded, with another number in each run");
+                self.add(setting, Strong, why);
+            }
+            // The number comes from another generator, which is the one to seed.
+            (Seeding::Clock, _) if evidence.generators.iter().any(|other| other.used_first) => {}
             (Seeding::Clock, _) if evidence.reads.iter().all(|read| read.what != Outside::Clock) => {
                 let why = format!("{name}'s generator gets another seed in each run, and no clock is read");
                 self.add("entropy", Strong, why);

@@ -31,7 +31,7 @@ pub fn remedy(cause: &str) -> Remedy {
         "op.nondeterministic" | "cuda.atomics" => {
             "torch.use_deterministic_algorithms(True)  # with CUBLAS_WORKSPACE_CONFIG=:4096:8 on a card"
         }
-        "uninitialised" => "torch.zeros(...) instead of torch.empty(...), or write every element before it is read",
+        "uninitialised" => "zeros(...) instead of empty(...), of torch or of NumPy, or write every element before it is read",
         "alias.state_dict" => "best = copy.deepcopy(model.state_dict())  # state_dict() alone follows the live weights",
         "dataloader.num_workers" => "keep num_workers the same, or draw per item: a generator seeded with the run's seed and the item's index",
         "dataloader.batch_size" => "keep the batch size the same",

@@ -53,6 +53,9 @@ fn how(run: &Run) -> String {
         (Status::TimedOut, ..) => "ran into its time limit".to_owned(),
         (Status::Lost, ..) => "was lost".to_owned(),
         (Status::Skipped, ..) => "was never started".to_owned(),
+        (Status::Crashed, Some(0), _) => {
+            format!("ended in a traceback, though its command ended with 0{}", saying(run))
+        }
         (_, Some(code), _) => format!("ended with exit code {code}{}", saying(run)),
         (_, None, Some(signal)) => format!("was killed by signal {signal}"),
         _ => "failed".to_owned(),

@@ -80,6 +80,26 @@ pub fn may_be_in_the_way(campaign: &Campaign<'_>, runs: &[String]) -> bool {
     ended_well.next() == Some(true) && runs.len() > 1 && ended_well.all(|well| !well) && campaign.left_something()
 }
 
+/// Names of files that a note has room for.
+const MOST_NAMED: usize = 3;
+
+/// What to know of runs that agree, where one left files that a later one read: what it does in a folder of its own may be
+/// another thing.
+pub fn handed_on(campaign: &Campaign<'_>, treatment: &Treatment, runs: &[String]) -> Option<String> {
+    let hides = treatment.settings.iter().any(|(id, level)| id.as_str() == "leftovers" && !level.is_as_is());
+    let files = if hides { Vec::new() } else { campaign.handed_on(runs) };
+    let named: Vec<String> = files.iter().take(MOST_NAMED).map(|file| file.display().to_string()).collect();
+    let more = files.len().checked_sub(MOST_NAMED + 1).map(|more| format!(" and {} more", more + 1));
+    (!named.is_empty()).then(|| {
+        format!(
+            "one run left what a later one read ({}{}), so that they may agree for that alone: `--set leftovers=off` lets \
+             each begin without",
+            named.join(", "),
+            more.unwrap_or_default()
+        )
+    })
+}
+
 /// How many runs the question takes.
 pub struct Enough {
     /// At least so many are made,

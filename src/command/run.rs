@@ -13,7 +13,7 @@ use super::campaign::Campaign;
 use super::findings;
 use super::order::{Batch, Order};
 use super::output::Output;
-use super::request::Request;
+use super::request::{Place, Request};
 use super::{checkpoint, dry_run, inside, leftovers, nodes, overall, project, saved, without_card, words};
 
 /// Runs an audit and writes its report.
@@ -233,6 +233,10 @@ fn conclude(
                 .to_owned(),
         );
         audit.next.push(format!("repro-audit run --set leftovers=off -- {}", words::command(&request.command)));
+    }
+    if audit.verdict == Verdict::Agreed && request.place == Place::Here {
+        let handed_on = results.get(shown).and_then(|of| leftovers::handed_on(campaign, &of.treatment, &of.runs));
+        audit.warnings.extend(handed_on);
     }
     if campaign.detached() {
         audit.verdict = Verdict::Unresolved;

@@ -55,7 +55,11 @@ pub struct GlobalGenerator {
     pub drawn: bool,
     /// How it was seeded.
     pub seeding: Seeding,
-    /// The user's line that first drew from it, or that seeded it late or from entropy.
+    /// Whether it was drawn from before it was first seeded.
+    pub used_first: bool,
+    /// The call that seeded it last, with the numbers that it was given in either run, where they differ.
+    pub seeds: Option<String>,
+    /// The user's line that first drew from it, or that seeded it from entropy or with another number in each run.
     pub location: Option<SourceLine>,
 }
 

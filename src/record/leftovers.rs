@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A working folder with more entries than this is not looked through.
 const MOST: usize = 200_000;
@@ -41,6 +42,27 @@ impl Leftovers {
     /// Whether there is anything that a run left.
     pub fn is_empty(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// What was left before one of these moments and read since: files by the time at which they changed last and that at
+    /// which they were read, as far as the file system keeps the latter. Paths are relative to the working folder.
+    pub fn read_since(&self, moments: &[SystemTime]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open: Vec<PathBuf> = self.left.iter().rev().cloned().collect();
+        let mut seen = 0;
+        while let Some(path) = open.pop() {
+            seen += 1;
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+            if metadata.is_dir() && seen < MOST && !is_compiled(&path) {
+                open.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            }
+            let Some((written, read)) = metadata.modified().ok().zip(metadata.accessed().ok()) else { continue };
+            if metadata.is_file() && moments.iter().any(|moment| written < *moment && *moment <= read) {
+                found.push(path.strip_prefix(&self.root).map_or(path.clone(), Path::to_owned));
+            }
+        }
+        found.sort();
+        found
     }
 
     /// Makes the folder `into`, in which everything of the working folder is linked but for what runs left.

@@ -30,12 +30,13 @@ mod reader;
 mod script;
 mod shape;
 mod time;
+mod traceback;
 mod writer;
 
 pub use fingerprint::fingerprint;
 pub use header::Header;
 pub use leftovers::Leftovers;
-pub use reader::{Recorded, last_lines, open, tail};
+pub use reader::{Recorded, broke_off, last_lines, open, tail};
 pub use writer::Record;
 
 /// The version of the folder's format that is written, and the newest that can be read.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::shape::{AnyFile, AuditFile, PlanFile, RunFile};
+use super::traceback::ends_in_traceback;
 use super::{FORMAT, Header, id};
 use crate::error::{Error, Result};
 use crate::model::{Attempt, Run, Status, Treatment, Trial};
@@ -114,6 +115,13 @@ pub fn last_lines(log: &Path, most: usize) -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let cut = |line: &&str| line.chars().take(LONGEST_LINE).collect();
     lines[lines.len().saturating_sub(most)..].iter().map(cut).collect()
+}
+
+/// The output of a run, or what it wrote to standard error beside it, where that ends in the traceback of a Python error,
+/// whatever the exit code of its command says.
+pub fn broke_off(log: &Path) -> Option<PathBuf> {
+    let both = [log.to_owned(), log.with_file_name("stderr.log")];
+    both.into_iter().find(|log| ends_in_traceback(&tail(log, LONGEST_TAIL)))
 }
 
 /// Name of the file that holds a plan, counted from 1.

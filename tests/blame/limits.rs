@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use repro_audit::blame::{Answer, Ask, Config, Search, Seen};
-use repro_audit::model::{Evidence, Grade, Level, Loader, Setting, SettingId};
+use repro_audit::model::{Evidence, GlobalGenerator, Grade, Level, Library, Loader, Seeding, Setting, SettingId};
 
-use super::records::honest;
+use super::records::{global, honest, line};
 use super::world::{Audit, World, answering, audit, config, parted, search, setting};
 
 #[test]
@@ -17,6 +17,21 @@ fn a_cause_outside_the_catalogue_is_unknown_after_one_question() {
     assert_eq!((blame.causes[0].id.as_str(), blame.causes[0].grade), ("unknown", Grade::Suspected));
     assert!(blame.causes[0].evidence[0].contains("the runs still part"));
     assert_eq!(blame.runs_used, 5);
+}
+
+#[test]
+fn a_seed_that_is_handed_in_from_outside_is_told_with_its_line_and_its_numbers() {
+    let torch = GlobalGenerator {
+        seeding: Seeding::Clock,
+        seeds: Some("torch.manual_seed: 17 and 93 at train.py:9".to_owned()),
+        ..global(Library::Torch)
+    };
+    let evidence = Evidence { generators: vec![torch], ..Evidence::default() };
+    let blame = answering(config(vec![1, 1, 1], Some(evidence)), |_| parted());
+    let cause = &blame.causes[0];
+    assert_eq!((cause.id.as_str(), cause.grade), ("unknown", Grade::Suspected));
+    assert!(cause.summary.contains("from outside") && cause.location == Some(line(10)), "{cause:?}");
+    assert!(cause.evidence.iter().any(|line| line.contains("17 and 93 at train.py:9")), "{cause:?}");
 }
 
 #[test]

@@ -18,7 +18,15 @@ pub fn first(stage: Stage, item: &str) -> Option<FirstDifference> {
 }
 
 pub fn global(library: Library) -> GlobalGenerator {
-    GlobalGenerator { library, differs: true, drawn: true, seeding: Seeding::Never, location: Some(line(10)) }
+    GlobalGenerator {
+        library,
+        differs: true,
+        drawn: true,
+        seeding: Seeding::Never,
+        used_first: false,
+        seeds: None,
+        location: Some(line(10)),
+    }
 }
 
 pub fn own(library: Library, in_worker: bool) -> OwnGenerator {

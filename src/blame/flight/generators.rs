@@ -26,9 +26,16 @@ pub(super) fn generators(
         let seeding = seeding(name, one, other);
         // Without steps no state is recorded; one that is used and was never seeded began with entropy all the same.
         let began_with_entropy = one.start.is_none() && draws.is_some() && seeding == Seeding::Never;
+        let used_first = seed_calls(name, one).next().is_some_and(|call| call.used_before == Some(true));
         let seeded_badly = seed_calls(name, one).find(|call| call.used_before == Some(true) || call.value.is_none());
+        let seeded_anew = seed_calls(name, one).last();
+        let at = |call: Option<&SeedCall>| call.and_then(|call| call.at.clone());
+        // What was drawn before the first seeding is what differs: the line that drew it, not the one that seeds.
+        let first_draw = places.from(source).filter(|place| place.kind == "draw").min_by_key(|place| place.order);
+        let drew = first_draw.filter(|_| used_first).map(|place| place.at.clone());
         let location = match seeding {
-            Seeding::Late | Seeding::Entropy | Seeding::Clock => seeded_badly.and_then(|call| call.at.clone()),
+            Seeding::Late | Seeding::Entropy => drew.or_else(|| at(seeded_badly)),
+            Seeding::Clock => drew.or_else(|| at(seeded_badly)).or_else(|| at(seeded_anew)),
             Seeding::Never | Seeding::Fixed => None,
         };
         GlobalGenerator {
@@ -36,6 +43,8 @@ pub(super) fn generators(
             differs: live || idle || began_with_entropy || differed_at_start(one, other, &item_name),
             drawn: live || draws.is_some(),
             seeding,
+            used_first,
+            seeds: seeding_values(name, one, other),
             location: location.or_else(|| draws.map(|place| place.at.clone())),
         }
     };
@@ -49,6 +58,15 @@ fn differed_at_start(one: &FlightProcess, other: &FlightProcess, name: &str) -> 
 
 fn seed_calls<'a>(generator: &str, process: &'a FlightProcess) -> impl Iterator<Item = &'a SeedCall> {
     process.seeds.iter().filter(move |call| call.generator == generator)
+}
+
+/// The call that seeds a global generator last and what it is given in either run, where that differs: `torch.manual_seed:
+/// 17 and 93 at train.py:9`.
+fn seeding_values(generator: &str, one: &FlightProcess, other: &FlightProcess) -> Option<String> {
+    let (call, again) = seed_calls(generator, one).zip(seed_calls(generator, other)).last()?;
+    let (a, b) = call.value.as_ref().zip(again.value.as_ref()).filter(|(a, b)| a != b)?;
+    let at = call.at.as_ref().map(|at| format!(" at {}:{}", at.file.display(), at.line)).unwrap_or_default();
+    Some(format!("{}: {a} and {b}{at}", call.how))
 }
 
 /// How a global generator was seeded, by its last seeding in both runs.

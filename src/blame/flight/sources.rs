@@ -27,11 +27,9 @@ fn names_a_file(places: &Places<'_>, made: &TracedPlace) -> bool {
     places.from("order.filesystem").any(|place| place.what == "tempfile" && place.at == made.at)
 }
 
-/// The lines that make tensors without writing them. NumPy's own functions begin with `numpy.empty` and write it at once,
-/// so those are no sign of anything.
+/// The lines that make tensors or arrays without writing them.
 pub(super) fn uninitialised(places: &Places<'_>) -> Vec<SourceLine> {
-    let tensors = places.from("uninitialised").filter(|place| !place.what.starts_with("numpy."));
-    tensors.map(|place| place.at.clone()).collect()
+    places.from("uninitialised").map(|place| place.at.clone()).collect()
 }
 
 fn library_of(place: &TracedPlace) -> Library {

@@ -8,7 +8,7 @@ use super::super::remedy::remedy;
 use super::super::summary::summary;
 use super::memory::Held;
 use super::{EXPLORING, Ending, Kept, Search, at, less};
-use crate::model::{Blame, Cause, Grade, SettingId};
+use crate::model::{Blame, Cause, GlobalGenerator, Grade, Seeding, SettingId};
 
 impl Search {
     pub(super) fn finish(&self, ending: &Ending) -> Blame {
@@ -150,9 +150,28 @@ impl Search {
         }];
         evidence.extend(self.control_seen());
         evidence.extend(self.first_difference());
+        let reseeded = self.seeded_from_outside();
+        let seeds = reseeded.iter().filter_map(|generator| generator.seeds.as_ref());
+        evidence.extend(seeds.map(|seeds| format!("a seed comes from outside and differs from run to run: {seeds}")));
         evidence.extend(self.not_checked().into_iter().map(|dropped| format!("not held: {dropped}")));
         evidence.extend(self.config.evidence.iter().flat_map(|evidence| evidence.notes.clone()));
-        self.cause("unknown".to_owned(), Grade::Suspected, evidence)
+        let unknown = self.cause("unknown".to_owned(), Grade::Suspected, evidence);
+        match reseeded.as_slice() {
+            [] => unknown,
+            [first, ..] => Cause {
+                summary: "a seed is given to the job from outside, another one in each run".to_owned(),
+                remedy: "give the seed where the job is started, a constant one: an option, a variable, a file"
+                    .to_owned(),
+                location: first.location.clone(),
+                ..unknown
+            },
+        }
+    }
+
+    /// Global generators that get another seed in each run, although nothing that was held could have made it.
+    fn seeded_from_outside(&self) -> Vec<&GlobalGenerator> {
+        let generators = self.config.evidence.iter().flat_map(|evidence| &evidence.generators);
+        generators.filter(|generator| generator.differs && generator.seeding == Seeding::Clock).collect()
     }
 
     fn contradicted(&self) -> Cause {

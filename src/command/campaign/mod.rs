@@ -4,6 +4,7 @@ mod comparison;
 mod shim;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -126,6 +127,13 @@ impl<'a> Campaign<'a> {
     /// Whether runs left anything in the working folder, as far as that can be told.
     pub fn left_something(&self) -> bool {
         self.record.leftovers().is_ok_and(|left| !left.is_empty())
+    }
+
+    /// Files in the working folder that one of these runs left and a later one read, as far as the file system tells.
+    pub fn handed_on(&self, runs: &[String]) -> Vec<PathBuf> {
+        let logs = self.runs.iter().filter(|run| runs.contains(&run.id)).map(|run| &run.log);
+        let started: Vec<_> = logs.filter_map(|log| fs::metadata(log).ok()?.created().ok()).collect();
+        self.record.leftovers().map(|left| left.read_since(&started)).unwrap_or_default()
     }
 
     /// When a run has shown enough, as the user asked.
@@ -390,8 +398,13 @@ impl<'a> Campaign<'a> {
 /// A run as it ended, before its log is read.
 fn ended(trial: &Trial, ending: &Ending, points: usize) -> Run {
     let log = trial.launch.record.join("stdout.log");
-    let status = ending.status.unwrap_or(Status::Lost);
-    let crashed = status == Status::Crashed;
+    let mut status = ending.status.unwrap_or(Status::Lost);
+    // A pipe or a script around a job hides its exit code.
+    let broke_off = record::broke_off(&log).filter(|_| status == Status::Finished);
+    if broke_off.is_some() {
+        status = Status::Crashed;
+    }
+    let last_words = broke_off.unwrap_or_else(|| log.with_file_name("stderr.log"));
     Run {
         id: trial.run.clone(),
         treatment: trial.treatment.clone(),
@@ -405,10 +418,9 @@ fn ended(trial: &Trial, ending: &Ending, points: usize) -> Run {
         duration: ending.duration,
         node: ending.node.clone(),
         attempts: ending.attempts.clone(),
-        last_words: if crashed {
-            record::last_lines(&log.with_file_name("stderr.log"), LAST_WORDS)
-        } else {
-            Vec::new()
+        last_words: match status {
+            Status::Crashed => record::last_lines(&last_words, LAST_WORDS),
+            _ => Vec::new(),
         },
         log,
     }
