@@ -1064,3 +1064,15 @@ fn what_a_later_run_read_of_an_earlier_one_is_told_though_they_agree() {
     assert_eq!(told_first, facts.accessed().unwrap() > facts.modified().unwrap());
     assert!(!told_hidden);
 }
+
+/// Two runs that go side by side find one another's file and agree for that alone.
+#[test]
+fn runs_that_share_a_file_because_they_go_side_by_side_prove_nothing() {
+    let case = Case::with_job(
+        "[ -e data ] || od -An -N4 -tu4 /dev/urandom | tr -d ' ' > data\nV=$(cat data); sleep 0.5; rm -f data\n\
+         for i in 0 1 2; do echo step $i loss 1.$V; done",
+    );
+    let (exit, report) = case.audit(&[]);
+    assert_eq!((exit, &report["blame"]["causes"][0]["id"]), (1, &"unknown".into()), "{report:#}");
+    assert!(report["blame"]["runs_used"].as_u64().unwrap() < 20, "{report:#}");
+}

@@ -59,8 +59,10 @@ impl Nominations {
     fn global_generator(&mut self, generator: &GlobalGenerator, evidence: &Evidence) {
         let (setting, name) = seed_setting(generator.library);
         let init_differs = evidence.initial_parameters_differ == Some(true);
-        if generator.seeding == Seeding::Late && (generator.differs || init_differs) {
-            return self.add(setting, Strong, format!("{name}'s generator is seeded after it was used"));
+        if generator.seeding == Seeding::Late && (generator.differs || init_differs || generator.used_first) {
+            // What was drawn before may be data or weights that the record shows elsewhere, or nothing that matters.
+            let strength = if generator.differs || init_differs { Strong } else { Fair };
+            return self.add(setting, strength, format!("{name}'s generator is seeded after it was used"));
         }
         if !generator.differs {
             return;

@@ -26,7 +26,7 @@ pub fn remedy(cause: &str) -> Remedy {
             "write into a new folder for each run, or start from an empty one; let what is kept for later runs not depend on which run made it"
         }
         "clock" => "count steps instead of seconds, and take no seed from the time",
-        "entropy" => "derive ids and draws from the run's seed instead of urandom, uuid4, secrets or process ids",
+        "entropy" => "derive ids and draws from the run's seed instead of urandom, uuid4, secrets, process ids or a generator made without a seed",
         "race" => "take results in the order asked for: DataLoader(..., in_order=True), map instead of imap_unordered, one process that updates",
         "op.nondeterministic" | "cuda.atomics" => {
             "torch.use_deterministic_algorithms(True)  # with CUBLAS_WORKSPACE_CONFIG=:4096:8 on a card"

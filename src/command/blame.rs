@@ -106,6 +106,7 @@ fn ask_all(
     tried: &mut Tried,
 ) -> Result<Blame> {
     let divergence = control.group.outcome.divergence();
+    let mut confirmed = false;
     loop {
         match search.next_ask() {
             Ask::Done(found) => return Ok(*found),
@@ -114,7 +115,18 @@ fn ask_all(
                 let enough = divergence.filter(|_| !full_length).map(|parts| shortly_after(campaign, parts, stop));
                 let stop =
                     StopRule { after_divergence: Some(0), first_divergence_ends_all: !all, ..enough.unwrap_or(stop) };
-                let answer = ask(campaign, &control.runs, treatment, (repeats, stop), against.as_ref(), tried)?;
+                let mut answer =
+                    ask(campaign, &control.runs, treatment.clone(), (repeats, stop), against.as_ref(), tried)?;
+                if answer.seen == Seen::Agreed && !confirmed && campaign.interrupted().is_none() {
+                    let made = tried.iter().find(|(known, _)| *known == treatment);
+                    let runs = made.map(|(_, runs)| runs.clone()).unwrap_or_default();
+                    if search.runs_used() + answer.runs < search.budget() && may_share_files(campaign, &runs) {
+                        campaign.say("these went side by side in one folder, and files changed there: one more, alone");
+                        let alone = ask(campaign, &control.runs, treatment, (1, stop), against.as_ref(), tried)?;
+                        answer = together(&answer, alone);
+                    }
+                    confirmed = answer.seen == Seen::Agreed;
+                }
                 if campaign.interrupted().is_some() {
                     let history = vec!["the search was interrupted".to_owned()];
                     return Ok(Blame { history, ..Blame::default() });
@@ -123,6 +135,20 @@ fn ask_all(
             }
         }
     }
+}
+
+/// Runs side by side that agreed, and one alone. Where that parts from them, they say no more than a single run.
+fn together(beside: &Answer, alone: Answer) -> Answer {
+    let seen = match alone.seen {
+        Seen::Parted { onset, .. } => Seen::Parted { onset, groups: vec![1, 1] },
+        other => other,
+    };
+    Answer { seen, runs: beside.runs + alone.runs, steps: beside.steps + alone.steps }
+}
+
+/// Whether these runs agree, perhaps, because they went side by side and found one another's files.
+fn may_share_files(campaign: &Campaign<'_>, runs: &[String]) -> bool {
+    campaign.overlapped(runs) && campaign.changed_something()
 }
 
 /// What a probe of this machine found of the libtorch that these runs used; nothing where it was never probed.

@@ -23,6 +23,8 @@ pub struct Leftovers {
     /// The audits' own folder, which nobody sees.
     records: PathBuf,
     seen: usize,
+    /// Whether a folder that was there gained or lost an entry since.
+    touched: bool,
 }
 
 impl Leftovers {
@@ -42,6 +44,11 @@ impl Leftovers {
     /// Whether there is anything that a run left.
     pub fn is_empty(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// Whether anything changed since the audit began, even if it is gone again.
+    pub fn has_changed(&self) -> bool {
+        self.touched || !self.is_empty()
     }
 
     /// What was left before one of these moments and read since: files by the time at which they changed last and that at
@@ -76,6 +83,7 @@ impl Leftovers {
     /// Whether the folder holds anything that runs left.
     fn look_through(&mut self, folder: &Path, began: &Metadata) -> io::Result<bool> {
         let mut holds = false;
+        self.touched |= changed_after(&fs::metadata(folder)?, began);
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let (path, metadata) = (entry.path(), entry.metadata()?);
@@ -191,7 +199,10 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(20)); // the clock of a file system ticks slowly
         let began = fs::metadata(audit.join("audit.json")).expect("there");
         let find = || Leftovers::find(&root, &began, &fs::canonicalize(&audit).expect("there")).expect("found");
-        assert!(find().is_empty());
+        assert!(find().is_empty() && !find().has_changed());
+        fs::write(root.join("data/passing"), "2").expect("written");
+        fs::remove_file(root.join("data/passing")).expect("removed");
+        assert!(find().is_empty() && find().has_changed(), "it came and went");
 
         fs::write(root.join("out/last.pt"), "2").expect("written");
         fs::write(root.join("cache.pt"), "2").expect("written");

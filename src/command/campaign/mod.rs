@@ -129,6 +129,21 @@ impl<'a> Campaign<'a> {
         self.record.leftovers().is_ok_and(|left| !left.is_empty())
     }
 
+    /// Whether anything in the working folder changed since the audit began, as far as that can be told: what a run made and
+    /// took away again counts.
+    pub fn changed_something(&self) -> bool {
+        self.record.leftovers().is_ok_and(|left| left.has_changed())
+    }
+
+    /// Whether one of these runs began before another ended, by the times of what they wrote.
+    pub fn overlapped(&self, runs: &[String]) -> bool {
+        let logs = self.runs.iter().filter(|run| runs.contains(&run.id)).map(|run| &run.log);
+        let facts = logs.filter_map(|log| fs::metadata(log).ok());
+        let mut times: Vec<_> = facts.filter_map(|log| log.created().ok().zip(log.modified().ok())).collect();
+        times.sort();
+        times.windows(2).any(|pair| matches!(pair, [(_, ended), (began, _)] if began < ended))
+    }
+
     /// Files in the working folder that one of these runs left and a later one read, as far as the file system tells.
     pub fn handed_on(&self, runs: &[String]) -> Vec<PathBuf> {
         let logs = self.runs.iter().filter(|run| runs.contains(&run.id)).map(|run| &run.log);
