@@ -124,7 +124,13 @@ def _numpy():
         for name in NUMPY:
             core.replace(module, name, _watch("seed.numpy", "numpy.random." + name, "draw"))
 
+    def library(module):
+        core.replace(module, "check_random_state", _watch("seed.numpy", "random_state=None", "draw", when=_no_seed))
+
     hooks.after_import("numpy.random", hook)
+    # Libraries take the global generator from here where they are given none, and draw from it in compiled code.
+    hooks.after_import("sklearn.utils.validation", library)
+    hooks.after_import("scipy._lib._util", library)
 
 
 def _torch():

@@ -37,7 +37,9 @@ def folder_with(name, text):
 
     folder = tempfile.mkdtemp(prefix="repro-audit-job-")
     atexit.register(shutil.rmtree, folder, True)
-    Path(folder, name).write_text(text)
+    path = Path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
     return folder
 
 

@@ -1,4 +1,5 @@
 """Tracing names the user's lines and never the shim's own doing."""
+import os
 import unittest
 
 import support
@@ -19,6 +20,18 @@ class Trace(unittest.TestCase):
         job = "import os, time\nfor _ in range(3):\n    time.time()\nprint('result', flush=True)\nos._exit(0)\n"
         ran = support.run(job, trace=SOURCES)
         self.assertEqual([r["count"] for r in ran.records("trace")], [1, 2])
+
+    def test_a_library_that_takes_the_global_generator_is_told_with_the_users_line(self):
+        library = ("import numpy\ndef check_random_state(seed):\n"
+                   "    return numpy.random.mtrand._rand if seed is None else numpy.random.RandomState(seed)\n")
+        folder = support.folder_with("site-packages/sklearn/utils/validation.py", library)
+        with open(os.path.join(folder, "site-packages/sklearn/utils/__init__.py"), "w") as file:
+            file.write("from sklearn.utils.validation import check_random_state\n")
+        job = ("from sklearn.utils import check_random_state\ncheck_random_state(3).rand()\n"
+               "print('result', check_random_state(None).rand())\n")
+        ran = support.run(job, trace=["seed.numpy"], env={"PYTHONPATH": os.path.join(folder, "site-packages")})
+        places = [(r["source"], r["kind"], r["line"]) for r in ran.records("trace")]
+        self.assertEqual((places, ran.records("fault")), ([("seed.numpy", "draw", 3)], []), ran.err)
 
     def test_lines_that_walk_a_set_are_told_before_a_job_is_stopped(self):
         other = "names = {'a', 'b'}\ndef walk():\n    return [name for name in names]\n"
