@@ -8,6 +8,7 @@ use super::{Console, Here, Said, Waiting};
 use crate::parse::bar::{self, Lag};
 use crate::parse::names::Split;
 use crate::parse::sink::{Place, Shown, Sink};
+use crate::parse::table::Header;
 
 /// What a bar and the words around it say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +43,10 @@ impl Console {
                 self.scan = scan;
                 return;
             }
+        }
+        if scan.items.is_empty() && self.heads_rows(here, bar) {
+            self.scan = scan;
+            return;
         }
         let (mut said, _) = self.position(&scan, &text[bar.description.clone()]);
         said.count_laps();
@@ -93,6 +98,18 @@ impl Console {
         if bar.end == text.len() && !here.cut && !ranged {
             self.lesson = Some(Lesson::bar(here, bar, &said, &inner, values));
         }
+    }
+
+    /// `Class  Images  mAP50): 100%|████| 1/1`: whether names of columns stand before the bar, as ultralytics draws it while it
+    /// validates. The rows are printed below it.
+    fn heads_rows(&mut self, here: Here<'_>, bar: &bar::Bar) -> bool {
+        let names = here.text[bar.description.clone()].trim_ascii();
+        let names = names.strip_suffix(b":").unwrap_or(names);
+        let names = names.strip_suffix(b")").unwrap_or(names);
+        let parted = memchr::memmem::find(names, b"   ").is_some();
+        let Some(header) = Header::read(names).filter(|_| parted) else { return false };
+        (self.header, self.header_line, self.header_split) = (Some(header.at(here.column)), here.line, Split::Held);
+        true
     }
 
     /// The epoch of a bar, which the lines after it share.

@@ -1,6 +1,7 @@
 //! The output of a program on a console: key-value lines, tables, dict and JSON lines, progress bars, in any mixture.
 
 mod bars;
+mod conditioned;
 mod ends;
 mod held;
 mod logfmt;

@@ -6,8 +6,8 @@ use super::position::counted_after;
 use super::recipe::Lesson;
 use super::repeats::tell_apart;
 use super::wording::{
-    acceptable, goes_on_list, has_range, is_command, is_count_before, is_drawn, is_measured, loss_before_step,
-    on_counted, trimmed_name,
+    acceptable, goes_on_list, goes_on_row, has_range, is_command, is_count_before, is_drawn, is_mean_of_loss,
+    is_measured, loss_before_step, on_counted, trimmed_name,
 };
 use super::{Console, Here, Said};
 use crate::parse::metric::Metric;
@@ -31,6 +31,9 @@ impl Console {
     pub(super) fn pairs(&mut self, here: Here<'_>, sink: &mut Sink) {
         if is_command(here.text) {
             self.lesson = Some(Lesson::nothing(here));
+            return;
+        }
+        if self.conditioned(here, sink) {
             return;
         }
         let mut scan = std::mem::take(&mut self.scan);
@@ -157,7 +160,7 @@ impl Console {
             .collect();
         let mut kept_before = false;
         // The name and the length of the list that the last value stands in, and whether it is in brackets.
-        let mut list: Option<(String, usize, bool)> = None;
+        let mut list: Option<(String, usize, bool, Meaning)> = None;
         let mut counted: Option<String> = None;
         for (index, item) in scan.items.iter().enumerate() {
             let group = self.group_name(&text[item.group.clone()]);
@@ -165,7 +168,10 @@ impl Console {
             if item.spelling == Spelling::DecimalComma {
                 self.decimal_comma = true;
             }
-            let listed = list.take().filter(|(.., bracketed)| goes_on_list(&scan.items, index, text, *bracketed));
+            let listed = list.take().filter(|(_, nth, bracketed, meaning)| {
+                goes_on_list(&scan.items, index, text, *bracketed)
+                    || goes_on_row(&scan.items, index, text, *nth > 1, *meaning)
+            });
             let previous = found.last().map(|v: &Value| (v.name.clone(), v.noise)).filter(|_| kept_before);
             kept_before = false;
             if let Some(count) = counted_after(&scan.items, index, text) {
@@ -175,13 +181,17 @@ impl Console {
                 continue;
             }
             if item.key.is_empty() {
-                if let Some((base, nth, bracketed)) = listed {
+                if let Some((base, nth, bracketed, meaning)) = listed {
                     let name = format!("{base} [{}]", nth + 1);
                     found.push(Value { name, group, text: item.text.clone(), value, noise: false });
-                    list = Some((base, nth + 1, bracketed));
+                    list = Some((base, nth + 1, bracketed, meaning));
                     continue;
                 }
                 if let Some((name, range)) = self.named_behind(text, item) {
+                    // `12.5, 13.4 avg loss`: before its mean, which names the pair, stands the loss itself.
+                    if let Some(own) = own_before_mean(&scan.items, index, text, &name, self.decimal_comma) {
+                        found.push(own);
+                    }
                     found.push(Value { name, group, text: range, value, noise: false });
                     continue;
                 }
@@ -252,7 +262,7 @@ impl Console {
                 }
                 _ => {
                     if acceptable(&name, meaning, item.link, known, placed) {
-                        list = Some((name.clone(), 1, item.bracket != 0));
+                        list = Some((name.clone(), 1, item.bracket != 0, meaning));
                         found.push(Value { name, group, text: item.text.clone(), value, noise: false });
                         kept_before = true;
                     }
@@ -358,4 +368,18 @@ impl Console {
         let unit = &text[item.unit.clone()];
         (!unit.is_empty()).then(|| self.meaning_of(unit))
     }
+}
+
+/// The number without a name right before a mean that has its name behind it: darknet's `12.5, 13.4 avg loss`.
+fn own_before_mean(items: &[Item], index: usize, text: &[u8], mean: &str, decimal_comma: bool) -> Option<Value> {
+    let before = items.get(index.checked_sub(1)?)?;
+    let plain = before.key.is_empty() && before.of.is_none() && before.spelling == Spelling::Decimal;
+    let joined = text[before.text.end..items[index].text.start].trim_ascii() == b",";
+    (is_mean_of_loss(mean) && plain && joined).then(|| Value {
+        name: format!("before {mean}"),
+        group: String::new(),
+        text: before.text.clone(),
+        value: number::value(&text[before.text.clone()], before.spelling, decimal_comma),
+        noise: false,
+    })
 }

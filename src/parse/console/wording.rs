@@ -18,8 +18,28 @@ pub(super) fn is_count_before(text: &[u8], item: &Item, next: Option<&Item>) -> 
 /// Whether a number without a name goes on the list of the one before: `iou: [0.1, 0.2]`, `loss 0.51/0.2`.
 pub(super) fn goes_on_list(items: &[Item], index: usize, text: &[u8], bracketed: bool) -> bool {
     let Some(before) = index.checked_sub(1).map(|before| &items[before]) else { return false };
-    let (plain, between) = (before.of.is_none(), text[before.text.end..items[index].text.start].trim_ascii());
-    plain && items[index].of.is_none() && (between == b"/" || between == b"," && bracketed)
+    let between = text[before.text.end..items[index].text.start].trim_ascii();
+    // The numbers of a list may be texts: `['0.1', '0.2']`.
+    let between = match between {
+        b"', '" | b"\", \"" | b"','" => b",",
+        other => other,
+    };
+    let plain = before.of.is_none() && items[index].of.is_none();
+    plain && (between == b"/" || matches!(between, b"," | b"") && bracketed)
+}
+
+/// Whether a number without a name goes on a row of numbers that only blanks part: `iou: 0.1 0.2 0.4`. Behind a loss a lone one may be
+/// anything, a time above all; further ones with as many decimals are of its kind.
+pub(super) fn goes_on_row(items: &[Item], index: usize, text: &[u8], begun: bool, meaning: Meaning) -> bool {
+    let decimals = |item: &Item| text[item.text.clone()].iter().rev().position(|byte| *byte == b'.');
+    let goes_on = |at: usize| {
+        let (Some(before), Some(item)) = (items.get(at - 1), items.get(at)) else { return false };
+        let glued = !item.unit.is_empty() && item.unit.start == item.text.end;
+        let plain = item.key.is_empty() && item.bracket == 0 && item.of.is_none() && !glued && !is_measured(text, item);
+        let alike = item.spelling == Spelling::Decimal && decimals(item) == decimals(before);
+        plain && alike && text[before.text.end..item.text.start].iter().all(|byte| *byte == b' ')
+    };
+    index > 0 && goes_on(index) && (begun || meaning == Meaning::Result || goes_on(index + 1))
 }
 
 /// `Accuracy of the network` in `Accuracy of the network on the 10000 test images`: a result, and on how many of what.
@@ -62,6 +82,12 @@ fn ends_in_a_small_word(name: &str) -> bool {
         "the", "a", "on", "about", "every", "took", "has", "all",
     ];
     name.split_whitespace().last().is_some_and(|last| SMALL.contains(&last.to_ascii_lowercase().as_str()))
+}
+
+/// `avg loss`: whether a name is that of the mean of a loss.
+pub(super) fn is_mean_of_loss(name: &str) -> bool {
+    let own = name.strip_prefix("avg ").or_else(|| name.strip_prefix("average "));
+    own.is_some_and(|own| names::meaning(own) == Meaning::Loss)
 }
 
 /// Whether the unit says that a number is a time, a rate or a size.

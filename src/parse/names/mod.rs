@@ -5,7 +5,7 @@ mod words;
 
 pub(crate) use rank::loss_rank;
 use words::{
-    CONFIG, EPOCHS, HELD, LOSSES, MINIMISED, NOISE, PAIRS, RESULTS, SCHEDULES, STEPS, TIMES, TRAIN, UNITS,
+    CONFIG, EPOCHS, HELD, LOSSES, MINIMISED, NOISE, PAIRS, RESULTS, SCHEDULES, SOURCES, STEPS, TIMES, TRAIN, UNITS,
     WEAK_RESULTS, WHERE, WHOLLY_NOISE, WORK,
 };
 
@@ -46,13 +46,13 @@ pub(crate) enum Split {
     Held,
 }
 
-/// A name in small letters, cut into its words: `Train/LossBox_2` gives `train loss box 2`.
+/// A name in small letters, cut into its words: `Train/LossBox_2` gives `train loss box 2`, and `mIoU` gives `m iou`.
 pub(crate) fn tokens(name: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut word = String::new();
     let mut last = ' ';
     for c in name.chars() {
-        let camel = c.is_uppercase() && last.is_lowercase();
+        let camel = c.is_uppercase() && last.is_lowercase() && !(c == 'U' && word.ends_with("io"));
         if (!c.is_alphanumeric() || camel) && !word.is_empty() {
             all.push(std::mem::take(&mut word));
         }
@@ -102,7 +102,10 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
     // `l_pix`, `l_g_gan`: restorers of images call each of their losses so.
     let short =
         matches!(tokens, [l, of, ..] if l == "l" && of != "rate" && of.starts_with(|c: char| c.is_alphabetic()));
+    // `Err_D`, `errG`: the two nets of a GAN.
+    let adversary = matches!(tokens, [err, net] if err == "err" && matches!(net.as_str(), "g" | "d"));
     short
+        || adversary
         || tokens.windows(2).any(|pair| PAIRS.iter().any(|known| pair[0] == known[0] && pair[1] == known[1]))
         || tokens.iter().any(|t| {
             // CatBoost prints `learn: 0.5`; in a longer name it is a part of the job.
@@ -155,6 +158,10 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     let tokens = tokens(name);
     let Some(last) = tokens.last().map(String::as_str) else { return special(name) };
     let lower = name.trim().to_lowercase();
+    // `treeAggregate at RDDLossFunction.scala:61`: a place in a source.
+    if SOURCES.iter().any(|ending| lower.ends_with(ending)) {
+        return Meaning::Noise;
+    }
     // Marian counts its updates as `Up.`.
     if lower == "up." {
         return Meaning::Step(4);
@@ -179,8 +186,9 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         return Meaning::Config;
     }
     let loss = has_loss(&tokens);
-    // `Iteration No: 1`, `Epoch number 1`, `Episode Num: 1`.
-    let numbered = tokens.len() > 1 && matches!(last, "no" | "nr" | "num" | "number") && !name.ends_with(".num");
+    // `Iteration No: 1`, `Epoch number 1`, `Episode Num: 1`, `Epochs seen: 1`.
+    let tail = matches!(last, "no" | "nr" | "num" | "number" | "seen" | "done" | "completed" | "finished");
+    let numbered = tokens.len() > 1 && tail && !name.ends_with(".num");
     let counted = &tokens[..tokens.len() - usize::from(numbered)];
     if let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
         return position;
@@ -271,7 +279,6 @@ fn is_noise(tokens: &[String], last: &str, lower: &str) -> bool {
         || lower.starts_with("gpu")
         || lower.starts_with("ms/")
         || lower.starts_with("s/")
-        || lower.ends_with(".py")
         || lower.contains("_id")
         || last == "id"
         || any(tokens, &["gpu"])

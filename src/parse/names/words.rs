@@ -136,6 +136,7 @@ pub(super) const MINIMISED: &[&str] = &[
     "loglikelihood",
     "likelihood",
     "distortion",
+    "chi2",
 ];
 
 /// Two words that name what is minimised or maximised only together.
@@ -628,6 +629,10 @@ pub(super) const CONFIG: &[&str] = &[
     "device",
     "total",
 ];
+
+/// How the names of source files end.
+pub(super) const SOURCES: &[&str] =
+    &[".py", ".scala", ".java", ".kt", ".cc", ".cpp", ".cu", ".hpp", ".rs", ".jl", ".go", ".lua", ".swift"];
 
 /// Words for training data.
 pub(super) const TRAIN: &[&str] = &[

@@ -15,8 +15,8 @@ pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
 use words::{
-    counter_before_dash, counter_before_digits, counts, inside_word, is_tensor, is_word, matching, quotes_a_name,
-    word_end,
+    counter_before_dash, counter_before_digits, counts, inside_word, is_range, is_tensor, is_word, matching,
+    quotes_a_name, word_end,
 };
 
 use super::number::{self, Number, Spelling};
@@ -247,6 +247,10 @@ impl Scan {
             }
             if let Some(end) = source_place(line, at, close) {
                 return end;
+            }
+            // `avg. loss [1-50]: 0.5`: of which steps it is the mean.
+            if state.words.is_some() && is_range(inside) && mark_follows(line, close + 1) {
+                return close + 1;
             }
         }
         if attached

@@ -104,6 +104,13 @@ pub(super) fn counts(inside: &[u8]) -> bool {
         && names::is_position_word(&inside[..word])
 }
 
+/// `1-50`: whether a bracket holds nothing but two whole numbers and a dash.
+pub(super) fn is_range(inside: &[u8]) -> bool {
+    let mut ends = inside.split(|byte| *byte == b'-');
+    let whole = |end: Option<&[u8]>| end.is_some_and(|end| !end.is_empty() && end.iter().all(u8::is_ascii_digit));
+    whole(ends.next()) && whole(ends.next()) && ends.next().is_none()
+}
+
 /// `metric 'epoch_loss'=0.5`: whether a quotation mark behind a word opens a name that has its number right behind it.
 pub(super) fn quotes_a_name(line: &[u8], at: usize) -> bool {
     let quote = line[at];

@@ -204,8 +204,14 @@ impl Header {
         let numeric = placed.iter().filter(|(_, cell)| number(cell)).count();
         let counter = |column: usize| matches!(self.meanings[column], Meaning::Epoch | Meaning::Step(_));
         let counted = (0..self.names.len()).any(counter);
-        let placed_by =
-            placed.iter().any(|(column, cell)| counter(*column) && cell_number(&line[cell.clone()]).is_some());
+        // `Loss: 88276.9` below `Feature generation` is no row of generations, of which the first would have a fraction.
+        let counts = |column: usize, cell: &[u8]| match self.meanings[column] {
+            Meaning::Step(_) => number::whole(cell).is_none_or(|step| step.fract() == 0.0),
+            _ => true,
+        };
+        let placed_by = placed.iter().any(|(column, cell)| {
+            counter(*column) && cell_number(&line[cell.clone()]).is_some() && counts(*column, &line[cell.clone()])
+        });
         let proper = rising && (placed_by || !counted) && numeric >= 1 && numeric * 2 >= filled;
         let apart =
             |(column, cell): (usize, Range<usize>)| numbers_of(line, cell).into_iter().map(move |cell| (column, cell));
