@@ -184,9 +184,7 @@ pub fn status(run: &Run) -> String {
         (Status::Finished, ..) => "finished".to_owned(),
         (Status::Stopped, ..) => "stopped by the audit".to_owned(),
         (Status::Crashed, _, Some(signal)) => format!("crashed, signal {signal}"),
-        (Status::Crashed, Some(0), _) => {
-            "crashed: its output ends in a traceback, though its command ended with 0".to_owned()
-        }
+        (Status::Crashed, Some(0), _) => "crashed in a traceback, exit code 0".to_owned(),
         (Status::Crashed, Some(code), _) => format!("crashed, exit code {code}"),
         (Status::Crashed, ..) => "crashed".to_owned(),
         (Status::TimedOut, ..) => "timed out".to_owned(),
