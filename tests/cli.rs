@@ -1075,4 +1075,5 @@ fn runs_that_share_a_file_because_they_go_side_by_side_prove_nothing() {
     let (exit, report) = case.audit(&[]);
     assert_eq!((exit, &report["blame"]["causes"][0]["id"]), (1, &"unknown".into()), "{report:#}");
     assert!(report["blame"]["runs_used"].as_u64().unwrap() < 20, "{report:#}");
+    assert!(!report["blame"]["history"].to_string().contains("runs agree"), "{report:#}");
 }

@@ -250,11 +250,11 @@ mod tests {
         let seed = |file: &str| {
             format!(r#"{{"r":"seed","generator":"torch","how":"seed","by":"user","file":"{file}","line":3}}"#)
         };
-        let text = format!("{HELLO}\n{}\n{}\n", seed("/home/me/job/src/train.py"), seed("/home/me/jobs/x.py"));
+        let text = format!("{HELLO}\n{}\n{}\n", seed("/elsewhere/job/src/train.py"), seed("/elsewhere/jobs/x.py"));
         let mut room = Room::default();
-        let seen = one(Path::new("f"), text.as_bytes(), Path::new("/home/me/job"), &mut room).expect("memory");
+        let seen = one(Path::new("f"), text.as_bytes(), Path::new("/elsewhere/job"), &mut room).expect("memory");
         let files = seen.seeds.iter().map(|seed| seed.at.as_ref().expect("a line").file.to_str().expect("UTF-8"));
-        assert_eq!(files.collect::<Vec<_>>(), ["src/train.py", "/home/me/jobs/x.py"]);
+        assert_eq!(files.collect::<Vec<_>>(), ["src/train.py", "/elsewhere/jobs/x.py"]);
     }
 
     #[test]
