@@ -137,18 +137,22 @@ impl<'a> Campaign<'a> {
 
     /// Whether one of these runs began before another ended, by the times of what they wrote.
     pub fn overlapped(&self, runs: &[String]) -> bool {
-        let logs = self.runs.iter().filter(|run| runs.contains(&run.id)).map(|run| &run.log);
-        let facts = logs.filter_map(|log| fs::metadata(log).ok());
-        let mut times: Vec<_> = facts.filter_map(|log| log.created().ok().zip(log.modified().ok())).collect();
+        let logs = self.logs(runs);
+        let mut times: Vec<_> = logs.filter_map(|log| log.created().ok().zip(log.modified().ok())).collect();
         times.sort();
         times.windows(2).any(|pair| matches!(pair, [(_, ended), (began, _)] if began < ended))
     }
 
     /// Files in the working folder that one of these runs left and a later one read, as far as the file system tells.
     pub fn handed_on(&self, runs: &[String]) -> Vec<PathBuf> {
-        let logs = self.runs.iter().filter(|run| runs.contains(&run.id)).map(|run| &run.log);
-        let started: Vec<_> = logs.filter_map(|log| fs::metadata(log).ok()?.created().ok()).collect();
+        let started: Vec<_> = self.logs(runs).filter_map(|log| log.created().ok()).collect();
         self.record.leftovers().map(|left| left.read_since(&started)).unwrap_or_default()
+    }
+
+    /// What the file system knows of the outputs of these runs: they are made as a run starts.
+    fn logs(&self, runs: &[String]) -> impl Iterator<Item = fs::Metadata> {
+        let of_these = self.runs.iter().filter(|run| runs.contains(&run.id));
+        of_these.filter_map(|run| fs::metadata(&run.log).ok())
     }
 
     /// When a run has shown enough, as the user asked.
