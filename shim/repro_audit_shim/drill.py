@@ -2,14 +2,14 @@
 
 Runs only in the drilling pass. The mode is entered when the step before has
 ended and left when the step itself has. An operation that draws from no
-generator is done again a few times on copies of what it was given: one that
-then answers differently is told as an alert, with the line of the forward pass
-where it belongs to a backward one.
+generator is done again a few times on copies of what it was given, and so is
+a kernel that torch does not see: one that then answers differently is told as
+an alert, with the line of the forward pass where it belongs to a backward one.
 """
 import re
 import sys
 
-from repro_audit_shim import core, digest, frames, record
+from repro_audit_shim import core, digest, frames, launches, record
 
 LIMIT = 50000
 AGAIN = {"cuda": 64}  # how often an operation is done again there
@@ -39,8 +39,8 @@ def arm(torch, recorder):
             if before is not None:
                 after = look(result)
                 write(func, before, after)
-                if saved is not None and after is not None and guarded(repeats, func, *saved, result, after) is False:
-                    guarded(announce, func, args)
+                if saved is not None and after is not None:
+                    guarded(again_like, func, saved, result, after)
             return result
 
     again = {"n": 0, "failed": 0, "error": None, "late": 0}
@@ -63,8 +63,11 @@ def arm(torch, recorder):
         draws = seeded in func.tags and "_backward" not in name
         able = (name.startswith("aten.") and not draws and not any(word in name for word in RANDOM)
                 and not name.startswith(tuple("aten." + u for u in UNTOUCHED)))
-        again["late"] += able and spent[0] >= AGAIN_SECONDS
-        return able and spent[0] < AGAIN_SECONDS
+        return able and in_time()
+
+    def in_time():
+        again["late"] += spent[0] >= AGAIN_SECONDS
+        return spent[0] < AGAIN_SECONDS
 
     def copies(func, args, kwargs):
         """The arguments, with copies of those that the operation writes to."""
@@ -83,26 +86,30 @@ def arm(torch, recorder):
             return value.numel() * value.element_size()
         return sum(map(size, value)) if isinstance(value, (list, tuple)) else 0
 
-    def repeats(func, args, kwargs, first, after):
-        """Does the operation, done again, give the same each time? `args` are copies made before it was done; `after` is the
-        digest of its first result.
-        """
-        at_once = max(1, AT_ONCE // max(1, size(first)))
-        began, left = record.monotonic(), AGAIN.get(device(args), AGAIN_ELSEWHERE)
+    def again_like(func, saved, first, after):
+        """Does an operation again on `saved`, copies made before it was done; `after` is the digest of its first result."""
+        args, kwargs = saved
+        if not repeats(lambda: copies(func, args, kwargs), lambda given: func(*given[0], **given[1]), size(first),
+                       device(args), after):
+            announce(str(func), args)
+
+    def repeats(fresh, do, size, device, after):
+        """Does `do(fresh())`, done again and again, look like `after` each time? `size` is how many bytes one keeps."""
+        at_once = max(1, AT_ONCE // max(1, size))
+        began, left = record.monotonic(), AGAIN.get(device, AGAIN_ELSEWHERE)
         again["n"] += 1
         try:
             while left > 0 and record.monotonic() - began < 1.0:
-                some = [copies(func, args, kwargs) for _ in range(min(left, at_once))]
+                some = [fresh() for _ in range(min(left, at_once))]
                 left -= len(some)
                 # One right after the other, as in a step: a card that has nothing else to do adds up in the same order.
-                if any([look(result) != after for result in [func(*a, **k) for a, k in some]]):
+                if any([look(result) != after for result in [do(given) for given in some]]):
                     return False
         finally:
             spent[0] += record.monotonic() - began
         return True
 
-    def announce(func, args):
-        name = str(func)
+    def announce(name, args):
         place = forward_place() or site()
         if (name, place) not in told and len(told) < 200:
             told.add((name, place))
@@ -198,4 +205,10 @@ def arm(torch, recorder):
         if wanted == 0:
             enter()
 
+    def launched(name, given, copies, do, size):
+        after = look(given)
+        if after is not None and not repeats(copies, do, size, device(given[0]), after):
+            announce(name, given[0])
+
     recorder.after, recorder.saw_optimizer = after, saw_optimizer
+    launches.arm(torch, lambda: isinstance(mode[0], Drill) and in_time(), guarded, launched)

@@ -7,6 +7,7 @@ _DOOR = os.path.dirname(_OWN)
 _GO_BETWEENS = ("/torch/_compile.py", "/torch/_dynamo/eval_frame.py", "/functools.py")
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__))
 _BIN = os.path.dirname(os.path.abspath(sys.executable or "/nowhere/x"))
+_TEMPORARY = os.path.abspath(os.environ.get("TMPDIR") or "/tmp")
 _verdicts = {}
 
 
@@ -22,9 +23,17 @@ def _judge(filename):
     if filename.startswith("<"):
         return filename in ("<stdin>", "<string>") or filename.startswith("<ipython")
     path = os.path.abspath(filename)
-    if "/site-packages/" in path or "/dist-packages/" in path:
+    if "/site-packages/" in path or "/dist-packages/" in path or _is_generated(path):
         return False
     return not any(path.startswith(p + os.sep) for p in (_DOOR, _STDLIB, _BIN))
+
+
+def _is_generated(path):
+    """Did a library write this file for itself? Graph layers and compilers put such modules among temporary files."""
+    if "/torchinductor_" in path:
+        return True
+    loose = os.path.dirname(path) == _TEMPORARY
+    return loose and _TEMPORARY not in (os.getcwd(), os.path.abspath(sys.path[0] if sys.path else ""))
 
 
 def is_user(frame):
@@ -63,6 +72,11 @@ def _transparent(filename):
     if known is None:
         known = _clear[filename] = filename.startswith(_OWN) or filename.endswith(_GO_BETWEENS)
     return known
+
+
+def is_ours(frame):
+    """Does this frame run this package's code?"""
+    return frame.f_code.co_filename.startswith(_OWN)
 
 
 def importing(frame):

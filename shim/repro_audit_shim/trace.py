@@ -328,6 +328,35 @@ def _race():
     hooks.after_import("torch.utils.data.dataloader", loader)
 
 
+def _streams():
+    """Copies from a card to the host that nobody waits for, which what reads them may be too soon for; streams of the job's own."""
+    from repro_audit_shim.settings import streams
+
+    def unawaited(*call, **kwargs):
+        """Not one of those with which records are fetched from the card."""
+        return streams.asks_not_to_wait(call, kwargs) and not frames.is_ours(sys._getframe(3))
+
+    def to_host(source, *args, **kwargs):
+        where = args[0] if args else kwargs.get("device")
+        to_cpu = "cpu" in str(getattr(where, "device", where))
+        return source.is_cuda and to_cpu and unawaited(source, *args, **kwargs)
+
+    def into_host(target, source, *args, **kwargs):
+        return source.is_cuda and not target.is_cuda and unawaited(target, source, *args, **kwargs)
+
+    def hook(torch):
+        for name, when in (("to", to_host), ("copy_", into_host)):
+            core.replace(torch.Tensor, name, _watch("cuda.streams", "Tensor.%s(non_blocking=True)" % name, "copy", when=when))
+
+    def cuda(module):
+        """A handle of a stream that is there already tells its id."""
+        core.replace(module.Stream, "__new__", _watch("cuda.streams", "torch.cuda.Stream", "start", direct=True, when=lambda *a, **k: (
+            "stream_id" not in k and "stream_ptr" not in k)))
+
+    hooks.after_import("torch", hook)
+    hooks.after_import("torch.cuda.streams", cuda)
+
+
 def _says_empty(*_args, **_kwargs):
     """Does the calling line say so itself? Compiled functions of NumPy's make arrays too, in no frame of their own."""
     frame = frames.caller()
@@ -349,6 +378,10 @@ def _uninitialised():
     hooks.after_import("numpy", numpy)
 
 
+MADE_UP = ("/proc/", "/sys/")  # by the system, as they are read
+COMPILED = ("/__pycache__/", "/.triton/", "/torchinductor_", "/torch_extensions/", "/.nv/ComputeCache/")  # the same when made again
+
+
 def _leftovers():
     """Files that the job opens to read and that changed after the audit began and before this run did."""
     if core.state.began is None or not hasattr(sys, "addaudithook"):
@@ -366,8 +399,8 @@ def _leftovers():
         except (OSError, TypeError, ValueError):
             return
         regular = seen.st_mode & 0o170000 == 0o100000
-        if regular and began < seen.st_ctime_ns < entered and "__pycache__" not in name \
-                and not name.startswith(own + os.sep):
+        if regular and began < seen.st_ctime_ns < entered and not name.startswith((own + os.sep, *MADE_UP)) \
+                and not any(cache in name for cache in COMPILED):
             here = os.getcwd() + os.sep
             note("leftovers", name[len(here):] if name.startswith(here) else name, "read", direct=False)
 
@@ -432,5 +465,6 @@ def _hash_order():
 HOOKS = {
     "seed.python": _python, "seed.numpy": _numpy, "seed.torch": _torch, "seed.numpy_generator": _numpy_generator,
     "seed.worker": _worker, "dataloader.generator": _generator, "entropy": _entropy, "clock": _clock,
-    "order.filesystem": _files, "leftovers": _leftovers, "race": _race, "uninitialised": _uninitialised, "hashseed": _hash_order,
+    "order.filesystem": _files, "leftovers": _leftovers, "race": _race, "cuda.streams": _streams,
+    "uninitialised": _uninitialised, "hashseed": _hash_order,
 }

@@ -97,7 +97,8 @@ fn clock_seed(evidence: &Evidence) -> Option<SourceLine> {
 fn race(evidence: &Evidence) -> Option<SourceLine> {
     let unordered =
         evidence.loaders.iter().filter(|loader| !loader.in_order).find_map(|loader| loader.location.clone());
-    unordered.or_else(|| order(evidence, &[Decider::Completion, Decider::SharedUpdates, Decider::Threads]))
+    unordered
+        .or_else(|| order(evidence, &[Decider::Completion, Decider::SharedUpdates, Decider::Threads, Decider::Streams]))
 }
 
 fn operation(evidence: &Evidence) -> Option<SourceLine> {

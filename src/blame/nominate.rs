@@ -41,6 +41,7 @@ pub fn nominate(evidence: &Evidence) -> Vec<Nomination> {
     evidence.reads.iter().for_each(|read| found.read(read, evidence));
     evidence.leftovers.iter().take(1).for_each(|leftover| found.leftover(leftover));
     found.arithmetic(evidence);
+    found.other_frameworks(evidence);
     found.memory(evidence);
     found.hashes(evidence);
     found.0
@@ -149,6 +150,9 @@ impl Nominations {
             Decider::Completion => self.add("race", Strong, "results are taken in the order in which they are ready"),
             Decider::SharedUpdates => self.add("race", Strong, "several threads or processes update the same weights"),
             Decider::Threads => self.add("race", Fair, "the job starts threads of its own"),
+            Decider::Streams => {
+                self.add("cuda.streams", Fair, "streams of the card, or the host, may read what nobody waited for");
+            }
             Decider::StringHashes => {}
         }
     }
@@ -222,13 +226,31 @@ impl Nominations {
                 _ => (Fair, "equal batch and weights give another loss or gradient"),
             };
             // Threads of the job's own, and memory that nobody wrote, change gradients as well.
-            let races = evidence.orders.iter().any(|order| order.decider != Decider::StringHashes);
+            let races =
+                evidence.orders.iter().any(|order| !matches!(order.decider, Decider::StringHashes | Decider::Streams));
             let alone = !races && evidence.uninitialised.is_empty();
             self.add("deterministic_algorithms", if alone { fits } else { Fair }, why);
             self.add("threads", Weak, "operations run on several threads");
         }
         if evidence.cuda && evidence.cudnn_benchmark != Some(false) {
             self.add("cudnn.benchmark", Fair, "convolutions choose their algorithm by timing");
+        }
+    }
+
+    /// Inside other frameworks nothing is recorded: that one of them computes is all there is to go by.
+    fn other_frameworks(&mut self, evidence: &Evidence) {
+        if evidence.first.is_some() {
+            return;
+        }
+        for framework in &evidence.frameworks {
+            let why = |what: &str| {
+                format!("the job computes with {what}, whose operations on a card add up in no fixed order")
+            };
+            match framework.as_str() {
+                "jax" => self.add("xla.deterministic_ops", Fair, why("JAX")),
+                "tensorflow" => self.add("tf.deterministic_ops", Fair, why("TensorFlow")),
+                _ => {}
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub const SOURCES: &[&str] = &[
     "order.filesystem",
     "leftovers",
     "race",
+    "cuda.streams",
     "uninitialised",
     "hashseed",
 ];

@@ -75,11 +75,33 @@ pub fn remedy(cause: &str) -> Remedy {
     .to_owned()
 }
 
+/// What to do about a cause that was shown by holding `setting`: where that is wider than the cause, or another framework's,
+/// only what was held is known to help.
+pub(super) fn by_holding(setting: &str, cause: &str) -> Remedy {
+    match setting {
+        "deterministic_algorithms" => remedy("op.nondeterministic"),
+        "threads" => "OMP_NUM_THREADS=1 python ...  # or do the operation by others, which add up in a fixed order".to_owned(),
+        "cublas_workspace" => "CUBLAS_WORKSPACE_CONFIG=:4096:8 python ...".to_owned(),
+        "cuda.streams" => {
+            "torch.cuda.current_stream().wait_stream(side)  # before using what another stream wrote\n\
+             torch.cuda.current_stream().synchronize()  # before the host reads a copy made with non_blocking=True"
+                .to_owned()
+        }
+        "xla.deterministic_ops" => {
+            "XLA_FLAGS=--xla_gpu_deterministic_ops=true python ...  # slower scatters; or sum by segments that are sorted".to_owned()
+        }
+        "tf.deterministic_ops" => "tf.config.experimental.enable_op_determinism()  # or TF_DETERMINISTIC_OPS=1 python ...".to_owned(),
+        "tf.cudnn_deterministic" => "TF_CUDNN_DETERMINISTIC=1 python ...".to_owned(),
+        "tf.cudnn_autotune" => "TF_CUDNN_USE_AUTOTUNE=0 python ...".to_owned(),
+        "jax.matmul_precision" => "jax.config.update(\"jax_default_matmul_precision\", \"float32\")".to_owned(),
+        _ => remedy(cause),
+    }
+}
+
 /// One function that makes the run repeatable, limited to the causes that were proved or are likely; empty where none of
 /// them is cured by a call at the start of the program.
 pub fn function(causes: &[Cause]) -> String {
-    let cured = |cause: &Cause| cause.grade != Grade::Suspected && cause.remedy == remedy(&cause.id);
-    let wanted = |id: &str| causes.iter().any(|cause| cause.id == id && cured(cause));
+    let wanted = |id: &str| causes.iter().any(|cause| cause.grade != Grade::Suspected && cause.remedy == remedy(id));
     let parts: Vec<(&str, &str)> =
         CALLS.iter().filter(|(id, ..)| wanted(id)).map(|&(_, module, call)| (module, call)).collect();
     if parts.is_empty() {
@@ -94,13 +116,12 @@ pub fn function(causes: &[Cause]) -> String {
     format!("{imports}\n\n{head}{calls}")
 }
 
-/// Causes that one call at the start of the program cures: the cause, the module to import, the call.
-const CALLS: [(&str, &str, &str); 8] = [
+/// Causes whose remedy is one call at the start of the program: the cause, the module to import, the call.
+const CALLS: [(&str, &str, &str); 7] = [
     ("seed.python", "random", "random.seed(seed)"),
     ("seed.numpy", "numpy", "numpy.random.seed(seed)"),
     ("seed.torch", "torch", "torch.manual_seed(seed)"),
     ("op.nondeterministic", "torch", "torch.use_deterministic_algorithms(True)"),
-    ("cuda.atomics", "torch", "torch.use_deterministic_algorithms(True)"),
     ("cudnn.benchmark", "torch", "torch.backends.cudnn.benchmark = False"),
     ("cudnn.deterministic", "torch", "torch.backends.cudnn.deterministic = True"),
     ("cuda.tf32", "torch", "torch.backends.cuda.matmul.allow_tf32 = False"),

@@ -1,5 +1,10 @@
 //! A cause to one plain line.
 
+/// The line for a cause that was shown by holding `setting`, where that tells more than the cause.
+pub(super) fn summary_of_holding(setting: &str) -> Option<&'static str> {
+    (setting == "cuda.streams").then_some("streams of the card, or the host, read what nobody waited for")
+}
+
 /// One line that says what the cause is, as a statement about the job.
 pub fn summary(cause: &str) -> String {
     let text = match cause {

@@ -74,7 +74,8 @@ pub fn search(request: &Request, campaign: &mut Campaign<'_>, base: &Treatment, 
         }
         None => ask_all(campaign, &mut search, control, request.stop, &mut tried)?,
     };
-    if !drilled && wants_drill(&found, &recorded) && campaign.runs().len() < search.budget() {
+    let may_run_more = campaign.interrupted().is_none() && campaign.runs().len() < search.budget();
+    if !drilled && may_run_more && wants_drill(&found, &recorded) {
         drill(campaign, base, &mut recorded)?;
     }
     if let Some(evidence) = &recorded.evidence {
@@ -128,8 +129,7 @@ fn ask_all(
                     confirmed = answer.seen == Seen::Agreed;
                 }
                 if campaign.interrupted().is_some() {
-                    let history = vec!["the search was interrupted".to_owned()];
-                    return Ok(Blame { history, ..Blame::default() });
+                    return Ok(search.interrupted());
                 }
                 search.seen(answer);
             }
@@ -309,17 +309,20 @@ fn worth_shortening(campaign: &Campaign<'_>, control: &Batch) -> bool {
 /// environment can carry. Settings for a card are left out where there is none, and those of a library that the job does
 /// not use.
 fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -> Vec<Setting> {
-    let others = match torch_version(campaign, &recorded.runs) {
-        Some(_) => Vec::new(),
+    let others = match &recorded.evidence {
+        Some(evidence) => evidence.frameworks.clone(),
         None => other_libraries(request),
     };
+    let torch = recorded.evidence.is_none() || torch_version(campaign, &recorded.runs).is_some();
+    let uses = |name: &str| others.iter().any(|other| other == name);
     let card = recorded.evidence.as_ref().is_some_and(|evidence| evidence.cuda)
         || (!others.is_empty() && without_card::may_have_card(request));
     let there = |need: &Need| match need {
         Need::Cuda => card,
-        Need::Jax => others.contains(&"jax"),
-        Need::Tensorflow => others.contains(&"tensorflow"),
-        Need::Python | Need::Torch => true,
+        Need::Jax => uses("jax"),
+        Need::Tensorflow => uses("tensorflow"),
+        Need::Torch => torch,
+        Need::Python => true,
     };
     let left = recorded.evidence.as_ref().is_some_and(|evidence| !evidence.leftovers.is_empty());
     let reachable = |setting: &&Setting| {
@@ -337,10 +340,10 @@ fn candidates(request: &Request, campaign: &Campaign<'_>, recorded: &Recorded) -
     request.catalogue.settings().iter().filter(reachable).cloned().collect()
 }
 
-/// Libraries other than torch that a job may use: what its interpreter has.
-fn other_libraries(request: &Request) -> Vec<&'static str> {
+/// Frameworks other than torch that a job which was not recorded may use: what its interpreter has.
+fn other_libraries(request: &Request) -> Vec<String> {
     let installed = probe::software(&request.command, &request.environment).unwrap_or_default();
-    ["jax", "tensorflow"].into_iter().filter(|name| installed.facts.contains_key(*name)).collect()
+    ["jax", "tensorflow"].into_iter().filter(|name| installed.facts.contains_key(*name)).map(str::to_owned).collect()
 }
 
 /// Runs what the search asks for; runs made earlier under the same levels count as well.
@@ -442,7 +445,8 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
     let batch = campaign.repeat(&Order { treatment: base, repeats: 1, stop, recording: Some(recording) }, &[])?;
     let drilled = batch.runs.first().and_then(|run| campaign.flight(run)?.trained().next());
     let Some(guilty) = drilled.and_then(|process| process.alerts.first()).cloned() else {
-        recorded.notes.push(none_was_seen(first.step, drilled.and_then(|process| process.drilled.as_ref())));
+        let fault = drilled.and_then(|process| process.faults.first()).map(String::as_str);
+        recorded.notes.push(none_was_seen(first.step, drilled.and_then(|process| process.drilled.as_ref()), fault));
         return Ok(());
     };
     recorded.notes.push(format!(
@@ -456,10 +460,15 @@ fn drill(campaign: &mut Campaign<'_>, base: &Treatment, recorded: &mut Recorded)
     Ok(())
 }
 
-/// That no operation of a step answered differently, and how far they were asked.
-fn none_was_seen(step: u64, drilled: Option<&Drilled>) -> String {
+/// That no operation of a step answered differently, and how far they were asked; `fault` is what stopped the recording.
+fn none_was_seen(step: u64, drilled: Option<&Drilled>, fault: Option<&str>) -> String {
     let none = format!("no operation of step {step} was seen to give different outputs for equal inputs");
-    let Some(drilled) = drilled else { return format!("{none}: the run ended before they had been done again") };
+    let Some(drilled) = drilled else {
+        return match fault {
+            Some(fault) => format!("{none}: they could not be done again: {fault}"),
+            None => format!("{none}: the run ended before they had been done again"),
+        };
+    };
     let mut told = format!("{none}, of {} that were done again", drilled.again);
     if drilled.late > 0 {
         told += &format!("; for {} there was no time", drilled.late);
@@ -499,12 +508,16 @@ mod tests {
 
     #[test]
     fn a_drill_that_saw_nothing_says_how_far_it_went() {
-        assert!(none_was_seen(3, None).ends_with("the run ended before they had been done again"));
+        assert!(none_was_seen(3, None, None).ends_with("the run ended before they had been done again"));
+        assert!(
+            none_was_seen(3, None, Some("drill: no module"))
+                .ends_with("they could not be done again: drill: no module")
+        );
         let all = Drilled { again: 40, ..Drilled::default() };
-        assert!(none_was_seen(3, Some(&all)).ends_with("for equal inputs, of 40 that were done again"));
+        assert!(none_was_seen(3, Some(&all), None).ends_with("for equal inputs, of 40 that were done again"));
         let some = Drilled { again: 40, late: 7, failed: 2, error: Some("out of memory".to_owned()) };
         assert!(
-            none_was_seen(3, Some(&some))
+            none_was_seen(3, Some(&some), None)
                 .ends_with("of 40 that were done again; for 7 there was no time; 2 could not be: out of memory")
         );
     }

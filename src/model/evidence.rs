@@ -141,6 +141,8 @@ pub enum Decider {
     SharedUpdates,
     /// Threads started by the user's code, whatever they do.
     Threads,
+    /// Streams of a card, and the host, which read what nobody waited for.
+    Streams,
 }
 
 /// A place where something other than the code decides an order.
@@ -200,6 +202,8 @@ pub struct Evidence {
     pub hashes_randomised: Option<bool>,
     /// Whether convolutions choose their algorithm by timing.
     pub cudnn_benchmark: Option<bool>,
+    /// Frameworks other than torch that the job imported: `jax`, `tensorflow`.
+    pub frameworks: Vec<String>,
     /// Whether anything ran on a card.
     pub cuda: bool,
     /// Facts that fit nowhere else, one statement each, for the reader.

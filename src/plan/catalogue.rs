@@ -32,6 +32,7 @@ built_in![
     "entropy",
     "uninitialised",
     "race",
+    "cuda.streams",
     "aslr",
     "leftovers",
     "cudnn.enabled",

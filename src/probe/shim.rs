@@ -39,6 +39,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/items.py",
     "repro_audit_shim/kernel.py",
     "repro_audit_shim/kept.py",
+    "repro_audit_shim/launches.py",
     "repro_audit_shim/loaders.py",
     "repro_audit_shim/outputs.py",
     "repro_audit_shim/own.py",
@@ -61,6 +62,7 @@ const FILES: &[(&str, &str)] = files![
     "repro_audit_shim/settings/progress.py",
     "repro_audit_shim/settings/race.py",
     "repro_audit_shim/settings/seeds.py",
+    "repro_audit_shim/settings/streams.py",
     "repro_audit_shim/settings/turns.py",
     "repro_audit_shim/settings/variables.py",
 ];

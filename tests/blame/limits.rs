@@ -157,3 +157,14 @@ fn a_setting_without_which_the_job_crashes_is_not_convicted_beside_a_cause_that_
     let graded: Vec<(&str, Grade)> = blame.causes.iter().map(|cause| (cause.id.as_str(), cause.grade)).collect();
     assert_eq!(graded, [("seed.torch", Grade::Likely), ("clock", Grade::Suspected)]);
 }
+
+#[test]
+fn a_search_that_is_interrupted_suspects_what_the_record_shows() {
+    let evidence = Evidence { generators: vec![global(Library::Torch)], ..Evidence::default() };
+    let mut search = Search::new(config(vec![1, 1, 1], Some(evidence)));
+    assert!(matches!(search.next_ask(), Ask::Run { .. }));
+    let blame = search.interrupted();
+    assert_eq!((blame.causes[0].id.as_str(), blame.causes[0].grade), ("seed.torch", Grade::Suspected));
+    assert!(blame.causes[0].evidence.contains(&"not tested to the end: the search was interrupted".to_owned()));
+    assert_eq!(Search::new(config(vec![1, 1, 1], None)).interrupted().causes, [], "nothing was seen");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use repro_audit::blame::{Ask, Search};
-use repro_audit::model::{Grade, Operation, Outside, Read};
+use repro_audit::model::{Evidence, Grade, Operation, Outside, Read};
 
 use super::records::{honest, line, read};
 use super::world::{Audit, World, answering, audit, config, parted, search, setting};
@@ -127,4 +127,36 @@ fn the_blunt_are_let_go_of_first() {
         panic!("nothing asked")
     };
     assert_eq!(treatment.len(), 16, "without a record everything is held first");
+}
+
+#[test]
+fn what_a_wide_setting_cured_gets_its_remedy_and_the_operation_named_is_not_called_the_only_one() {
+    let operation = Operation {
+        name: "aten._scaled_dot_product_cudnn_attention_backward.default".to_owned(),
+        device: "cuda".to_owned(),
+        location: Some(line(24)),
+    };
+    let evidence = Evidence { operation: Some(operation), cuda: true, ..Evidence::default() };
+    let mut config = config(vec![1, 1, 1], Some(evidence));
+    config.settings.push(setting("sdpa.backend"));
+    let wide = SettingId::new("deterministic_algorithms");
+    let blame = answering(config, |treatment| if treatment.contains_key(&wide) { Seen::Agreed } else { parted() });
+    let cause = &blame.causes[0];
+    assert_eq!((cause.id.as_str(), cause.grade), ("sdpa.backend", Grade::Likely));
+    assert!(cause.remedy.starts_with("torch.use_deterministic_algorithms(True)"), "{}", cause.remedy);
+    assert!(cause.evidence.iter().any(|line| line.contains("it is not the only one")), "{:?}", cause.evidence);
+    assert!(repro_audit::blame::function(&blame.causes).contains("use_deterministic_algorithms(True)"));
+}
+
+#[test]
+fn another_framework_s_switch_is_tried_first_and_its_own_remedy_is_told() {
+    let evidence = Evidence { frameworks: vec!["jax".to_owned()], ..Evidence::default() };
+    let mut config = config(vec![1, 1, 1], Some(evidence));
+    config.settings.push(Setting { cures: vec!["cuda.atomics".to_owned()], ..setting("xla.deterministic_ops") });
+    let switch = SettingId::new("xla.deterministic_ops");
+    let blame = answering(config, |treatment| if treatment.contains_key(&switch) { Seen::Agreed } else { parted() });
+    assert_eq!((blame.causes[0].id.as_str(), blame.causes[0].grade), ("cuda.atomics", Grade::Proved));
+    assert!(blame.causes[0].remedy.starts_with("XLA_FLAGS="), "{}", blame.causes[0].remedy);
+    assert!(blame.history.iter().all(|said| said.starts_with("held xla.deterministic_ops:")), "{:?}", blame.history);
+    assert_eq!(repro_audit::blame::function(&blame.causes), "", "no call of torch cures JAX");
 }

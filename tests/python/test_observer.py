@@ -1,4 +1,5 @@
 """Watching changes nothing: output, exit code and final generators are the same bit for bit with and without the shim."""
+import importlib.util
 import os
 import sys
 import unittest
@@ -286,6 +287,37 @@ print("knows", hasattr(torch._C, "_current_autograd_node"))
         line = 11 if "knows True" in ran.out else 12
         self.assertEqual([(r["operation"], r["line"]) for r in ran.records("alert")],
                          [("aten.tanh_backward.default", line)], ran.err)
+
+    @unittest.skipUnless(importlib.util.find_spec("triton"), "needs triton")
+    def test_does_kernels_of_triton_again_and_tells_the_one_that_answers_differently(self):
+        text = """import torch, triton, triton.language as tl
+calls = [0]
+def drift():
+    calls[0] += 1
+    return float(calls[0])
+@triton.jit
+def drifting(x, out, n, block: tl.constexpr):
+    at = tl.program_id(0) * block + tl.arange(0, block)
+    tl.store(out + at, tl.load(x + at, mask=at < n) + drift(), mask=at < n)
+@triton.jit
+def total(x, out, n, block: tl.constexpr):
+    at = tl.program_id(0) * block + tl.arange(0, block)
+    tl.atomic_add(out + at * 0, tl.load(x + at, mask=at < n), mask=at < n)
+weight = torch.nn.Parameter(torch.ones(4))
+optimizer = torch.optim.SGD([weight], lr=0.1)
+both = torch.zeros(8)
+for step in range(4):
+    total[(2,)](weight.detach(), both[4:], 4, block=2)
+    drifting[(2,)](weight.detach(), both, n=4, block=2)
+    (weight * both[:4] * both[4]).sum().backward()
+    optimizer.step()
+    print('loss', both.tolist())
+"""
+        ran = support.run(text, drill={"step": 2}, env={"TRITON_INTERPRET": "1"})
+        self.assertEqual(ran.records("fault"), [], ran.err)
+        self.assertEqual([(r["operation"], r["line"]) for r in ran.records("alert")], [("triton.drifting", 19)], ran.err)
+        [told] = ran.records("drilled")
+        self.assertEqual((told["failed"], told["error"]), (0, None))
 
     def test_traces_the_users_lines_and_none_of_its_own(self):
         text = "import os, time\nstart = time.time()\nos.listdir('.')\nprint('result')\n"

@@ -116,6 +116,32 @@ train(DataLoader(torch.arange(64.0).reshape(16, 4), batch_size=2, num_workers=2,
         self.assertEqual((told["num_workers"]["read_back"], told["batch_size"]["read_back"]), ("0", "4"))
         self.assertEqual([len(ran.records("loader")), ran.records("loader")[0]["num_workers"]], [1, 0])
 
+    def test_copies_are_waited_for_where_the_card_is_to_keep_the_order(self):
+        job = """import torch
+asked = []
+class Spy(torch.utils._python_dispatch.TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        given = [kwargs.get("non_blocking", False), *[value for value in args[1:] if isinstance(value, bool)]]
+        if "copy" in str(func):
+            asked.append(any(given))
+        return func(*args, **kwargs)
+one, other = torch.zeros(2), torch.zeros(2, dtype=torch.float64)
+with Spy():
+    one.copy_(other, True)
+    one.copy_(other, non_blocking=True)
+    one.to(torch.float64, non_blocking=True)
+    one.to("cpu", torch.float64, True, True)
+print("result", len(asked), any(asked))
+"""
+        spoken = "import torch.utils._python_dispatch\n" + job
+        told = lambda ran: [(r["ok"], r["note"]) for r in ran.records("apply")]
+        ran = support.run(spoken, settings={"cuda.streams": "ordered"}, env={"CUDA_LAUNCH_BLOCKING": "1"})
+        self.assertEqual((ran.out, told(ran)[-1]), ("result 4 False\n", (True, "4 copies waited for so far")), ran.err)
+        self.assertEqual(support.run(spoken, shim=False).out, "result 4 True\n")
+        ran = support.run(spoken, settings={"cuda.streams": "ordered"})
+        self.assertEqual(told(ran), [(False, "CUDA_LAUNCH_BLOCKING is not 1 in this process")])
+
     def test_refuse_levels_they_do_not_know(self):
         ran = support.run(TRAIN + "train(data())", settings={"threads": "many", "sdpa.backend": "best"})
         self.assertEqual([r["ok"] for r in ran.records("apply")], [False, False])

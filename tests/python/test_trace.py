@@ -1,5 +1,6 @@
 """Tracing names the user's lines and never the shim's own doing."""
 import os
+import sys
 import unittest
 
 import support
@@ -33,6 +34,32 @@ class Trace(unittest.TestCase):
         places = [(r["source"], r["kind"], r["line"]) for r in ran.records("trace")]
         self.assertEqual((places, ran.records("fault")), ([("seed.numpy", "draw", 3)], []), ran.err)
 
+    def test_copies_from_a_card_that_nobody_waits_for_are_told_and_not_those_of_ours(self):
+        job = """import torch, repro_audit_shim.card
+from torch._subclasses.fake_tensor import FakeTensorMode
+with FakeTensorMode():  # tensors that say they are on a card, where there is none
+    card, host = torch.empty(4, device="cuda"), torch.empty(4)
+    host.copy_(card)
+    card.to("cpu")
+    card.copy_(host, non_blocking=True)
+    host.copy_(card, non_blocking=True)
+    card.to("cpu", torch.float64, True)
+    exec(compile("host.copy_(card, True)", repro_audit_shim.card.__file__, "exec"))
+"""
+        ran = support.run(job, level="off", trace=["cuda.streams"])
+        places = [(r["kind"], r["line"]) for r in ran.records("trace")]
+        self.assertEqual((places, ran.records("fault")), ([("copy", 8), ("copy", 9)], []), ran.err)
+
+    def test_what_a_library_generates_for_itself_is_not_the_jobs_own(self):
+        folder = support.folder_with("tmp/generated_layer.py", "import random\ndef layer():\n    return random.random()\n")
+        job = ("import sys\nsys.path.append(sys.argv[1])\nimport generated_layer\n"
+               "def train():\n    return generated_layer.layer()\ntrain()\nprint('result')\n")
+        script = os.path.join(support.folder_with("job.py", job), "job.py")
+        temporary = os.path.join(folder, "tmp")
+        for env, line in (({"TMPDIR": temporary}, 5), ({}, 3)):
+            ran = support.run([sys.executable, script, temporary], level="off", trace=["seed.python"], env=env)
+            self.assertEqual([r["line"] for r in ran.records("trace")], [line], ran.err)
+
     def test_lines_that_walk_a_set_are_told_before_a_job_is_stopped(self):
         other = "names = {'a', 'b'}\ndef walk():\n    return [name for name in names]\n"
         folder = support.folder_with("common.py", other)
@@ -43,6 +70,11 @@ class Trace(unittest.TestCase):
         again = support.run(job.replace("os._exit(0)", "import torch"), trace=["hashseed"], env={"PYTHONPATH": folder})
         self.assertEqual(len(again.records("trace")), 2)
         self.assertTrue(again.records("libraries")[0]["torch"])
+
+    def test_the_import_of_another_framework_is_told(self):
+        folder = support.folder_with("jax/__init__.py", "__version__ = '0.10.2'\n")
+        ran = support.run("import jax\nprint('result')\n", env={"PYTHONPATH": folder})
+        self.assertEqual([r["jax"] for r in ran.records("libraries")], ["0.10.2"], ran.err)
 
 
 if __name__ == "__main__":

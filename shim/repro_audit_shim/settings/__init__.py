@@ -16,6 +16,7 @@ FAMILIES = {
     "clock": "clock",
     "order.filesystem": "files",
     "race": "race",
+    "cuda.streams": "streams",
     "num_workers": "loader",
     "batch_size": "loader",
     "threads": "flags",

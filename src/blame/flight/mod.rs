@@ -39,10 +39,14 @@ pub fn evidence(
         threads: fact(one, "threads").and_then(|threads| threads.parse().ok()),
         hashes_randomised: fact(one, "hash_randomization").map(|flag| flag != "0"),
         cudnn_benchmark: fact(one, "cudnn.benchmark").map(|flag| flag == "true"),
+        frameworks: OTHERS.into_iter().filter(|name| fact(one, name).is_some()).map(str::to_owned).collect(),
         cuda: uses_cards(one),
         notes: notes(one),
     }
 }
+
+/// The frameworks other than torch whose import is recorded.
+const OTHERS: [&str; 2] = ["jax", "tensorflow"];
 
 /// The process of each record that trained, or answered, and comes first; of a job without such steps, which may train with
 /// another library than torch, its first process.
@@ -280,6 +284,28 @@ mod tests {
         let threads = with_trace(vec![place("race", "Thread.start", "start", 39, None)]);
         let found = evidence(&threads, &threads, Some(&divergence), None);
         assert_eq!(strongest(&found), Vec::<&str>::new(), "the job's own threads change gradients as well");
+    }
+
+    #[test]
+    fn a_copy_to_the_host_that_nobody_waits_for_is_told_before_a_stream_and_lets_arithmetic_be_the_first_suspect() {
+        let flight = with_trace(vec![
+            place("cuda.streams", "torch.cuda.Stream", "start", 4, None),
+            place("cuda.streams", "Tensor.copy_(non_blocking=True)", "copy", 9, None),
+        ]);
+        let found = evidence(&flight, &flight, Some(&parting(Stage::Gradients, "grads", &[], &[])), None);
+        assert_eq!(strongest(&found), ["deterministic_algorithms"]);
+        assert!(nominate(&found).iter().any(|n| (n.setting, n.strength) == ("cuda.streams", Strength::Fair)));
+        let line = Some(SourceLine { file: "train.py".into(), line: 9 });
+        assert_eq!(super::super::locate::location("race", &found), line);
+    }
+
+    #[test]
+    fn a_job_of_another_framework_without_steps_points_to_that_framework() {
+        let process =
+            FlightProcess { facts: vec![("jax".to_owned(), "0.10.2".to_owned())], ..FlightProcess::default() };
+        let found = evidence(&flight(process.clone()), &flight(process), None, None);
+        assert_eq!(found.frameworks, ["jax"]);
+        assert!(nominate(&found).iter().any(|n| n.setting == "xla.deterministic_ops"));
     }
 
     #[test]

@@ -106,6 +106,9 @@ pub(super) fn orders(a: &Flight, places: &Places<'_>) -> Vec<Order> {
     let starts = places.from("race").filter(|place| place.kind == "start" && !place.what.contains("unordered"));
     let mut found: Vec<Order> = hashes.map(order(Decider::StringHashes)).collect();
     found.extend(completions.map(order(Decider::Completion)));
+    // A copy that nobody waits for is one step from being read too soon; a stream of the job's own is two.
+    let (copies, streams): (Vec<_>, Vec<_>) = places.from("cuda.streams").partition(|place| place.kind == "copy");
+    found.extend(copies.into_iter().chain(streams).map(order(Decider::Streams)));
     // Several processes without ranks that all make optimizer steps share what they train.
     let training = a.processes.iter().filter(|process| process.rank.is_none() && !process.steps.is_empty()).count();
     let shared = if training > 1 { Decider::SharedUpdates } else { Decider::Threads };

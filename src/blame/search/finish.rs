@@ -4,8 +4,8 @@ use super::super::confidence::probability;
 use super::super::locate::location;
 use super::super::name::{Named, name};
 use super::super::nominate::Strength;
-use super::super::remedy::remedy;
-use super::super::summary::summary;
+use super::super::remedy::{by_holding, remedy};
+use super::super::summary::{summary, summary_of_holding};
 use super::memory::Held;
 use super::{EXPLORING, Ending, Kept, Search, at, less};
 use crate::model::{Blame, Cause, GlobalGenerator, Grade, Seeding, SettingId};
@@ -53,8 +53,16 @@ impl Search {
         evidence.extend(named.inferred.iter().cloned());
         evidence.extend(self.candidates[member].why.clone());
         evidence.extend(self.first_difference());
+        evidence.extend(self.not_the_only_one(&named));
         evidence.extend(shortfall.map(|more| self.would_settle(kept, more)));
-        self.cause(named.id, grade, evidence)
+        self.cause_of(member, named.id, grade, evidence)
+    }
+
+    /// Where a wide setting was needed though one that cures what the record named was tried alone: there is more to cure.
+    fn not_the_only_one(&self, named: &Named) -> Option<String> {
+        let own = self.playing().into_iter().find(|&member| self.candidates[member].id.as_str() == named.id)?;
+        let parted = named.inferred.is_some() && self.memory.seen_parting(&Held::from([own]));
+        parted.then(|| format!("with {} alone held they still part: it is not the only one", named.id))
     }
 
     /// A member that stayed held without being shown to be needed.
@@ -63,7 +71,7 @@ impl Search {
         let mut evidence =
             vec![format!("the runs agree with {id} held among others; whether it is needed was not settled")];
         evidence.extend(self.candidates[member].why.clone());
-        self.cause(self.name(member).id, Grade::Suspected, evidence)
+        self.cause_of(member, self.name(member).id, Grade::Suspected, evidence)
     }
 
     /// The budget ended with a set that agrees, before any member was shown to be needed.
@@ -252,17 +260,33 @@ impl Search {
         evidence.flat_map(super::nominate).any(|n| n.setting == setting && n.strength == Strength::Strong)
     }
 
-    /// No set was found to agree before the budget ended: what the record shows is suspected, nothing more.
-    fn out_of_budget(&self) -> Vec<Cause> {
+    /// What can be said where somebody ended the search: what the record shows is suspected, and what held it so far is told.
+    pub fn interrupted(&self) -> Blame {
+        let causes = self.suspects("the search was interrupted");
+        let ended = "the search was interrupted".to_owned();
+        let history = self.history.iter().cloned().chain([ended]).collect();
+        Blame { causes, history, runs_used: self.runs, steps_used: self.steps, ..Blame::default() }
+    }
+
+    /// What the record points to and was not tested to the end, because of `ending`.
+    fn suspects(&self, ending: &str) -> Vec<Cause> {
         let mut causes = Vec::new();
         for member in self.playing().into_iter().rev() {
             let candidate = &self.candidates[member];
             if candidate.strength >= Some(Strength::Fair) {
                 let why = candidate.why.clone().unwrap_or_default();
-                let mut evidence = vec![why, format!("not tested to the end: {} runs were allowed", self.budget())];
-                evidence.extend(self.what_more_would_show(self.config.repeats));
-                add(&mut causes, self.cause(self.name(member).id, Grade::Suspected, evidence));
+                let evidence = vec![why, format!("not tested to the end: {ending}")];
+                add(&mut causes, self.cause_of(member, self.name(member).id, Grade::Suspected, evidence));
             }
+        }
+        causes
+    }
+
+    /// No set was found to agree before the budget ended: what the record shows is suspected, nothing more.
+    fn out_of_budget(&self) -> Vec<Cause> {
+        let mut causes = self.suspects(&format!("{} runs were allowed", self.budget()));
+        for cause in &mut causes {
+            cause.evidence.extend(self.what_more_would_show(self.config.repeats));
         }
         if causes.is_empty() {
             let mut unknown = self.unknown();
@@ -280,6 +304,15 @@ impl Search {
         let playing = self.playing();
         let could_hold = |id: &str| playing.iter().any(|&m| self.candidates[m].id.as_str() == id);
         name(candidate.id.as_str(), &candidate.cures, self.config.evidence.as_ref(), &could_hold)
+    }
+
+    /// A cause with the remedy that holding this member showed.
+    fn cause_of(&self, member: usize, id: String, grade: Grade, evidence: Vec<String>) -> Cause {
+        let setting = self.candidates[member].id.as_str();
+        let remedy = by_holding(setting, &id);
+        let cause = self.cause(id, grade, evidence);
+        let summary = summary_of_holding(setting).map_or(cause.summary, str::to_owned);
+        Cause { remedy, summary, ..cause }
     }
 
     fn cause(&self, id: String, grade: Grade, evidence: Vec<String>) -> Cause {
