@@ -214,3 +214,36 @@ fn an_interruption_that_never_comes_is_unresolved() {
     assert_eq!((code, report["verdict"].as_str()), (3, Some("unresolved")), "{report:#}");
     assert!(report["reason"].as_str().unwrap().contains("never came to step 500"), "{report:#}");
 }
+
+/// Audits a job that goes on by itself from what it finds in the folder it is started in.
+fn audit_of_one_that_goes_on(arguments: &[&str]) -> Option<(i32, Value)> {
+    let python = support::python::with_torch()?;
+    let folder = tempfile::tempdir().unwrap();
+    let job = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/jobs/goes_on.py");
+    std::fs::copy(job, folder.path().join("train.py")).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_repro-audit"))
+        .args(["resume", "--format", "json", "--quiet", "--interrupt", "step=17", "--"])
+        .arg(python)
+        .arg("train.py")
+        .args(arguments)
+        .env("OMP_NUM_THREADS", "1")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = report(&done);
+    tells_the_same_again(folder.path(), &told);
+    Some(told)
+}
+
+#[test]
+fn a_job_that_goes_on_from_what_it_finds_starts_from_nothing_and_from_what_the_interrupted_run_left() {
+    let Some((code, report)) = audit_of_one_that_goes_on(&[]) else { return };
+    assert_eq!((code, report["verdict"].as_str()), (0, Some("agreed")), "{report:#}");
+    let points: Vec<u64> =
+        report["runs"].as_array().unwrap().iter().map(|run| run["points"].as_u64().unwrap()).collect();
+    assert_eq!(points, [40, 40, 16, 30], "it is ended before it prints the step");
+
+    let (code, report) = audit_of_one_that_goes_on(&["--forget"]).unwrap();
+    assert_eq!((code, causes(&report)), (1, vec!["resume.optimizer proved".to_owned()]), "{report:#}");
+    assert_eq!(report["divergence"]["step"], 11);
+}

@@ -137,6 +137,8 @@ impl Progress {
                     live.last.map_or(String::new(), |last| format!(", last {}", point_words(&live.metric, &last)));
                 format!(", {points}{last}")
             }
+            // One that others made needless before it started is not worth a line.
+            None if how.starts_with(SKIPPED) && notes.is_empty() => return,
             None => String::new(),
         };
         self.say(&untrusted::plain(&format!("{run} {how}{shown} ({} of {} done)", self.ended, self.total)));
@@ -170,6 +172,8 @@ fn point_words(metric: &str, point: &Point) -> String {
     }
 }
 
+const SKIPPED: &str = "skipped";
+
 /// "finished in 3.2 s", "crashed in 0.1 s, exit code 1".
 fn end_words(status: Status, exit_code: Option<i32>, signal: Option<i32>, duration: Duration) -> String {
     let word = match status {
@@ -178,7 +182,7 @@ fn end_words(status: Status, exit_code: Option<i32>, signal: Option<i32>, durati
         Status::Crashed => "crashed",
         Status::TimedOut => "timed out",
         Status::Lost => "lost",
-        Status::Skipped => "skipped",
+        Status::Skipped => SKIPPED,
     };
     let cause = match (status, exit_code, signal) {
         (Status::Crashed, _, Some(signal)) => format!(", signal {signal}"),

@@ -57,6 +57,7 @@ pub struct Campaign<'a> {
     inside: bool,
     /// Where an audit was begun that is taken up elsewhere.
     begun_in: Option<PathBuf>,
+    set_apart: Option<PathBuf>,
 }
 
 impl<'a> Campaign<'a> {
@@ -101,6 +102,7 @@ impl<'a> Campaign<'a> {
             detached: false,
             inside: false,
             begun_in,
+            set_apart: None,
         })
     }
 
@@ -126,7 +128,17 @@ impl<'a> Campaign<'a> {
 
     /// Whether runs left anything in the working folder, as far as that can be told.
     pub fn left_something(&self) -> bool {
-        self.record.leftovers().is_ok_and(|left| !left.is_empty())
+        self.left_behind().is_some()
+    }
+
+    /// From now on, runs work in this folder; in the one that the audit was begun in where there is none.
+    pub fn work_in(&mut self, folder: Option<&Path>) {
+        self.set_apart = folder.map(Path::to_owned);
+    }
+
+    /// What runs left in the working folder, where they left anything.
+    pub fn left_behind(&self) -> Option<Leftovers> {
+        self.record.leftovers().ok().filter(|left| !left.is_empty())
     }
 
     /// Whether anything in the working folder changed since the audit began, as far as that can be told: what a run made and
@@ -254,7 +266,8 @@ impl<'a> Campaign<'a> {
         };
         let mut trials = plan::trials(&job, order.treatment, &applied, order.repeats, self.runs.len() + 1);
         if hidden.is_none() {
-            trials.iter_mut().for_each(|trial| trial.launch.folder = self.begun_in.clone());
+            let folder = self.set_apart.as_ref().or(self.begun_in.as_ref());
+            trials.iter_mut().for_each(|trial| trial.launch.folder = folder.cloned());
         }
         for folder in self.request.own_folders() {
             folder.fill(&mut trials)?;

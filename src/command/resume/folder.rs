@@ -1,5 +1,6 @@
-//! The folder that stands for `{checkpoints}` in the command lines. It is the audit's own, so that every resumed run finds
-//! it as the interrupted one left it, and none finds what an earlier run left.
+//! The folder in which checkpoints lie: the one that stands for `{checkpoints}` in the command lines, or a working folder for a
+//! job that keeps its own. It is the audit's own, so that every resumed run finds it as the interrupted one left it, and none
+//! finds what an earlier run left.
 
 use std::fs;
 use std::io;
@@ -8,18 +9,31 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 use super::super::words::CHECKPOINTS;
+use crate::record::Leftovers;
 
 /// The folder, and a copy of it as the run that leaves the checkpoint left it.
 pub struct Folder {
     live: PathBuf,
     left: PathBuf,
+    /// What a run that starts from nothing is not to see of the working folder, which this one stands for.
+    hidden: Option<Leftovers>,
 }
 
 impl Folder {
     /// Below the folder of an audit; nothing is made yet.
     pub fn below(audit: &Path) -> Self {
         let audit = fs::canonicalize(audit).unwrap_or_else(|_| audit.to_owned());
-        Self { live: audit.join("checkpoints"), left: audit.join("checkpoints-left") }
+        Self { live: audit.join("checkpoints"), left: audit.join("checkpoints-left"), hidden: None }
+    }
+
+    /// The same as a working folder: all is linked there but what is hidden.
+    pub fn to_work_in(audit: &Path, hidden: Leftovers) -> Self {
+        Self { hidden: Some(hidden), ..Self::below(audit) }
+    }
+
+    /// The working folder, where it stands for one.
+    pub fn working(&self) -> Option<&Path> {
+        self.hidden.is_some().then_some(self.live.as_path())
     }
 
     /// A command line with the folder in its place.
@@ -30,7 +44,11 @@ impl Folder {
     /// Empties it, for a run that starts from nothing.
     pub fn clear(&self) -> Result<()> {
         remove(&self.live).map_err(Error::file("clear", &self.live))?;
-        fs::create_dir_all(&self.live).map_err(Error::file("create", &self.live))
+        match &self.hidden {
+            Some(hidden) => hidden.hide(&self.live),
+            None => fs::create_dir_all(&self.live),
+        }
+        .map_err(Error::file("create", &self.live))
     }
 
     /// Keeps what a run left in it, for those that resume.

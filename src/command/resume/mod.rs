@@ -55,6 +55,7 @@ struct Runs {
 fn carry_out(stages: &mut Stages<'_, '_>, lines: &Lines, blame: bool) -> Result<Audit> {
     let mut audit = Audit::blank("resume");
     let straight = stages.straight(None)?;
+    stages.set_apart();
     // A log may show more points than there are steps, or fewer: to sweep over them they are counted.
     let again = stages.straight(lines.end.needs_steps().then(Recording::light))?;
     if stages.interrupted() || !repeats(stages, &mut audit, &straight, &again) {
@@ -130,7 +131,13 @@ fn repeats(stages: &Stages<'_, '_>, audit: &mut Audit, straight: &str, again: &s
     }
     findings::conclude(audit, &group, &stages.compared(&ids));
     aligned::unrepeatable(audit, &group.outcome, again);
-    if matches!(group.outcome, Outcome::Diverged(_)) {
+    if stages.points(again) == 0 && stages.points(straight) > 0 {
+        audit.next.push(
+            "let the job keep its checkpoints in {checkpoints}: one that goes on from what an earlier run left does not start \
+             from nothing"
+                .to_owned(),
+        );
+    } else if matches!(group.outcome, Outcome::Diverged(_)) {
         audit.next.push(format!("repro-audit run -- {}", stages.straight_line()));
     }
     false

@@ -42,6 +42,14 @@ impl<'c, 'r> Stages<'c, 'r> {
         self.kill = kill;
     }
 
+    /// From now on, where the job keeps its checkpoints in its working folder by itself, runs have one of the audit's own: else a
+    /// job that goes on from what it finds would go on from the straight run's.
+    pub fn set_apart(&mut self) {
+        let apart = self.folder.is_none() && self.leaves_first();
+        let Some(hidden) = apart.then(|| self.campaign.left_behind()).flatten() else { return };
+        self.folder = Some(Folder::to_work_in(self.campaign.folder(), hidden));
+    }
+
     /// How many points a run shows.
     pub fn points(&self, id: &str) -> usize {
         self.run(id).map_or(0, |run| run.points)
@@ -98,7 +106,8 @@ impl<'c, 'r> Stages<'c, 'r> {
 
     /// Has the checkpoint as the interrupted run left it, where a resumed run may have written over it.
     pub fn restore(&mut self) -> Result<()> {
-        if self.folder.is_none() {
+        // Of a job that names its files itself, some may lie elsewhere.
+        if self.folder.as_ref().is_none_or(|folder| folder.working().is_some()) {
             self.leave(None)?;
         }
         Ok(())
@@ -134,6 +143,7 @@ impl<'c, 'r> Stages<'c, 'r> {
         let treatment = Treatment { id: name.to_owned(), settings: BTreeMap::new() };
         let order = Order { treatment: &treatment, repeats: 1, stop: self.campaign.stop(), recording };
         let filled = self.folder.as_ref().map(|folder| folder.fill(command));
+        self.campaign.work_in(self.folder.as_ref().and_then(Folder::working));
         let batch = self.campaign.repeat_command(filled.as_deref().unwrap_or(command), &order, &[])?;
         let id = batch.runs.first().cloned().unwrap_or_default();
         match self.named.iter_mut().find(|(known, _)| known == name) {
