@@ -34,11 +34,21 @@ def _hook(module, recorder):
     core.replace(module.DataLoader, "__init__", wrap_init)
 
 
+def _generator(loader):
+    """The generator of torch's that was handed to the loader, or else to what gives its order."""
+    sampler = getattr(loader, "sampler", None)
+    for holder in (loader, sampler, getattr(getattr(loader, "batch_sampler", None), "sampler", None)):
+        generator = getattr(holder, "generator", None)
+        if hasattr(generator, "initial_seed"):
+            return generator
+    return None
+
+
 def _describe(loader, place):
     if _count[0] >= LIMIT:
         return
     _count[0] += 1
-    generator = getattr(loader, "generator", None)
+    generator = _generator(loader)
     item = {"r": "loader", "n": _count[0] - 1, "dataset": type(loader.dataset).__name__,
             "num_workers": loader.num_workers, "batch_size": getattr(loader, "batch_size", None),
             "sampler": type(loader.sampler).__name__ if getattr(loader, "sampler", None) is not None else None,

@@ -303,7 +303,7 @@ def _race():
         core.replace(module.Thread, "start", _watch("race", "Thread.start", "start", direct=True))
 
     def pool(module):
-        for name in ("imap_unordered", "apply_async", "map_async"):
+        for name in ("imap_unordered", "apply_async", "map_async", "map", "starmap", "imap"):
             core.replace(module.Pool, name, _watch("race", "Pool." + name, "start", direct=True))
 
     def process(module):
@@ -312,6 +312,14 @@ def _race():
     def futures(module):
         for name in ("as_completed", "wait"):
             core.replace(module, name, _watch("race", name, "order", direct=True))
+
+    def tasks(module):
+        core.replace(module, "as_completed", _watch("race", "as_completed", "order", direct=True))
+
+    def parallel(module):
+        core.replace(module.Parallel, "__init__", _watch(
+            "race", "joblib.Parallel(return_as='generator_unordered')", "order", when=lambda *a, **k: (
+                k.get("return_as") == "generator_unordered")))
 
     def executor(module):
         core.replace(module.ThreadPoolExecutor, "submit", _watch("race", "ThreadPoolExecutor.submit", "start", direct=True))
@@ -324,6 +332,8 @@ def _race():
     hooks.after_import("multiprocessing.pool", pool)
     hooks.after_import("multiprocessing.process", process)
     hooks.after_import("concurrent.futures", futures)
+    hooks.after_import("asyncio", tasks)
+    hooks.after_import("joblib.parallel", parallel)
     hooks.after_import("concurrent.futures.thread", executor)
     hooks.after_import("torch.utils.data.dataloader", loader)
 

@@ -17,7 +17,9 @@ pub(super) fn location(cause: &str, evidence: &Evidence) -> Option<SourceLine> {
         "seed.numpy" => global(evidence, &[Library::Numpy]),
         "seed.torch" => global(evidence, &[Library::Torch, Library::Cuda]),
         "seed.numpy_generator" => own(evidence, false, Some(Library::Numpy)),
-        "seed.worker" => own(evidence, true, None).or_else(|| read(evidence, Outside::Entropy, Some(true))),
+        "seed.worker" => own(evidence, true, None)
+            .or_else(|| read(evidence, Outside::Entropy, Some(true)))
+            .or_else(|| read(evidence, Outside::Clock, Some(true))),
         "dataloader.generator" => loader(evidence),
         "hashseed" => order(evidence, &[Decider::StringHashes]),
         "order.filesystem" => files(evidence),

@@ -1,5 +1,7 @@
 //! Causes that show in some runs only.
 
+use std::collections::BTreeSet;
+
 use repro_audit::blame::{Answer, Ask, Config, Search, Seen, agree_by_luck};
 use repro_audit::model::{Evidence, Grade};
 
@@ -118,4 +120,15 @@ fn an_intermittent_cause_seldom_convicts_an_innocent() {
             }
         }
     }
+}
+
+#[test]
+fn a_generator_that_nothing_was_seen_to_use_is_suspected_at_most_where_the_job_parts_only_sometimes() {
+    let world = World::sometimes("seed.numpy", 0.25);
+    let found: Vec<_> = (0..20).filter_map(|seed| audit(&world, Some(Evidence::default()), seed)).collect();
+    let named = |grade| found.iter().filter(|found| !found.graded(grade).is_empty()).count();
+    assert_eq!((named(Grade::Proved), named(Grade::Likely)), (0, 0));
+    assert!(named(Grade::Suspected) > 5);
+    let seen = (0..20).find_map(|seed| audit(&world, Some(honest(&["seed.numpy"])), seed)).unwrap();
+    assert_eq!(seen.proved(), BTreeSet::from(["seed.numpy"]), "{:?}", seen.blame);
 }

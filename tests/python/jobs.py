@@ -266,6 +266,23 @@ with ThreadPoolExecutor(4) as pool:
     order = [f.result() for f in as_completed([pool.submit(load, i) for i in range(8)])]
 train(ordered(order))
 """, ["race=ordered"], ["seed.python", "hashseed"], "batch"),
+    Case("taken_as_joblib_has_them", "race", """
+import os
+import sys
+import time
+try:
+    from joblib import Parallel, delayed
+except ImportError:
+    sys.exit("skipped: there is no joblib")
+
+
+def load(i):
+    time.sleep(int.from_bytes(os.urandom(1), "big") / 3000)
+    return i
+
+
+train(ordered(Parallel(4, prefer="threads", return_as="generator_unordered")(delayed(load)(i) for i in range(8))))
+""", ["race=ordered"], ["seed.python"]),
     Case("threads_fill_a_list", "race", """
 import os
 import threading

@@ -71,6 +71,22 @@ with FakeTensorMode():  # tensors that say they are on a card, where there is no
         self.assertEqual(len(again.records("trace")), 2)
         self.assertTrue(again.records("libraries")[0]["torch"])
 
+    def test_results_that_are_awaited_as_they_come_are_told_and_so_is_work_that_is_shared_out(self):
+        job = """import asyncio, multiprocessing
+async def load(i):
+    return i
+async def all_of_them():
+    return [await one for one in asyncio.as_completed([load(i) for i in range(3)])]
+if __name__ == "__main__":
+    asyncio.run(all_of_them())
+    with multiprocessing.Pool(2) as pool:
+        pool.map(abs, range(4))
+    print("result")
+"""
+        ran = support.run(job, level="off", trace=["race"])
+        places = [(r["what"], r["kind"], r["line"]) for r in ran.records("trace") if r["line"]]
+        self.assertEqual((places, ran.records("fault")), ([("as_completed", "order", 5), ("Pool.map", "start", 9)], []), ran.err)
+
     def test_the_import_of_another_framework_is_told(self):
         folder = support.folder_with("jax/__init__.py", "__version__ = '0.10.2'\n")
         ran = support.run("import jax\nprint('result')\n", env={"PYTHONPATH": folder})

@@ -30,6 +30,7 @@ def arm(levels):
     hooks.after_import("concurrent.futures.process", lambda m: _pool(m.ProcessPoolExecutor))
     hooks.after_import("concurrent.futures", _futures_package)
     hooks.after_import("multiprocessing.pool", _multiprocessing_pool)
+    hooks.after_import("joblib.parallel", _joblib)
     hooks.after_import("torch.utils.data.dataloader", _loader)
     from repro_audit_shim.settings import turns
 
@@ -270,6 +271,18 @@ def _multiprocessing_pool(module):
     core.replace(module.Pool, "__init__", init)
     core.replace(module.ThreadPool, "__init__", init)
     core.replace(module.Pool, "imap_unordered", lambda original: module.Pool.imap)
+
+
+def _joblib(module):
+    def init(original):
+        def __init__(self, *args, **kwargs):
+            if not core.released(__name__) and kwargs.get("return_as") == "generator_unordered":
+                kwargs["return_as"] = _counted("generator")
+            original(self, *args, **kwargs)
+
+        return __init__
+
+    core.replace(module.Parallel, "__init__", init)
 
 
 def _loader(module):

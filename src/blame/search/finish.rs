@@ -46,7 +46,7 @@ impl Search {
     fn convicted(&self, kept: &Kept, member: usize, grade: Grade, shortfall: Option<usize>) -> Cause {
         let named = self.name(member);
         let grade = if named.inferred.is_some() { grade.max(Grade::Likely) } else { grade };
-        let weak = self.only_hinted(kept, member) || self.may_be_luck(kept);
+        let weak = self.only_hinted(kept, member) || self.may_be_luck(kept) || self.was_idle(member);
         let grade = if weak { Grade::Suspected } else { grade };
         let mut evidence = vec![self.held_agrees(kept), self.released_parts(kept, member)];
         evidence.extend(self.luck(kept));
@@ -99,6 +99,15 @@ impl Search {
     fn may_be_luck(&self, kept: &Kept) -> bool {
         let most = (1.0 - self.config.confidence) * EXPLORING;
         self.rate.is_some_and(|rate| rate.agree_by_luck(self.memory.agreed(&kept.held)) > most)
+    }
+
+    /// Whether this seeds a generator that nothing was seen to use, in a job whose runs agree most of the time: then rates that
+    /// drift while the search goes on explain the agreement as well.
+    fn was_idle(&self, member: usize) -> bool {
+        let candidate = &self.candidates[member];
+        let recorded = self.config.evidence.is_some();
+        let seen = candidate.strength > Some(Strength::Weak);
+        recorded && !seen && self.rate.is_some() && candidate.id.as_str().starts_with("seed.")
     }
 
     /// Whether nothing but single runs speaks for this member.

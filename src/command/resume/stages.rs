@@ -125,6 +125,12 @@ impl<'c, 'r> Stages<'c, 'r> {
         let point = kill.words();
         match flight {
             Some(flight) if flight.processes.iter().any(|process| process.interrupted) => None,
+            Some(flight) if kill.at == "epoch" && flight.processes.iter().all(|process| process.loaders.is_empty()) => {
+                Some(format!(
+                    "the first run ({first}) was not interrupted at {point}: epochs are counted by a DataLoader, and it has \
+                     none; give --interrupt step=K or checkpoint=N"
+                ))
+            }
             Some(flight) if flight.entered > 0 => Some(format!(
                 "the first run ({first}) ended before it was interrupted: it never came to {point} as seen from inside"
             )),
