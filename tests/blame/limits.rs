@@ -6,7 +6,7 @@ use repro_audit::blame::{Answer, Ask, Config, Search, Seen};
 use repro_audit::model::{Evidence, GlobalGenerator, Grade, Level, Library, Loader, Seeding, Setting, SettingId};
 
 use super::records::{global, honest, line};
-use super::world::{Audit, World, answering, audit, config, parted, search, setting};
+use super::world::{Audit, World, answering, audit, config, parted, place, search, setting};
 
 #[test]
 fn a_cause_outside_the_catalogue_is_unknown_after_one_question() {
@@ -167,4 +167,18 @@ fn a_search_that_is_interrupted_suspects_what_the_record_shows() {
     assert_eq!((blame.causes[0].id.as_str(), blame.causes[0].grade), ("seed.torch", Grade::Suspected));
     assert!(blame.causes[0].evidence.contains(&"not tested to the end: the search was interrupted".to_owned()));
     assert_eq!(Search::new(config(vec![1, 1, 1], None)).interrupted().causes, [], "nothing was seen");
+}
+
+#[test]
+fn runs_that_were_never_made_to_the_end_make_nothing_likely() {
+    let settings = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
+    let world = World {
+        late: BTreeSet::from([place("seed.numpy_generator")]),
+        unappliable: settings(&["clock", "seed.worker"]),
+        failing: settings(&["seed.numpy_generator"]),
+        ..World::with(&["seed.torch", "seed.numpy_generator"])
+    };
+    let config = Config { max_runs: Some(22), shorten: true, ..config(vec![1, 1, 1], Some(honest(&["seed.torch"]))) };
+    let found = search(&mut Audit::new(&world, 0), config);
+    assert_eq!(found.graded(Grade::Likely), BTreeSet::new(), "{:?}", found.blame);
 }

@@ -46,7 +46,9 @@ impl Search {
     fn convicted(&self, kept: &Kept, member: usize, grade: Grade, shortfall: Option<usize>) -> Cause {
         let named = self.name(member);
         let grade = if named.inferred.is_some() { grade.max(Grade::Likely) } else { grade };
-        let weak = self.only_hinted(kept, member) || self.may_be_luck(kept) || self.was_idle(member);
+        // What parted at full length may have parted for a cause that the runs which agree were too short to show.
+        let short = self.config.shorten && self.memory.agreed_at_full_length(&kept.held) < 2;
+        let weak = short || self.only_hinted(kept, member) || self.may_be_luck(kept) || self.was_idle(member);
         let grade = if weak { Grade::Suspected } else { grade };
         let mut evidence = vec![self.held_agrees(kept), self.released_parts(kept, member)];
         evidence.extend(self.luck(kept));
