@@ -153,6 +153,7 @@ def arm(threading):
             race._counted(None)
             ticket = object()
             self._repro_audit_ticket = ticket
+            self.run = in_turn(self.run)  # of the instance, since a class of the user's may have a `run` of its own
             baton.join(ticket)
             # whether the new thread has begun when we look is a matter of luck: no turn is given up for it
             me = baton.ident()
@@ -181,11 +182,10 @@ def arm(threading):
 
         return _bootstrap_inner
 
-    def run_turn(original):
-        def run(self):
-            if getattr(self, "_repro_audit_ticket", None) is not None:
-                baton.wait_turn()
-            return original(self)
+    def in_turn(original):
+        def run():
+            baton.wait_turn()
+            return original()
 
         return run
 
@@ -230,7 +230,6 @@ def arm(threading):
 
     core.replace(threading.Thread, "start", start)
     core.replace(threading.Thread, "_bootstrap_inner", boot)
-    core.replace(threading.Thread, "run", run_turn)
     core.replace(threading.Thread, "join", join)
     core.replace(threading.Condition, "wait", wait)
     core.replace(time, "sleep", sleep)
