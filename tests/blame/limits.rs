@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use repro_audit::blame::{Answer, Ask, Config, Search, Seen};
-use repro_audit::model::{Evidence, GlobalGenerator, Grade, Level, Library, Loader, Seeding, Setting, SettingId};
+use repro_audit::model::{
+    Decider, Evidence, GlobalGenerator, Grade, Level, Library, Loader, Order, Seeding, Setting, SettingId,
+};
 
 use super::records::{global, honest, line};
 use super::world::{Audit, World, answering, audit, config, parted, place, search, setting};
@@ -181,4 +183,18 @@ fn runs_that_were_never_made_to_the_end_make_nothing_likely() {
     let config = Config { max_runs: Some(22), shorten: true, ..config(vec![1, 1, 1], Some(honest(&["seed.torch"]))) };
     let found = search(&mut Audit::new(&world, 0), config);
     assert_eq!(found.graded(Grade::Likely), BTreeSet::new(), "{:?}", found.blame);
+}
+
+#[test]
+fn a_set_that_is_walked_is_told_where_held_hashes_do_not_help() {
+    let walked = Order { decider: Decider::StringHashes, differs: None, location: Some(line(20)) };
+    let evidence = Evidence { orders: vec![walked], ..Evidence::default() };
+    let blame = answering(config(vec![1, 1, 1], Some(evidence.clone())), |_| parted());
+    let cause = &blame.causes[0];
+    assert_eq!((cause.id.as_str(), cause.location.clone()), ("unknown", Some(line(20))));
+    assert!(cause.evidence.iter().any(|told| told.contains("train.py:20 walks a set")), "{cause:?}");
+
+    let mut without = config(vec![1, 1, 1], Some(evidence));
+    without.settings.retain(|setting| setting.id.as_str() != "hashseed");
+    assert_eq!(answering(without, |_| parted()).causes[0].location, None, "it may be the hashes after all");
 }

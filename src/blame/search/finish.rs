@@ -8,7 +8,7 @@ use super::super::remedy::{by_holding, remedy};
 use super::super::summary::{summary, summary_of_holding};
 use super::memory::Held;
 use super::{EXPLORING, Ending, Kept, Search, at, less};
-use crate::model::{Blame, Cause, GlobalGenerator, Grade, Seeding, SettingId};
+use crate::model::{Blame, Cause, GlobalGenerator, Grade, Seeding, SettingId, SourceLine};
 
 impl Search {
     pub(super) fn finish(&self, ending: &Ending) -> Blame {
@@ -172,11 +172,20 @@ impl Search {
         let reseeded = self.seeded_from_outside();
         let seeds = reseeded.iter().filter_map(|generator| generator.seeds.as_ref());
         evidence.extend(seeds.map(|seeds| format!("a seed comes from outside and differs from run to run: {seeds}")));
+        let by_address = self.ordered_by_address();
+        evidence.extend(by_address.iter().map(|line| {
+            format!(
+                "{}:{} walks a set or asks for a hash: with hashseed held, what is left there are objects that lie by their \
+                 addresses",
+                line.file.display(),
+                line.line
+            )
+        }));
         evidence.extend(self.not_checked().into_iter().map(|dropped| format!("not held: {dropped}")));
         evidence.extend(self.config.evidence.iter().flat_map(|evidence| evidence.notes.clone()));
         let unknown = self.cause("unknown".to_owned(), Grade::Suspected, evidence);
         match reseeded.as_slice() {
-            [] => unknown,
+            [] => Cause { location: by_address, ..unknown },
             [first, ..] => Cause {
                 summary: "a seed is given to the job from outside, another one in each run".to_owned(),
                 remedy: "give the seed where the job is started, a constant one: an option, a variable, a file"
@@ -185,6 +194,12 @@ impl Search {
                 ..unknown
             },
         }
+    }
+
+    /// Where the job walks a set, although string hashes were held and that did not help.
+    fn ordered_by_address(&self) -> Option<SourceLine> {
+        let held = self.playing().iter().any(|&member| self.candidates[member].id.as_str() == "hashseed");
+        self.config.evidence.as_ref().filter(|_| held).and_then(|evidence| location("hashseed", evidence))
     }
 
     /// Global generators that get another seed in each run, although nothing that was held could have made it.
