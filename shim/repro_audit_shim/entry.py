@@ -38,7 +38,8 @@ def _begin(instructions):
         seeds.arm()
         hooks.after_import("torch", _torch_arrived)
         for other in ("jax", "tensorflow"):
-            hooks.after_import(other, lambda module: record.write({"r": "libraries", module.__name__: module.__version__}))
+            hooks.after_import(other, lambda module: record.write(
+                {"r": "libraries", module.__name__: str(getattr(module, "__version__", ""))}))
     if core.state.trace:
         from repro_audit_shim import trace
 

@@ -39,8 +39,8 @@ def arm(torch, wanted, guarded, launched):
 
         return run
 
-    hooks.after_import("triton.runtime.jit", lambda module: core.replace(module.JITFunction, "run", make))
-    hooks.after_import("triton.runtime.interpreter", lambda module: core.replace(module.InterpretedFunction, "run", make))
+    for where, kind in (("triton.runtime.jit", "JITFunction"), ("triton.runtime.interpreter", "InterpretedFunction")):
+        hooks.after_import(where, lambda module, kind=kind: core.replace(getattr(module, kind, None), "run", make))
 
 
 class _Before:
