@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::shape::{AnyFile, AuditFile, PlanFile, RunFile};
-use super::traceback::ends_in_traceback;
+use super::traceback::{ends_in_traceback, telling};
 use super::{FORMAT, Header, id};
 use crate::error::{Error, Result};
 use crate::model::{Attempt, Run, Status, Treatment, Trial};
@@ -107,14 +107,13 @@ pub fn tail(path: &Path, most: u64) -> String {
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
-/// The last lines of a log, for a run that crashed: `most` at most, each cut to a sane length; untrusted text.
+/// The last lines of a log, for a run that crashed, or what its traceback tells in as few: `most` at most, each cut to a sane
+/// length; untrusted text.
 ///
 /// Empty where there is no log: what is to be said of a crash must not fail for that.
 pub fn last_lines(log: &Path, most: usize) -> Vec<String> {
     let text = tail(log, LONGEST_TAIL);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let cut = |line: &&str| line.chars().take(LONGEST_LINE).collect();
-    lines[lines.len().saturating_sub(most)..].iter().map(cut).collect()
+    telling(&text, most).iter().map(|line| line.chars().take(LONGEST_LINE).collect()).collect()
 }
 
 /// The output of a run, or what it wrote to standard error beside it, where that ends in the traceback of a Python error,

@@ -1,5 +1,7 @@
-//! Whether an output ends in a Python traceback. A pipe (`python train.py | tee log`) or a script ends well although the
-//! training in it did not.
+//! Whether an output ends in a Python traceback, and what of it to tell. A pipe (`python train.py | tee log`) or a script ends
+//! well although the training in it did not.
+
+use std::borrow::Cow;
 
 /// Lines at the margin that the message of an error of torch's may take beyond its first, advice on how to find out more.
 const MOST_ADVICE: usize = 3;
@@ -26,6 +28,43 @@ pub fn ends_in_traceback(text: &str) -> bool {
     let advised = ADVISED.iter().any(|name| error.split(':').next().is_some_and(|line| line.ends_with(name)));
     let most = if advised { MOST_ADVICE } else { 0 };
     !passed_over && frames > 0 && is_error(error) && more - indented <= most
+}
+
+/// The lines of the end of an output that say most, `most` at most: the last ones, or, where the error came up in a library, the
+/// innermost frame of the user's own code and the error.
+pub fn telling(text: &str, most: usize) -> Vec<Cow<'_, str>> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines.len().saturating_sub(most);
+    let own = if ends_in_traceback(text) { own_frame(&lines) } else { None };
+    let Some((frame, error)) = own.filter(|(frame, _)| *frame < last && most > 3) else {
+        return lines[last..].iter().map(|line| Cow::Borrowed(*line)).collect();
+    };
+    let inner = lines[frame + 1..error].iter().filter(|line| file_of(line).is_some()).count();
+    let source = lines[frame + 1..error].iter().take(1).filter(|line| file_of(line).is_none());
+    let frames = if inner == 1 { "frame" } else { "frames" };
+    let between = format!("  ... {inner} {frames} of libraries");
+    let told = lines[frame..=frame].iter().chain(source).map(|line| Cow::Borrowed(*line));
+    let mut told: Vec<Cow<'_, str>> = told.chain([Cow::Owned(between)]).collect();
+    let room = most - told.len();
+    told.extend(lines[error..].iter().take(room).map(|line| Cow::Borrowed(*line)));
+    told
+}
+
+/// Of lines that end in a traceback: the place of the innermost frame outside of libraries, and that of the error.
+fn own_frame(lines: &[&str]) -> Option<(usize, usize)> {
+    let head = lines.iter().rposition(|line| without_rank(line) == "Traceback (most recent call last):")?;
+    let frames = lines[head + 1..].iter().take_while(|line| without_rank(line).starts_with([' ', '\t'])).count();
+    let error = head + 1 + frames;
+    let own = |line: &&str| file_of(line).is_some_and(|file| !LIBRARIES.iter().any(|part| file.contains(part)));
+    lines[head + 1..error].iter().rposition(own).map(|at| (head + 1 + at, error))
+}
+
+/// Parts of the paths of files that are not the user's.
+const LIBRARIES: [&str; 5] = ["/site-packages/", "/dist-packages/", "/lib/python", "<frozen ", "/repro_audit_shim/"];
+
+/// The file that a line of a traceback names: `  File "train.py", line 9, in main`.
+fn file_of(line: &str) -> Option<&str> {
+    without_rank(line).trim_start().strip_prefix("File \"")?.split('"').next()
 }
 
 /// `ValueError: message`, `torch.OutOfMemoryError: message`, `KeyboardInterrupt`.
@@ -61,6 +100,22 @@ mod tests {
         }
         let ranks: String = HEAD.lines().map(|line| format!("[rank1]: {line}\n")).collect();
         assert!(ends_in_traceback(&format!("{ranks}[rank1]: RuntimeError: gone\n\n")));
+    }
+
+    #[test]
+    fn an_error_in_a_library_is_told_with_the_users_own_frame() {
+        let frame = |file: &str, source: &str| format!("  File \"{file}\", line 7, in f\n    {source}\n");
+        let library = frame("/x/lib/python3.11/site-packages/torch/nn/modules/linear.py", "return F.linear(input)");
+        let text = format!("{HEAD}{}{library}{library}RuntimeError: shapes\nof 2\n", frame("model.py", "self.head(x)"));
+        let told = telling(&text, 5);
+        assert_eq!(told[0], "  File \"model.py\", line 7, in f");
+        assert_eq!(told[1..], ["    self.head(x)", "  ... 2 frames of libraries", "RuntimeError: shapes", "of 2"]);
+
+        let own = format!("{HEAD}{}KeyError: 'x'\n", frame("model.py", "table[x]"));
+        assert_eq!(telling(&own, 3), ["  File \"model.py\", line 7, in f", "    table[x]", "KeyError: 'x'"]);
+        assert_eq!(telling("one\n\ntwo\nthree\n", 2), ["two", "three"]);
+        assert_eq!(telling(&format!("{library}OSError: 9\n"), 5).len(), 3);
+        assert_eq!(telling("", 5), [""; 0]);
     }
 
     #[test]
