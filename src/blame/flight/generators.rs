@@ -2,7 +2,7 @@
 
 use super::item;
 use super::places::Places;
-use crate::model::flight::{FlightDivergence, FlightProcess, SeedCall};
+use crate::model::flight::{Flight, FlightDivergence, FlightProcess, SeedCall};
 use crate::model::{GlobalGenerator, Library, Seeding};
 
 const LIBRARIES: [(Library, &str, &str); 3] = [
@@ -49,6 +49,27 @@ pub(super) fn generators(
         }
     };
     LIBRARIES.iter().map(seen).collect()
+}
+
+/// Generators of other programs that the job starts, a preparation of its data, say: what is drawn there and never seeded
+/// begins with entropy. Ranks and forked children go on from what they inherit, or are looked at themselves.
+pub(super) fn elsewhere<'a>(flight: &'a Flight, main: &'a FlightProcess) -> impl Iterator<Item = GlobalGenerator> + 'a {
+    let others =
+        flight.processes.iter().filter(|other| other.role == "main" && other.rank.is_none() && other.pid != main.pid);
+    others.flat_map(|process| {
+        LIBRARIES.iter().filter_map(|&(library, name, source)| {
+            let draw = process.trace.iter().find(|place| place.source == source && place.kind == "draw")?;
+            seed_calls(name, process).next().is_none().then(|| GlobalGenerator {
+                library,
+                differs: true,
+                drawn: true,
+                seeding: Seeding::Never,
+                used_first: false,
+                seeds: None,
+                location: Some(draw.at.clone()),
+            })
+        })
+    })
 }
 
 fn differed_at_start(one: &FlightProcess, other: &FlightProcess, name: &str) -> bool {

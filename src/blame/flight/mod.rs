@@ -6,7 +6,7 @@ mod sources;
 
 use crate::model::flight::{Flight, FlightDivergence, FlightItem, FlightProcess, FlightStep, GuiltyOperation};
 use crate::model::{Evidence, FirstDifference, Operation, Seeding, SourceLine};
-use generators::generators;
+use generators::{elsewhere, generators};
 use places::Places;
 use sources::{leftovers, loaders, orders, own_generators, reads, uninitialised};
 
@@ -21,7 +21,8 @@ pub fn evidence(
     let places = Places::of(a, b);
     let leftovers = leftovers(&places);
     let Some((one, other)) = main_processes(a, b) else { return Evidence { leftovers, ..Evidence::default() } };
-    let generators = generators(one, other, divergence, &places);
+    let mut generators = generators(one, other, divergence, &places);
+    generators.extend(elsewhere(a, one).filter(|_| one.rank.is_none()));
     let reseeded = generators.iter().any(|generator| generator.seeding == Seeding::Clock);
     Evidence {
         first: divergence.map(|divergence| first(divergence, one, other)),
@@ -297,6 +298,29 @@ mod tests {
         assert!(nominate(&found).iter().any(|n| (n.setting, n.strength) == ("cuda.streams", Strength::Fair)));
         let line = Some(SourceLine { file: "train.py".into(), line: 9 });
         assert_eq!(super::super::locate::location("race", &found), line);
+    }
+
+    #[test]
+    fn a_program_that_the_job_starts_and_that_draws_unseeded_is_nominated_with_its_line() {
+        let (role, start, steps) = ("main".to_owned(), Some(look(&[])), vec![look(&[])]);
+        let main = FlightProcess { pid: 1, role, start, steps, ..FlightProcess::default() };
+        let draw = place("seed.numpy", "numpy.random.randn", "draw", 3, None);
+        let other = FlightProcess { pid: 2, steps: Vec::new(), start: None, trace: vec![draw], ..main.clone() };
+        let found = |other: FlightProcess| {
+            let flight = Flight { entered: 2, processes: vec![main.clone(), other], notes: Vec::new() };
+            strongest(&evidence(&flight, &flight, Some(&parting(Stage::Batch, "inputs", &[], &[])), None))
+        };
+        assert_eq!(found(other.clone()), ["seed.numpy"]);
+        assert_eq!(found(FlightProcess { role: "c1".to_owned(), ..other.clone() }), Vec::<&str>::new(), "inherited");
+        let call = SeedCall {
+            generator: "numpy".to_owned(),
+            how: "numpy.random.seed".to_owned(),
+            value: Some("1".to_owned()),
+            by_user: true,
+            used_before: Some(false),
+            at: None,
+        };
+        assert_eq!(found(FlightProcess { seeds: vec![call], ..other }), Vec::<&str>::new(), "seeded");
     }
 
     #[test]
