@@ -190,7 +190,9 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     let tail = matches!(last, "no" | "nr" | "num" | "number" | "seen" | "done" | "completed" | "finished");
     let numbered = tokens.len() > 1 && tail && !name.ends_with(".num");
     let counted = &tokens[..tokens.len() - usize::from(numbered)];
-    if let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
+    // `train_acc_epoch`: an accuracy over the epoch, as Lightning calls it.
+    let over = tokens.len() > 1 && !name.contains(char::is_whitespace) && is_result(&tokens, last);
+    if !over && let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
         return position;
     }
     // OpenMMLab's `Iter(train)`.
@@ -474,6 +476,10 @@ mod tests {
                     "wait_reward",
                     "num_correct",
                     "acc_node",
+                    "train_acc_step",
+                    "train_acc_epoch",
+                    "val/f1_epoch",
+                    "norm_normal_batch",
                 ],
                 Meaning::Result,
             ),
