@@ -105,6 +105,8 @@ fn is_column(name: &str) -> bool {
             && number::whole(name.as_bytes()).is_none()
             && !name.contains([':', '=', '{', '['])
             && !name.starts_with('(')
+            // Two columns of a table whose pipes part groups of them.
+            && !name.contains("  ")
 }
 
 fn without_mark(text: &[u8]) -> &[u8] {
@@ -303,8 +305,8 @@ impl Rows {
     fn header(&mut self, text: &[u8]) {
         self.delimiter = delimiter(text).unwrap_or(b',');
         let mut best = 0;
-        for (index, name) in split(text, self.delimiter).into_iter().enumerate() {
-            let meaning = names::meaning(&name);
+        for (index, name) in names::of_columns(split(text, self.delimiter)).into_iter().enumerate() {
+            let meaning = names::column(&name);
             match meaning {
                 Meaning::Step(rank) if rank > best => {
                     best = rank;

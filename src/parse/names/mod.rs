@@ -131,8 +131,25 @@ pub(crate) fn column(name: &str) -> Meaning {
     match tokens(name).iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["number", "of", "trees" | "iterations" | "internal"] => Meaning::Step(3),
         [counted, "counter"] => meaning(counted),
+        // Generations of an evolution.
+        ["gen" | "generation"] => Meaning::Step(3),
         _ => meaning(name),
     }
+}
+
+/// The names of the columns of a table, where some say more beside others.
+pub(crate) fn of_columns(names: Vec<String>) -> Vec<String> {
+    // Detectors head the sum of their losses with a bare `total`.
+    let terms = names.iter().filter(|name| matches!(name.as_str(), "box" | "obj" | "cls")).count();
+    // An evolution's table of generations shows statistics of their fitness.
+    let evolves = names.iter().any(|name| name == "gen");
+    let statistic = |name: &str| matches!(name, "avg" | "std" | "min" | "max" | "mean" | "med");
+    let whole = |name: String| match name.as_str() {
+        "total" if terms > 1 => "total loss".to_owned(),
+        bare if evolves && statistic(bare) => format!("{bare} fitness"),
+        _ => name,
+    };
+    names.into_iter().map(whole).collect()
 }
 
 /// A loss without the aside behind it: `Training loss (for one batch)` gives `Training loss`. Other names are left whole,
@@ -184,6 +201,14 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     // `number of examples = 4096` counts what there was in all.
     if matches!(tokens.as_slice(), [number, of, ..] if number == "number" && of == "of") {
         return Meaning::Config;
+    }
+    // How far an optimiser goes: `step_size`, `Line search step: 0.5`.
+    if last == "stepsize" || matches!(tokens.as_slice(), [.., of, what] if is_step_length(of, what)) {
+        return Meaning::Schedule;
+    }
+    // `|step|`, `|gradient|`: lengths of vectors.
+    if lower.len() > 2 && lower.starts_with('|') && lower.ends_with('|') {
+        return Meaning::Result;
     }
     let loss = has_loss(&tokens);
     // `Iteration No: 1`, `Epoch number 1`, `Episode Num: 1`, `Epochs seen: 1`.
@@ -240,6 +265,16 @@ pub(crate) fn meaning(name: &str) -> Meaning {
         return Meaning::Config;
     }
     Meaning::Unknown
+}
+
+/// `Batch id: 3`, `epoch_idx`.
+fn is_indexed(counter: &str, nth: &str) -> bool {
+    matches!(nth, "id" | "idx" | "index") && matches!(counter, "epoch" | "batch" | "step" | "iter" | "iteration")
+}
+
+/// `step size`, `search step`.
+fn is_step_length(of: &str, what: &str) -> bool {
+    matches!((of, what), ("step", "size") | ("search", "step"))
 }
 
 /// Whether `end` names how far `counter` will count.
@@ -483,7 +518,19 @@ mod tests {
                 ],
                 Meaning::Result,
             ),
-            (&["lr", "learning_rate", "loss scale", "loss_scale", "lr/pg0", "l_rate"], Meaning::Schedule),
+            (
+                &[
+                    "lr",
+                    "learning_rate",
+                    "loss scale",
+                    "loss_scale",
+                    "lr/pg0",
+                    "l_rate",
+                    "Step Size",
+                    "Line search step",
+                ],
+                Meaning::Schedule,
+            ),
             (
                 &[
                     "time",

@@ -293,6 +293,7 @@ pub(super) const RESULTS: &[&str] = &[
     "kld",
     "variance",
     "bound",
+    "fitness",
 ];
 
 /// What is set by a schedule: the learning rate and its like.

@@ -10,12 +10,21 @@ pub(crate) type Cells = Vec<(usize, Range<usize>)>;
 /// The cells of a line: between pipes where there are any, else parted by a tab or two blanks.
 pub(crate) fn cells(line: &[u8]) -> (Vec<Range<usize>>, bool) {
     let piped = pipes(line) > 0;
+    (parted(line, piped), piped)
+}
+
+/// The cells of a line whose pipes part nothing.
+pub(super) fn parted_by_blanks(line: &[u8]) -> Vec<Range<usize>> {
+    parted(line, false)
+}
+
+fn parted(line: &[u8], piped: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = None;
     let mut blanks = 0;
     let mut at = 0;
     while at < line.len() {
-        let width = pipe_width(line, at);
+        let width = if piped { pipe_width(line, at) } else { 0 };
         if width > 0 {
             close(line, &mut start, at, &mut found, piped);
             start = Some(at + width);
@@ -45,7 +54,35 @@ pub(crate) fn cells(line: &[u8]) -> (Vec<Range<usize>>, bool) {
             found.pop();
         }
     }
-    (found, piped)
+    found
+}
+
+/// `cost_change  |gradient|   |step|    tr_ratio`: whether every pipe of a line stands right before or behind a word that is apart
+/// from all others.
+pub(super) fn has_norms(line: &[u8]) -> bool {
+    let at: Vec<usize> = memchr::memchr_iter(b'|', line).take(16).collect();
+    let norm = |pair: &[usize]| {
+        let &[open, close] = pair else { return false };
+        let word = line[open + 1..close].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        word && close > open + 1
+            && line[..open].ends_with(b"  ")
+            && (close + 1 == line.len() || line[close + 1..].starts_with(b"  "))
+    };
+    !at.is_empty() && at.chunks(2).all(norm)
+}
+
+/// Whether words in a cell are two blanks apart.
+pub(super) fn has_gap(cell: &[u8]) -> bool {
+    memchr::memmem::find(cell, b"  ").is_some()
+}
+
+/// The words of a line, pipes being blanks.
+pub(super) fn words_and_pipes(line: &[u8]) -> Vec<Range<usize>> {
+    let apart = words(line).into_iter().flat_map(|word| {
+        let start = word.start;
+        parts(&line[word], b'|').into_iter().map(move |part| start + part.start..start + part.end)
+    });
+    apart.filter(|part| !part.is_empty()).collect()
 }
 
 fn close(line: &[u8], start: &mut Option<usize>, end: usize, found: &mut Vec<Range<usize>>, keep_empty: bool) {

@@ -4,7 +4,10 @@ mod cells;
 
 use std::ops::Range;
 
-use cells::{Cells, bar_cell, bracketed, first_number, listed, numbers_of, parting_mark, parts, pipes, words};
+use cells::{
+    Cells, bar_cell, bracketed, first_number, has_gap, has_norms, listed, numbers_of, parted_by_blanks, parting_mark,
+    parts, pipes, words, words_and_pipes,
+};
 pub(crate) use cells::{cell_number, cells};
 
 use super::names::{self, Meaning};
@@ -25,6 +28,8 @@ pub(crate) struct Header {
     crossed: bool,
     /// The rows are: the column of their names has none itself.
     sided: bool,
+    /// Pipes part groups of columns, and blanks the columns in them.
+    grouped: bool,
     /// Where the header begins in its line.
     column: usize,
 }
@@ -66,8 +71,15 @@ impl Header {
         let mark = parting_mark(line).filter(|_| row.is_none());
         let (mut places, piped) = match row {
             Some(cells) => (cells, false),
+            None if mark.is_none() && has_norms(line) => (parted_by_blanks(line), false),
             None => mark.map_or_else(|| cells(line), |mark| (parts(line, mark), false)),
         };
+        // `Step  maxR | avgR  stdR | objC`
+        let grouped = piped && line[0] != b'|' && places.iter().any(|place| has_gap(&line[place.clone()]));
+        if grouped {
+            places = words_and_pipes(line);
+        }
+        let piped = piped && !grouped;
         if places.len() < 2 && !piped {
             places = words(line);
         }
@@ -88,12 +100,7 @@ impl Header {
         }
         let names: Vec<String> =
             places.iter().map(|p| String::from_utf8_lossy(&line[p.clone()]).into_owned()).collect();
-        // Detectors head the sum of their losses with a bare `total`.
-        let terms = names.iter().filter(|name| matches!(name.as_str(), "box" | "obj" | "cls")).count();
-        let names: Vec<String> = names
-            .into_iter()
-            .map(|name| if terms > 1 && name == "total" { "total loss".to_owned() } else { name })
-            .collect();
+        let names = told_apart(names::of_columns(names));
         let proper = names.iter().all(|n| is_name(n));
         let known = names.iter().filter(|n| is_known(n)).count();
         let counted = names.iter().any(|n| matches!(names::column(n), Meaning::Epoch | Meaning::Step(_)));
@@ -107,6 +114,7 @@ impl Header {
             mark,
             crossed,
             sided,
+            grouped,
             ..Self::default()
         })
     }
@@ -116,7 +124,7 @@ impl Header {
         let (lower, piped) = if self.piped { cells(line) } else { (words(line), pipes(line) > 0) };
         let upper: Vec<&str> = match self.piped {
             true => self.names.iter().map(String::as_str).collect(),
-            false => self.names.iter().flat_map(|name| name.split_whitespace()).collect(),
+            false => self.names.iter().flat_map(|name| without_count(name).split_whitespace()).collect(),
         };
         if self.mark.is_some() || piped != self.piped || has_number(line) || upper.len() != lower.len() {
             return None;
@@ -167,11 +175,12 @@ impl Header {
     /// of a list in brackets.
     pub(crate) fn row(&self, line: &[u8], column: usize) -> Option<Cells> {
         let row = bracketed(line).filter(|_| !self.piped);
-        let exact = self.mark.is_some() || row.is_some();
+        let exact = self.mark.is_some() || row.is_some() || self.grouped;
         let (found, piped) = match (row, self.mark) {
             (Some(cells), _) => (cells, false),
             (None, Some(mark)) => (parts(line, mark), false),
             (None, None) if self.piped => cells(line),
+            (None, None) if self.grouped => (words_and_pipes(line), pipes(line) == 0),
             (None, None) => (self.parted(line), false),
         };
         if exact && found.len() != self.names.len() {
@@ -241,6 +250,22 @@ impl Header {
     }
 }
 
+/// Two columns of one name are two things: `Fitness` and `Fitness (2)`.
+fn told_apart(names: Vec<String>) -> Vec<String> {
+    let before = |at: usize| names[..at].iter().filter(|name| **name == names[at]).count();
+    let named = |at: usize| match before(at) {
+        0 => names[at].clone(),
+        count => format!("{} ({})", names[at], count + 1),
+    };
+    (0..names.len()).map(named).collect()
+}
+
+/// `Fitness` in `Fitness (2)`.
+fn without_count(name: &str) -> &str {
+    let count = |tail: &str| tail.strip_suffix(')').is_some_and(|count| count.bytes().all(|b| b.is_ascii_digit()));
+    name.rsplit_once(" (").filter(|(_, tail)| count(tail)).map_or(name, |(name, _)| name)
+}
+
 /// Whether a word of the line begins with a digit.
 fn has_number(line: &[u8]) -> bool {
     let mut before = b' ';
@@ -262,7 +287,13 @@ fn is_name(text: &str) -> bool {
         && number::whole(text.as_bytes()).is_none()
         && !text.split_whitespace().any(|w| number::whole(w.as_bytes()).is_some())
         && !text.contains(['=', '{', '}', '"', '\''])
-        && !text.ends_with([':', '.', ',', ';', '!'])
+        && !text.trim_end_matches('.').ends_with([':', ',', ';', '!'])
+        && (!text.ends_with('.') || is_abbreviation(text))
+}
+
+/// `acc.`, `etc.`: a short word, where `disk.` ends a sentence.
+fn is_abbreviation(text: &str) -> bool {
+    text.len() <= 4 && text.trim_end_matches('.').len() + 1 == text.len()
 }
 
 /// Whether a name is that of a part of the data, and nothing else.
@@ -325,6 +356,26 @@ mod tests {
         let (name, cells) = sided.crossed_row(b"| Train | 0.5  | 0.9      |").expect("a row");
         assert_eq!((sided.crossed_name(cells[0].0, "Train"), name, cells.len()), ("Train loss".into(), 2..7, 2));
         assert!(sided.crossed_row(b"| model | 0.5  | 0.9      |").is_none(), "no part of the data");
+        assert_eq!(
+            read("iter      cost   |gradient|   |step|  tr_ratio", "   0  9.5e+03     1.5e+00  0.25   0.5"),
+            Some(vec![
+                "iter=0".into(),
+                "cost=9.5e+03".into(),
+                "|gradient|=1.5e+00".into(),
+                "|step|=0.25".into(),
+                "tr_ratio=0.5".into()
+            ])
+        );
+        assert_eq!(
+            read("Step    maxR |    avgR   avgR |  objC", "4.0e+03  -1.5 |-900.5  9.0 |  0.5"),
+            Some(vec![
+                "Step=4.0e+03".into(),
+                "maxR=-1.5".into(),
+                "avgR=-900.5".into(),
+                "avgR (2)=9.0".into(),
+                "objC=0.5".into()
+            ])
+        );
         let tuple = "('epoch', 'loss')";
         assert_eq!(read(tuple, "(1, 0.5)"), Some(vec!["epoch=1".into(), "loss=0.5".into()]));
         assert_eq!(read("step;loss;acc", "1;0,5;0,25").map(|row| row[2].clone()), Some("acc=0,25".into()));
