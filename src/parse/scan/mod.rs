@@ -15,8 +15,8 @@ pub(crate) use apart::clock_or_date;
 use apart::source_place;
 use behind::{attached_unit, end_of_range, fraction, next_word};
 use words::{
-    counter_before_dash, counter_before_digits, counts, inside_word, is_range, is_tensor, is_word, matching,
-    quotes_a_name, word_end,
+    behind_brackets, counter_before_dash, counter_before_digits, counts, inside_word, is_range, is_tensor, is_word,
+    loss_before_fraction, matching, quotes_a_name, word_end,
 };
 
 use super::number::{self, Number, Spelling};
@@ -248,8 +248,22 @@ impl Scan {
             if let Some(end) = source_place(line, at, close) {
                 return end;
             }
+            let marked = state.words.is_some() && mark_follows(line, close + 1);
             // `avg. loss [1-50]: 0.5`: of which steps it is the mean.
-            if state.words.is_some() && is_range(inside) && mark_follows(line, close + 1) {
+            if marked && is_range(inside) {
+                return close + 1;
+            }
+            // `auroc [BBBP]: 0.5`: of which part of the data, or in which unit.
+            if let Some(words) = &mut state.words
+                && marked
+                && !attached
+                && line[at] == b'['
+                && wordy
+                && !numeric
+                && state.link == Link::None
+                && number_follows(line, close + 2)
+            {
+                words.end = close + 1;
                 return close + 1;
             }
         }
@@ -302,12 +316,12 @@ impl Scan {
             self.word(at..at + length, state);
             return at + length + 1;
         }
-        if let Some(length) = counter_before_digits(&line[at..end]) {
+        if let Some(length) = counter_before_digits(&line[at..end]).or_else(|| loss_before_fraction(&line[at..end])) {
             self.word(at..at + length, state);
             return at + length;
         }
         // `'loss': tensor(0.5)`, `loss=np.float64(0.5)`: what wraps the number is not its name.
-        let wraps = line.get(end) == Some(&b'(') && number_follows(line, end + 1);
+        let wraps = line.get(end) == Some(&b'(') && number_follows(line, behind_brackets(line, end + 1));
         if wraps && (state.link == Link::Mark || state.words.is_some() && is_tensor(&line[at..end])) {
             state.stack.push(state.group.clone());
             return end + 1;
@@ -471,6 +485,9 @@ mod tests {
             ("[=>.... 3/8 ....] Loss: 2", vec![" 3/8", "Loss=2"]),
             ("Step 3 | Loss --> 2 | Lr -> 1 | a => 4", vec!["Step 3", "Loss=2", "Lr=1", "a=4"]),
             ("loss(x, y) = 0.5, f(1, 2) = 3", vec!["loss(x, y)=0.5", "f 1", " 2", " 3"]),
+            ("auroc [BBBP]: 0.5 time [s]: 2", vec!["auroc [BBBP]=0.5", "time [s]=2"]),
+            ("acc: tensor([0.5]) loss: tensor([[2.5]], device='cuda:0')", vec!["acc=0.5", "loss=2.5", "cuda=0"]),
+            ("EPOCH[1/9] loss0.693-|Sample:1.2| loss1.txt", vec!["EPOCH 1/9", "loss 0.693", "Sample=1.2"]),
             ("loss for minibatches 100-199 is 0.5", vec!["loss for minibatches 199", "is 0.5"]),
         ] {
             assert_eq!(pairs(line), expected, "{line}");

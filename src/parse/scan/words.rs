@@ -51,7 +51,12 @@ pub(super) fn word_end(line: &[u8], at: usize) -> usize {
 }
 
 pub(super) fn starts_numeric_group(line: &[u8], at: usize) -> bool {
-    line.get(at + 1).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b' '))
+    line.get(behind_brackets(line, at + 1)).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b' '))
+}
+
+/// Where the first number of `tensor([[0.5]])` stands, behind what its lists open with.
+pub(super) fn behind_brackets(line: &[u8], at: usize) -> usize {
+    at + line[at.min(line.len())..].iter().take(4).take_while(|byte| **byte == b'[').count()
 }
 
 pub(super) fn wide_mark(line: &[u8], at: usize) -> bool {
@@ -126,6 +131,17 @@ pub(super) fn counter_before_digits(word: &[u8]) -> Option<usize> {
     let name = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let digits = word[name..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'/') && word.len() > name;
     (digits && COUNTERS.iter().any(|counter| counter.eq_ignore_ascii_case(&word[..name]))).then_some(name)
+}
+
+/// Length of `loss` in `loss0.693`: the name of a loss, and its number right behind it.
+pub(super) fn loss_before_fraction(word: &[u8]) -> Option<usize> {
+    let name = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let whole = word[name..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = word[name + whole..].strip_prefix(b".")?;
+    let decimals = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let ends = fraction[decimals..].iter().all(|byte| *byte == b'-');
+    let loss = || names::has_loss(&names::tokens(&String::from_utf8_lossy(&word[..name])));
+    (name > 2 && whole > 0 && decimals > 0 && ends && loss()).then_some(name)
 }
 
 /// Length of `Iter` in `Iter-100`: a word that counts, before a dash and nothing but digits.
