@@ -49,6 +49,9 @@ struct Context {
     split: Split,
     /// The line of the heading that named it last.
     heading: u64,
+    /// The epoch before that heading, and whether a value stood below it.
+    headed_epoch: Option<f64>,
+    headed: bool,
     /// Where the counter of training lines ends.
     total: Option<i64>,
     /// Gradients are gathered over several batches, and lines tell of each of them.

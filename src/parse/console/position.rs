@@ -21,6 +21,7 @@ impl Console {
             Split::Unsaid => return false,
         }
         self.context.heading = line;
+        (self.context.headed_epoch, self.context.headed) = (self.context.epoch, false);
         true
     }
 
@@ -33,10 +34,12 @@ impl Console {
         }
     }
 
-    /// Lines below a heading belong to its part of the data, until a line counts as training does.
+    /// Lines below a heading belong to its part of the data, until a line counts as training does or the next epoch has begun.
     pub(super) fn under_heading(&mut self, said: &mut Said) {
         let trains = said.step.is_some() && (said.total.is_none() || said.total == self.context.total);
-        if trains || said.split != Split::Unsaid {
+        let next =
+            self.context.headed && said.epoch.zip(self.context.headed_epoch).is_some_and(|(now, then)| now > then);
+        if next || trains || said.split != Split::Unsaid {
             self.context.split = Split::Unsaid;
         }
         if said.split == Split::Unsaid && self.context.split == Split::Held {
@@ -295,6 +298,7 @@ impl Console {
     pub(super) fn place(&mut self, said: &Said, has_values: bool) -> Place {
         let own = said.step.is_some() || said.epoch.is_some();
         let context = &mut self.context;
+        context.headed |= has_values;
         if !own {
             let step = if context.header || context.epoch.is_none() { context.step } else { None };
             return Place { epoch: context.epoch, step, lap: 0 };
