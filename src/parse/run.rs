@@ -301,7 +301,9 @@ impl Counted {
         };
         self.most = self.most.max(decimals + 1);
         self.fewest = self.fewest.min(decimals);
-        self.fractions += u64::from(decimals > 0);
+        // `8.856E+04` is no count, as `1e+05` may be.
+        let precise = slot.spelling == Spelling::Decimal && slot.at.len() > 8;
+        self.fractions += u64::from(decimals > 0 || precise);
     }
 }
 

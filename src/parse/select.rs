@@ -43,7 +43,7 @@ pub(crate) fn select(metrics: &[Metric], asked: Option<&str>) -> Selection {
 pub(crate) const NAMELESS: &str = "column 2";
 
 fn is_nameless(metric: &Metric) -> bool {
-    metric.meaning == Meaning::Output && metric.name == NAMELESS
+    metric.meaning == Meaning::Output && metric.name.starts_with(NAMELESS)
 }
 
 /// Fractions under an unknown name, or none, at every step: a curve, where nothing better is there.

@@ -295,7 +295,11 @@ impl Sink {
                 Worth::Spelled(_, decimals) => decimals,
                 _ => decimals(shown.text),
             };
-            self.emit(id, position, place.lap, (decimals, shown.text.len()), |position| shown.point(position));
+            let is_printed = !matches!(shown.value, Worth::Exact(_));
+            let fraction = decimals != Some(0) || is_printed && shown.text.len() > 8 && shown.text.contains(&b'.');
+            self.emit(id, position, place.lap, (decimals, shown.text.len(), fraction), |position| {
+                shown.point(position)
+            });
         }
     }
 
@@ -338,7 +342,10 @@ impl Sink {
             let before = self.tracks[id].last;
             let decimals = if point.text.is_empty() { None } else { decimals(point.text.as_bytes()) };
             let (position, length) = (point.position, point.text.len());
-            self.emit(id, position, lap, (decimals, length), |position| Point { position, ..point });
+            self.emit(id, position, lap, (decimals, length, decimals != Some(0)), |position| Point {
+                position,
+                ..point
+            });
             self.watch_gaps(id, before);
         }
     }
@@ -369,7 +376,7 @@ impl Sink {
         id: usize,
         mut position: Position,
         lap: u32,
-        (decimals, length): (Option<u32>, usize),
+        (decimals, length, fraction): (Option<u32>, usize, bool),
         make: impl FnOnce(Position) -> Point,
     ) {
         let track = &mut self.tracks[id];
@@ -389,7 +396,7 @@ impl Sink {
         let metric = &mut self.metrics[id];
         metric.points += 1;
         metric.placed += u64::from(position.step.is_some());
-        metric.fractions += u64::from(decimals.is_none_or(|d| d > 0));
+        metric.fractions += u64::from(fraction);
         let kept = track.course.as_mut().map(|course| course.skim(decimals, length));
         let listens = !self.silent && !track.mute;
         if kept != Some(true) && !listens {

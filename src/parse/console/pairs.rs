@@ -17,6 +17,9 @@ use crate::parse::scan::{Item, Link, Scan};
 use crate::parse::select::NAMELESS;
 use crate::parse::sink::{Place, Shown, Sink};
 
+/// Most numbers behind the first one that are read of a row without names.
+const FURTHER: usize = 7;
+
 /// A value of a line.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
@@ -103,7 +106,11 @@ impl Console {
         let items = &scan.items;
         let value = |item: &Item| number::value(&here.text[item.text.clone()], item.spelling, self.decimal_comma);
         let fraction = |item: &&Item| item.spelling == Spelling::Decimal && item.key.is_empty() && item.of.is_none();
-        let Some(shown) = items.iter().find(fraction).filter(|item| item.unit.is_empty()) else { return false };
+        // `[  100, 0.0004] 5.2, 0.5`: what shares a bracket with the counter was set, as a learning rate is.
+        let opening = if here.text.starts_with(b"[") { memchr::memchr(b']', here.text).unwrap_or(0) } else { 0 };
+        let behind = items.iter().filter(|item| item.text.start > opening).find(fraction);
+        let first = behind.or_else(|| items.iter().find(fraction));
+        let Some(shown) = first.filter(|item| item.unit.is_empty()) else { return false };
         if items.iter().any(|item| item.link == Link::Mark) {
             return false;
         }
@@ -118,9 +125,16 @@ impl Console {
             (None, &[epoch, step]) if bare => Place { epoch: Some(epoch), step: Some(step as i64), ..Place::default() },
             _ => return false,
         };
-        let id = sink.metric(b"\0row", || Metric { meaning: Meaning::Output, ..Metric::named(NAMELESS) });
-        let (value, text) = (value(shown), &here.text[shown.text.clone()]);
-        self.give(id, place, value, text, shown.text.end == here.text.len() && here.cut, here, sink);
+        let at = items.iter().position(|item| item.text == shown.text).unwrap_or(0);
+        // A lone further number may be a time.
+        let further = items[at + 1..].iter().take(FURTHER).take_while(|item| is_alike(item, shown, here.text)).count();
+        let last = at + if further > 1 { further } else { 0 };
+        let shown: Vec<(f64, Range<usize>)> =
+            items[at..=last].iter().map(|item| (value(item), item.text.clone())).collect();
+        for (nth, (value, at)) in shown.into_iter().enumerate() {
+            let id = sink.metric(&[0, b'r', nth as u8], || nameless(nth));
+            self.give(id, place, value, &here.text[at.clone()], at.end == here.text.len() && here.cut, here, sink);
+        }
         true
     }
 
@@ -368,6 +382,34 @@ impl Console {
         let unit = &text[item.unit.clone()];
         (!unit.is_empty()).then(|| self.meaning_of(unit))
     }
+}
+
+/// `G: 2.51 | D: 0.57`, `d: 2.4; g: 0.9`: whether a line shows the losses of a generator and of what discriminates, by their letters.
+fn has_two_nets(scan: &Scan, text: &[u8]) -> bool {
+    let shows = |letter: &[u8]| {
+        scan.items.iter().any(|item| is_net(text, item) && text[item.key.clone()].eq_ignore_ascii_case(letter))
+    };
+    shows(b"g") && shows(b"d")
+}
+
+fn is_net(text: &[u8], item: &Item) -> bool {
+    let fraction = item.link == Link::Mark && item.of.is_none() && item.unit.is_empty();
+    fraction && item.spelling != Spelling::Integer && matches!(&text[item.key.clone()], b"g" | b"G" | b"d" | b"D")
+}
+
+/// A number of a row without names, the first of which is called `column 2`.
+fn nameless(nth: usize) -> Metric {
+    let name = if nth == 0 { NAMELESS.to_owned() } else { format!("{NAMELESS} [{}]", nth + 1) };
+    Metric { meaning: Meaning::Output, ..Metric::named(&name) }
+}
+
+/// Whether a number of a row without names is of the kind of the first one: a comma parts it from what stands before, it has as many
+/// decimals, and nothing is said of it.
+fn is_alike(item: &Item, first: &Item, text: &[u8]) -> bool {
+    let decimals = |item: &Item| text[item.text.clone()].iter().rev().position(|byte| *byte == b'.');
+    let plain = item.key.is_empty() && item.of.is_none() && item.unit.is_empty() && item.bracket == 0;
+    let listed = text[..item.text.start].trim_ascii_end().ends_with(b",");
+    plain && listed && item.spelling == Spelling::Decimal && decimals(item) == decimals(first)
 }
 
 /// The number without a name right before a mean that has its name behind it: darknet's `12.5, 13.4 avg loss`.
