@@ -36,7 +36,39 @@ pub(crate) struct Places {
 
 /// Finds the first bar of a line: `desc:  8%|▊ | 5/60 [00:00<00:01, 68.88it/s, loss=0.5]`, or `5it [00:00, 68it/s]`.
 pub(crate) fn find(line: &[u8]) -> Option<Bar> {
-    with_percent(line).or_else(|| without_total(line))
+    with_percent(line).or_else(|| without_total(line)).or_else(|| without_glyphs(line))
+}
+
+/// `loss=0.5:  30% 30/100 [00:03<00:07, 9.8it/s]`: a bar with a layout of its own, in which nothing is drawn.
+fn without_glyphs(line: &[u8]) -> Option<Bar> {
+    memchr::memmem::find_iter(line, b"% ").take(8).find_map(|percent| counted_behind(line, percent))
+}
+
+/// The bar whose percentage ends at `percent`.
+fn counted_behind(line: &[u8], percent: usize) -> Option<Bar> {
+    let digits = line[..percent].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let start = percent + 2 + line[percent + 2..].iter().take_while(|b| **b == b' ').count();
+    let (done, used) = integer(&line[start..]).filter(|_| digits > 0)?;
+    let stroke = start + used;
+    let (total, length) = line[stroke..].strip_prefix(b"/").and_then(integer)?;
+    let end = stroke + 1 + length;
+    // Times are what makes it a bar.
+    let inside = line[end..].strip_prefix(b" [")?;
+    let timed = inside.iter().take(12).take_while(|b| b.is_ascii_digit() || **b == b':').count();
+    if timed < 4 || inside.get(timed) != Some(&b'<') {
+        return None;
+    }
+    let description = 0..percent - digits;
+    let (postfix, close, elapsed, rate) = tail(line, end);
+    let places = Places {
+        percent: description.end..percent,
+        done: start..stroke,
+        total: stroke + 1..end,
+        elapsed,
+        rate,
+        ..Places::default()
+    };
+    Some(Bar { description, done, total: Some(total), postfix, places, end: close })
 }
 
 fn with_percent(line: &[u8]) -> Option<Bar> {
@@ -341,6 +373,9 @@ mod tests {
         assert_eq!((scaled.done, scaled.total), (2, None));
         assert_eq!(find(b"5it [00:00, 68.1it/s, loss=0.5]").map(|b| (b.done, b.total)), Some((5, None)));
         assert!(find(b"plain 5% text").is_none());
+        let bare = find(b"loss=0.5:  30% 30/100 [00:03<00:07, 9.8it/s, lr=1]").expect("a bar");
+        assert_eq!((bare.done, bare.total, bare.description, bare.end), (30, Some(100), 0..11, 50));
+        assert!(find(b"Acc: 45% 45/100 [0.5]").is_none());
     }
 
     /// Where the values of bars of so many steps turn out to stand: epoch, n and text of each drawing. The last value of a step counts.
