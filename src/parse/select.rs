@@ -99,6 +99,13 @@ fn is_objective(metric: &Metric, all: &[Metric]) -> bool {
         tokens.iter().map(String::as_str).filter(|word| !matches!(*word, "train" | "training")).collect();
     let named = match word.as_slice() {
         ["perplexity" | "ppl"] => metric.split != Split::Held,
+        // RNNLM's `TRAIN entropy` beside its `VALID entropy`, where that of a policy is measured on no part of the data.
+        ["entropy"] => {
+            let held = |other: &Metric| {
+                other.split == Split::Held && names::tokens(&other.name).contains(&"entropy".to_owned())
+            };
+            metric.split == Split::Train && others().any(held)
+        }
         // What an optimiser calls its objective; beside a detector's other terms it is one of them.
         ["obj"] if others().any(|other| matches!(other.name.as_str(), "box" | "cls")) => false,
         // What descends along a gradient is minimised: t-SNE's `error = 84.1, gradient norm = 0.02`.

@@ -80,8 +80,9 @@ pub(crate) fn split(tokens: &[String]) -> Split {
             || t.starts_with("validierungs")
             || t.starts_with("검증")
     };
-    // What is measured, and not on which data.
-    let measured = tokens.windows(2).any(|pair| pair[0] == "evaluation" && pair[1] == "metric");
+    // What is measured, and not on which data: `Evaluation metric`, and Spark's `Val and Grad Norm` of what it minimises.
+    let measured = |pair: &[String]| matches!((&*pair[0], &*pair[1]), ("evaluation", "metric") | ("val", "and"));
+    let measured = tokens.windows(2).any(measured);
     if tokens.iter().any(held) && !measured {
         Split::Held
     } else if any(tokens, TRAIN) {
@@ -104,8 +105,11 @@ pub(crate) fn has_loss(tokens: &[String]) -> bool {
         matches!(tokens, [l, of, ..] if l == "l" && of != "rate" && of.starts_with(|c: char| c.is_alphabetic()));
     // `Err_D`, `errG`: the two nets of a GAN.
     let adversary = matches!(tokens, [err, net] if err == "err" && matches!(net.as_str(), "g" | "d"));
+    // `pg`: the loss of a policy, where its gradient has no other name.
+    let policy = matches!(tokens, [pg] if pg == "pg");
     short
         || adversary
+        || policy
         || tokens.windows(2).any(|pair| PAIRS.iter().any(|known| pair[0] == known[0] && pair[1] == known[1]))
         || tokens.iter().any(|t| {
             // CatBoost prints `learn: 0.5`; in a longer name it is a part of the job.
@@ -213,7 +217,8 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     let loss = has_loss(&tokens);
     // `Iteration No: 1`, `Epoch number 1`, `Episode Num: 1`, `Epochs seen: 1`.
     let tail = matches!(last, "no" | "nr" | "num" | "number" | "seen" | "done" | "completed" | "finished");
-    let numbered = tokens.len() > 1 && tail && !name.ends_with(".num");
+    let indexed = matches!(tokens.as_slice(), [of, nth] if is_indexed(of, nth));
+    let numbered = tokens.len() > 1 && tail && !name.ends_with(".num") || indexed;
     let counted = &tokens[..tokens.len() - usize::from(numbered)];
     // `train_acc_epoch`: an accuracy over the epoch, as Lightning calls it.
     let over = tokens.len() > 1 && !name.contains(char::is_whitespace) && is_result(&tokens, last);
@@ -389,6 +394,13 @@ fn position(tokens: &[String], last: &str, loss: bool) -> Option<Meaning> {
     // `训练次数`: how often it was trained.
     if !loss && !last.is_ascii() && last.ends_with("次数") {
         return Some(Meaning::Step(4));
+    }
+    // `step_in_epoch`
+    if let [counter, within, _] = tokens
+        && within == "in"
+        && let Some((_, rank)) = STEPS.iter().find(|(word, _)| word == counter)
+    {
+        return Some(Meaning::Step(*rank));
     }
     if EPOCHS.contains(&last) && (last != "e" || tokens.len() == 1)
         || (tokens.len() <= 2 && first == "epoch" && matches!(last, "train" | "val" | "test" | "epoch"))
@@ -608,6 +620,9 @@ mod tests {
             "第 步",
             "global_step/max_steps",
             "num-trees",
+            "step_in_epoch",
+            "Batch id",
+            "batch_idx",
         ] {
             assert!(matches!(meaning(name), Meaning::Step(_)), "{name}: {:?}", meaning(name));
         }

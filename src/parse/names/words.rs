@@ -134,14 +134,19 @@ pub(super) const MINIMISED: &[&str] = &[
     "ll",
     "loglik",
     "loglikelihood",
+    "logprob",
     "likelihood",
     "distortion",
     "chi2",
 ];
 
 /// Two words that name what is minimised or maximised only together.
-pub(super) const PAIRS: [[&str; 2]; 7] = [
+pub(super) const PAIRS: [[&str; 2]; 9] = [
     ["cross", "entropy"],
+    // The likelihood of a frame, as Kaldi prints it.
+    ["avg", "like"],
+    // The value and the norm of the gradient, as Spark prints them.
+    ["val", "and"],
     ["log", "prob"],
     ["log", "likelihood"],
     ["function", "value"],
