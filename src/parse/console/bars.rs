@@ -95,7 +95,8 @@ impl Console {
         placed.into_iter().for_each(|(id, place, value)| sink.record(id, place, shown(value)));
         sink.note_noise("elapsed");
         self.bar_end(&bar_said, found, sink);
-        if bar.end == text.len() && !here.cut && !ranged {
+        let hinges = std::mem::take(&mut self.hinges);
+        if bar.end == text.len() && !here.cut && !ranged && !hinges {
             self.lesson = Some(Lesson::bar(here, bar, &said, &inner, values));
         }
     }

@@ -97,6 +97,8 @@ pub(crate) struct Console {
     /// The text being read stands behind a bar, on its line.
     behind_bar: bool,
     decimal_comma: bool,
+    /// Whether a name of the line counts hinges on the lines before it.
+    hinges: bool,
     key: Vec<u8>,
     recipes: Recipes,
     labels: Labels,

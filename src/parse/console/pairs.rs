@@ -7,7 +7,7 @@ use super::recipe::Lesson;
 use super::repeats::tell_apart;
 use super::wording::{
     acceptable, goes_on_list, goes_on_row, has_range, is_command, is_count_before, is_drawn, is_mean_of_loss,
-    is_measured, loss_before_step, on_counted, trimmed_name,
+    is_measured, is_statistic, loss_before_step, on_counted, rate_in_sentence, trimmed_name,
 };
 use super::{Console, Here, Said};
 use crate::parse::metric::Metric;
@@ -67,7 +67,8 @@ impl Console {
         let place = self.place(&said, any);
         let learnt = || Lesson::pairs(here, scan, &said, own_split, complete, &values);
         let counted = here.text[said.step_at.clone()].iter().all(u8::is_ascii_digit);
-        let doubtful = has_range(scan, here.text) || !counted || said.tied;
+        let hinges = std::mem::take(&mut self.hinges);
+        let doubtful = has_range(scan, here.text) || !counted || said.tied || hinges;
         self.lesson = if doubtful { None } else { learnt() };
         if !any {
             let own = said.step.is_some() || said.epoch.is_some();
@@ -166,6 +167,8 @@ impl Console {
             !i.key.is_empty()
                 && matches!(self.key_meaning(text, i), Meaning::Loss | Meaning::Result | Meaning::Schedule)
         });
+        let nets = has_two_nets(scan, text);
+        let known = known || nets;
         let placed = said.step.is_some() || said.epoch.is_some();
         let counters: Vec<bool> = (0..scan.items.len())
             .map(|n| {
@@ -176,6 +179,8 @@ impl Console {
         // The name and the length of the list that the last value stands in, and whether it is in brackets.
         let mut list: Option<(String, usize, bool, Meaning)> = None;
         let mut counted: Option<String> = None;
+        // `Value and Grad Norm: 0.5 (rel: 0.3) 0.7`: a name that is one of two.
+        let mut both: Option<String> = None;
         for (index, item) in scan.items.iter().enumerate() {
             let group = self.group_name(&text[item.group.clone()]);
             let value = number::value(&text[item.text.clone()], item.spelling, self.decimal_comma);
@@ -209,6 +214,11 @@ impl Console {
                     found.push(Value { name, group, text: range, value, noise: false });
                     continue;
                 }
+                if let Some(name) = both.take().filter(|_| item.spelling == Spelling::Decimal && item.unit.is_empty()) {
+                    let name = format!("{name} [2]");
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                    continue;
+                }
                 if let Some(key) = left_over.take().filter(|_| item.of.is_none() && !item.follows || item.bracket == 0)
                 {
                     let name = trimmed_name(&text[key]);
@@ -238,6 +248,27 @@ impl Console {
                     Some(key) => raw = &text[key],
                     None if index > 0 && raw != b"of" => continue,
                     None => {}
+                }
+            }
+            // `Adjusting learning rate of group 0 to 1.0000e-04.`
+            if raw == b"to" && item.spelling == Spelling::Decimal {
+                if let Some(name) = left_over.take().and_then(|key| rate_in_sentence(&text[key])) {
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                }
+                continue;
+            }
+            if item.link == Link::Blank
+                && let Some(name) = rate_in_sentence(raw)
+            {
+                if raw.ends_with(b" to") {
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                    continue;
+                }
+                if item.spelling == Spelling::Integer
+                    && scan.items.get(index + 1).is_some_and(|n| text[n.key.clone()] == *b"to")
+                {
+                    left_over = Some(item.key.clone());
+                    continue;
                 }
             }
             // `Accuracy of the network on the 10000 test images: 90 %`
@@ -274,8 +305,16 @@ impl Console {
                     let name = format!("Losses {name}");
                     found.push(Value { name, group, text: item.text.clone(), value, noise: false });
                 }
+                Meaning::Unknown if nets && is_net(text, item) => {
+                    let name = format!("{name} loss");
+                    found.push(Value { name, group, text: item.text.clone(), value, noise: false });
+                }
                 _ => {
-                    if acceptable(&name, meaning, item.link, known, placed) {
+                    let told = self.is_told(&name, meaning, placed);
+                    if acceptable(&name, meaning, item.link, known, placed || told) {
+                        if item.link == Link::Mark && name.contains(" and ") {
+                            both = Some(name.clone());
+                        }
                         list = Some((name.clone(), 1, item.bracket != 0, meaning));
                         found.push(Value { name, group, text: item.text.clone(), value, noise: false });
                         kept_before = true;
@@ -284,6 +323,14 @@ impl Console {
             }
         }
         found
+    }
+
+    /// `Mean action noise std: 0.2` below `Learning iteration 3`: a statistic whose place was told above it. Only the lines before say
+    /// so, so that nothing is to be learnt from its own.
+    fn is_told(&mut self, name: &str, meaning: Meaning, placed: bool) -> bool {
+        let statistic = !placed && meaning == Meaning::Unknown && is_statistic(name);
+        self.hinges |= statistic;
+        statistic && self.context.header && (self.context.step.is_some() || self.context.epoch.is_some())
     }
 
     /// `policy=0.5 value=0.1 mse=0.2 total=0.8`: a bare total behind terms of a loss, none of which is the loss itself, is their sum.
@@ -332,7 +379,12 @@ impl Console {
         if !wordy || phrase.split(|b| *b == b' ').count() > 3 {
             return None;
         }
-        let known = matches!(self.meaning_of(phrase), Meaning::Loss | Meaning::Result);
+        let known = match self.meaning_of(phrase) {
+            Meaning::Loss | Meaning::Result => true,
+            // `0.005 LR`
+            Meaning::Schedule => item.spelling == Spelling::Decimal,
+            _ => false,
+        };
         known.then(|| (String::from_utf8_lossy(phrase).into_owned(), item.text.clone()))
     }
 

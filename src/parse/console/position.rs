@@ -249,10 +249,19 @@ impl Console {
         } else if first.first
             && best == 0
             && said.epoch.is_none()
+            && let Some(twin) = second.filter(|twin| is_pair_before_loss(first, twin, text))
+        {
+            said.take_epoch(first, text);
+            said.take_step(twin, text);
+        } else if first.first
+            && best == 0
+            && said.epoch.is_none()
             && (matches!(first.next, b':' | b'|') && first.unit.is_empty()
                 // `12 [D loss: 0.5]`
                 || first.next == b'[' && first.unit.is_empty() && first.bracket == 0
                 || names_a_loss(&text[first.unit.clone()])
+                // `12   83.5 ms run, 0.5 loss`
+                || first.unit.is_empty() && bare.get(1).is_some_and(|time| is_time_right_behind(first, time, text))
                 || text[..first.text.start].ends_with(b"#")
                 || text[..first.text.start].ends_with(b"<") && text[first.text.end..].starts_with(b">"))
         {
@@ -337,6 +346,18 @@ pub(super) fn counted_after<'s>(items: &'s [Item], index: usize, text: &[u8]) ->
     let word = text[item.key.clone()].rsplit(|byte| *byte == b' ').next()?;
     let loss = || names::has_loss(&names::tokens(&String::from_utf8_lossy(&text[count.key.clone()])));
     (names::is_position_word(word) && loss()).then_some(count)
+}
+
+/// `0 10 loss - 0.5`: two counters at the beginning of a line, right before the name of a loss.
+fn is_pair_before_loss(first: &Item, twin: &Item, text: &[u8]) -> bool {
+    let parted = text[first.text.end..twin.text.start].iter().all(|byte| *byte == b' ');
+    parted && first.bracket == 0 && twin.spelling == Spelling::Integer && names_a_loss(&text[twin.unit.clone()])
+}
+
+/// Whether nothing but blanks stands between a number and a time.
+fn is_time_right_behind(first: &Item, time: &Item, text: &[u8]) -> bool {
+    let parted = text.get(first.text.end..time.text.start).is_some_and(|part| part.iter().all(|byte| *byte == b' '));
+    parted && first.bracket == 0 && is_measured(text, time)
 }
 
 /// Whether a number has a cell of its own between two pipes.

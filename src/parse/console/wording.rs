@@ -75,6 +75,36 @@ pub(super) fn acceptable(name: &str, meaning: Meaning, link: Link, known: bool, 
     }
 }
 
+/// `Mean action noise std`, `posterior p0`: whether a name says that its number is a statistic.
+pub(super) fn is_statistic(name: &str) -> bool {
+    const STATISTICS: [&str; 12] = [
+        "mean",
+        "average",
+        "avg",
+        "std",
+        "stddev",
+        "median",
+        "variance",
+        "posterior",
+        "probability",
+        "prob",
+        "fraction",
+        "ratio",
+    ];
+    let statistic = |word: &String| STATISTICS.contains(&word.as_str());
+    let (found, of): (Vec<String>, Vec<String>) = names::tokens(name).into_iter().partition(statistic);
+    // `Avg forward: 0.03` is a time.
+    !found.is_empty() && !of.is_empty() && names::meaning(&of.join(" ")) != Meaning::Noise
+}
+
+/// `reducing learning rate of group`, `Updating learning rate to`: the rate that a sentence speaks of.
+pub(super) fn rate_in_sentence(raw: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(raw).ok().filter(|text| text.contains("ing "))?;
+    let at = text.find("learning rate")?;
+    let tail = &text[at + "learning rate".len()..];
+    matches!(tail, " to" | " of group" | " of parameter group").then(|| "learning rate".to_owned())
+}
+
 /// `over`, `kept in`: a sentence, not a name.
 fn ends_in_a_small_word(name: &str) -> bool {
     const SMALL: [&str; 24] = [
