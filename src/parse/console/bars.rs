@@ -96,7 +96,9 @@ impl Console {
         sink.note_noise("elapsed");
         self.bar_end(&bar_said, found, sink);
         let hinges = std::mem::take(&mut self.hinges);
-        if bar.end == text.len() && !here.cut && !ranged && !hinges {
+        // Where nothing is drawn, its times have to be looked at.
+        let drawn = bar.total.is_none() || !bar.places.glyphs.is_empty();
+        if bar.end == text.len() && !here.cut && !ranged && !hinges && drawn {
             self.lesson = Some(Lesson::bar(here, bar, &said, &inner, values));
         }
     }
