@@ -104,10 +104,13 @@ impl Console {
                     short = short.or(Some(item))
                 }
                 Meaning::Step(_) if self.ends_shown && said.epoch.is_some() && ends::is_plural(text, item) => {}
-                Meaning::Step(rank) if rank > best && value().fract() == 0.0 && !is_measured(text, item) => {
+                Meaning::Step(rank) if rank > best && value().fract() == 0.0 && counts(text, item) => {
                     best = rank;
+                    said.tied |= item.spelling == Spelling::Decimal;
                     said.take_step(item, text);
                 }
+                // Another line of this shape may show a whole number.
+                Meaning::Step(_) if item.spelling == Spelling::Decimal => said.tied = true,
                 Meaning::Rank => said.rank = Some(value() as u32),
                 // `After 3 epochs, the loss is 0.5`
                 Meaning::Unknown
@@ -346,6 +349,11 @@ pub(super) fn counted_after<'s>(items: &'s [Item], index: usize, text: &[u8]) ->
     let word = text[item.key.clone()].rsplit(|byte| *byte == b' ').next()?;
     let loss = || names::has_loss(&names::tokens(&String::from_utf8_lossy(&text[count.key.clone()])));
     (names::is_position_word(word) && loss()).then_some(count)
+}
+
+/// Whether a number counts something: it is none of a time, nor one that shows two decimals by chance, as `Sample: 9.00` does.
+fn counts(text: &[u8], item: &Item) -> bool {
+    !(is_measured(text, item) || item.spelling == Spelling::Decimal && text[item.text.clone()].ends_with(b".00"))
 }
 
 /// `0 10 loss - 0.5`: two counters at the beginning of a line, right before the name of a loss.
