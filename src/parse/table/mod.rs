@@ -123,7 +123,7 @@ impl Header {
     pub(crate) fn over(&self, line: &[u8]) -> Option<Self> {
         let (lower, piped) = if self.piped { cells(line) } else { (words(line), pipes(line) > 0) };
         let upper: Vec<&str> = match self.piped {
-            true => self.names.iter().map(String::as_str).collect(),
+            true => self.names.iter().map(|name| without_count(name)).collect(),
             false => self.names.iter().flat_map(|name| without_count(name).split_whitespace()).collect(),
         };
         if self.mark.is_some() || piped != self.piped || has_number(line) || upper.len() != lower.len() {
