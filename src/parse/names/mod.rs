@@ -221,7 +221,9 @@ pub(crate) fn meaning(name: &str) -> Meaning {
     let numbered = tokens.len() > 1 && tail && !name.ends_with(".num") || indexed;
     let counted = &tokens[..tokens.len() - usize::from(numbered)];
     // `train_acc_epoch`: an accuracy over the epoch, as Lightning calls it.
-    let over = tokens.len() > 1 && !name.contains(char::is_whitespace) && is_result(&tokens, last);
+    // `Acc_iter` counts what was accumulated.
+    let joined = tokens.len() > 1 && !name.contains(char::is_whitespace);
+    let over = joined && matches!(last, "step" | "epoch" | "batch") && is_result(&tokens, last);
     if !over && let Some(position) = counted.last().and_then(|last| position(counted, last, loss)) {
         return position;
     }
