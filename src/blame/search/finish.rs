@@ -286,7 +286,7 @@ impl Search {
         evidence.flat_map(super::nominate).any(|n| n.setting == setting && n.strength == Strength::Strong)
     }
 
-    /// What can be said where somebody ended the search: what the record shows is suspected, and what held it so far is told.
+    /// What can be said where somebody ended the search: what the record shows is suspected; the history tells what was tried.
     pub fn interrupted(&self) -> Blame {
         let causes = self.suspects("the search was interrupted");
         let ended = "the search was interrupted".to_owned();
